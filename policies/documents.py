@@ -1,0 +1,97 @@
+"""Reads the YAML documents people write (policies, algorithm.yaml, job.yaml) strictly.
+
+Only plain data: no tags, no anchors or aliases, no duplicate keys, no second document. Unknown keys are refused with
+their path by the pydantic models that `parse_document` validates against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from policies.errors import DocumentError
+
+MAX_DOCUMENT_BYTES = 256 * 1024
+
+
+class StrictModel(BaseModel):
+    """Base of every document model: frozen, no unknown keys, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader that refuses what a reader would not expect."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                problem = f"keys must be text, got {key!r}"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def parse_yaml(data: bytes, *, document: str) -> dict[str, Any]:
+    """Parse one YAML mapping; `document` names it in errors.
+
+    Raises:
+        DocumentError: too large, not UTF-8, not YAML, duplicate key, alias, tag, or not a mapping.
+    """
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise DocumentError(document, "", f"is {len(data)} bytes, at most {MAX_DOCUMENT_BYTES} are read")
+    try:
+        value = yaml.load(data.decode("utf-8"), Loader=_StrictLoader)  # noqa: S506 - a stricter SafeLoader
+    except UnicodeDecodeError as exc:
+        raise DocumentError(document, "", "is not UTF-8 text") from exc
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark
+        line = f"line {mark.line + 1}" if mark else ""
+        raise DocumentError(document, line, exc.problem or "is not YAML") from exc
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+        raise DocumentError(document, "", "is not YAML that can be read") from exc
+    if not isinstance(value, dict):
+        raise DocumentError(document, "", f"expected a mapping of keys to values, got {type(value).__name__}")
+    return value
+
+
+def parse_document(data: bytes, model: type[ModelT], *, document: str) -> ModelT:
+    """Parse YAML bytes into `model`, naming the first offending path on failure.
+
+    Raises:
+        DocumentError: see `parse_yaml`, or a key or value that the model refuses.
+    """
+    return validate_document(parse_yaml(data, document=document), model, document=document)
+
+
+def validate_document(value: object, model: type[ModelT], *, document: str) -> ModelT:
+    """Check an already parsed value against `model`.
+
+    Raises:
+        DocumentError: with the dotted path of the first problem; an unknown key is a problem.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_context=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        problem = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise DocumentError(document, path, problem) from exc

@@ -1,0 +1,32 @@
+"""What can go wrong while a document is read or a rule is decided.
+
+PolicyError
+├── DocumentError       a document is not what its format says (bad YAML, unknown key, duplicate key)
+└── PolicyInvalidError  a policy is well formed but asks for something that can't be enforced
+"""
+
+from __future__ import annotations
+
+
+class PolicyError(Exception):
+    """Base of every error that this package raises."""
+
+    code = "policy-error"
+
+
+class DocumentError(PolicyError):
+    """A document can't be read; `path` names the place, such as `limits.time_s` or `line 4`."""
+
+    code = "document-invalid"
+
+    def __init__(self, document: str, path: str, problem: str) -> None:
+        self.document = document
+        self.path = path
+        self.problem = problem
+        super().__init__(f"{document}: {path}: {problem}" if path else f"{document}: {problem}")
+
+
+class PolicyInvalidError(PolicyError):
+    """A policy that parses but can't be enforced as written."""
+
+    code = "policy-invalid"
