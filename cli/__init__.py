@@ -1,0 +1,1 @@
+"""The `sealroom` command, one module per group of commands."""

@@ -1,0 +1,1 @@
+"""Pure decisions: may this run, may this leave. No docker, flask, chain, clock or environment."""

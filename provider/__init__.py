@@ -1,0 +1,1 @@
+"""The service next to the data: decides, runs, gates, signs, anchors."""

@@ -1,0 +1,1 @@
+"""Runs one sealed container and says exactly what happened. Knows nothing of people, tokens or jobs."""

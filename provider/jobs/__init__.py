@@ -1,0 +1,1 @@
+"""The life of a job: its states, and the worker that moves it."""

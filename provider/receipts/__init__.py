@@ -1,0 +1,1 @@
+"""Receipts, the log, and their verification: no web server, no engine, no database."""
