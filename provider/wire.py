@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
+from eth_keys.exceptions import BadSignature, ValidationError
 from eth_utils.crypto import keccak
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -26,8 +27,9 @@ Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Signature = Annotated[str, Field(pattern=r"^0x[0-9a-f]{130}$")]
 Curie = Annotated[str, Field(pattern=r"^DUO:[0-9]{7}$")]
 UnixTime = Annotated[int, Field(ge=0, lt=2**40)]
-MAX_DATASETS_PER_JOB = 8
+MAX_DATASETS_PER_JOB = 1  # one order pays for one dataset; the signed format already takes several
 MAX_BUNDLE_BYTES = 8 * 1024 * 1024
+SIGNATURE_BYTES = 65  # r‖s‖v
 SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
@@ -138,13 +140,18 @@ ActionName = Literal[
 
 
 class SignedAction(WireModel):
-    """A state-changing request other than a job: its name, its body, and a signature over both."""
+    """A state-changing request other than a job: its name, its body, and a signature over both.
+
+    `chain_id` and `signer` are what the client believes; they decide nothing and make a mismatch nameable.
+    """
 
     action: ActionName
     body: dict[str, Any]
     provider: Address
     nonce: Hex32
     expiry: UnixTime
+    chain_id: int
+    signer: Address
     signature: Signature
 
     def signable(self, domain: Domain) -> SignableMessage:
@@ -186,21 +193,25 @@ def recover_signer(message: SignableMessage, signature: str) -> str:
     Raises:
         BadSignatureError: the signature is malformed, has a high s (malleable, EIP-2), or recovers to nobody.
     """
+    raw = bytes.fromhex(signature.removeprefix("0x"))
+    if (
+        len(raw) != SIGNATURE_BYTES
+        or int.from_bytes(raw[32:64]) > SECP256K1_HALF_ORDER
+        or raw[64] not in (27, 28)
+    ):
+        raise BadSignatureError
     try:
-        raw = bytes.fromhex(signature.removeprefix("0x"))
-        if len(raw) != 65 or int.from_bytes(raw[32:64]) > SECP256K1_HALF_ORDER or raw[64] not in (27, 28):  # noqa: PLR2004 - r‖s‖v
-            raise BadSignatureError
         return str(Account.recover_message(message, signature=raw))
-    except BadSignatureError:
-        raise
-    except Exception as exc:  # eth_keys raises its own, ValueError and more for a bad curve point
+    except (BadSignature, ValidationError, ValueError) as exc:
         raise BadSignatureError from exc
 
 
 class JobSubmission(WireModel):
-    """POST /v1/jobs."""
+    """POST /v1/jobs; `chain_id` and `signer` as in SignedAction."""
 
     request: JobRequest
+    chain_id: int
+    signer: Address
     signature: Signature
     parameters: dict[str, Any]
 
