@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
-from eth_keys.exceptions import BadSignature, ValidationError
+from eth_keys.exceptions import BadSignature
 from eth_utils.crypto import keccak
+from eth_utils.exceptions import ValidationError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from policies.canonical import canonical_json, parse_digest, sha256
