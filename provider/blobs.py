@@ -48,7 +48,9 @@ class BlobStore:
         except FileNotFoundError:
             raise NotFoundError(f"nothing is stored under {digest}") from None
         if digest_of(data) != digest:
-            raise BlobDamagedError(f"the file stored under {digest} has another digest: restore it from a backup")
+            raise BlobDamagedError(
+                f"the file stored under {digest} has another digest: restore it from a backup"
+            )
         return data
 
     def _path(self, digest: str) -> Path:

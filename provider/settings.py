@@ -17,7 +17,7 @@ from provider.wire import Address
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class Settings(StrictModel):
+class Settings(StrictModel, strict=False):
     """What `provider/settings.yaml` may say. Every value has a safe default but where the parts are."""
 
     version: Literal[1] = 1
@@ -25,7 +25,7 @@ class Settings(StrictModel):
     port: Port
     rpc_url: str
     data_root: str
-    owners: list[Address] = []
+    owners: tuple[Address, ...] = ()
     database_url: str | None = None
     engine_url: str | None = None
     poll_s: Annotated[float, Field(gt=0, le=60)] = 0.5

@@ -14,7 +14,9 @@ class Reason:
 
 
 REASONS: dict[str, Reason] = {
-    "received": Reason("the request is recorded and waits for the policy's decision", "wait: it takes a second"),
+    "received": Reason(
+        "the request is recorded and waits for the policy's decision", "wait: it takes a second"
+    ),
     "awaiting-approval": Reason(
         "waiting for the owner to approve algorithm {algorithm}",
         "ask with `sealroom algorithm request`, then continue with `sealroom job resume {job_id}`",
@@ -28,23 +30,31 @@ REASONS: dict[str, Reason] = {
         "wait: the job continues by itself when the chain answers",
     ),
     "engine-unreachable": Reason(
-        "the container engine can't be reached; the job waits", "the operator starts the engine; the job continues"
+        "the container engine can't be reached; the job waits",
+        "the operator starts the engine; the job continues",
     ),
     "order-accepted": Reason("the order stands on chain; waiting for a free worker", "wait"),
     "restarted": Reason("the worker was restarted; the job starts anew in a fresh container", "wait"),
     "staging": Reason("checking that code, image and data have the digests that were approved", "wait"),
     "sealed-run": Reason("the algorithm runs in its sealed container", "wait"),
     "gate": Reason("the run has ended; the gate checks what may leave", "wait"),
-    "released": Reason("the weights passed the gate and are ready", "get them with `sealroom job fetch {job_id}`"),
-    "withheld": Reason(
-        "the gate withheld the outputs: rule {rule}", "change the algorithm so that it keeps the rule; it is a new digest"
+    "released": Reason(
+        "the weights passed the gate and are ready", "get them with `sealroom job fetch {job_id}`"
     ),
-    "refused": Reason("refused by rule {rule}", "see the rule in `sealroom dataset show`; the money comes back"),
+    "withheld": Reason(
+        "the gate withheld the outputs: rule {rule}",
+        "change the algorithm so that it keeps the rule; it is a new digest",
+    ),
+    "refused": Reason(
+        "refused by rule {rule}", "see the rule in `sealroom dataset show`; the money comes back"
+    ),
     "order-mismatch": Reason(
         "refused: the order on chain is not for this dataset, provider or price",
         "submit a new job with `sealroom job submit`; the money comes back",
     ),
-    "order-used": Reason("refused: the order was already settled or refunded", "submit a new job and order again"),
+    "order-used": Reason(
+        "refused: the order was already settled or refunded", "submit a new job and order again"
+    ),
     "order-deadline": Reason(
         "refused: the order's deadline leaves no time to run the job", "order again with a later deadline"
     ),
@@ -60,10 +70,12 @@ REASONS: dict[str, Reason] = {
         "the owner restores the files or registers them anew",
     ),
     "dataset-unreadable": Reason(
-        "failed: the provider could not read the data; the money comes back", "the operator mends it; submit again"
+        "failed: the provider could not read the data; the money comes back",
+        "the operator mends it; submit again",
     ),
     "image-missing": Reason(
-        "failed: the provider no longer has the image; the money comes back", "the operator builds it; submit again"
+        "failed: the provider no longer has the image; the money comes back",
+        "the operator builds it; submit again",
     ),
     "seal-not-proven": Reason(
         "failed: the container was not sealed as it must be, so nothing ran; the money comes back",
@@ -73,17 +85,27 @@ REASONS: dict[str, Reason] = {
         "failed: the provider's engine could not run the job; the money comes back", "submit again later"
     ),
     "too-many-attempts": Reason(
-        "failed: the provider could not finish the run after several attempts; the money comes back", "submit again"
+        "failed: the provider could not finish the run after several attempts; the money comes back",
+        "submit again",
     ),
     "stream-broken": Reason(
-        "failed: the output of the container could not be read whole", "submit again; tell the owner if it repeats"
+        "failed: the output of the container could not be read whole",
+        "submit again; tell the owner if it repeats",
     ),
-    "algorithm-failed": Reason("failed: the algorithm ended with an error", "try it on data of your own first"),
-    "timeout": Reason("failed: the algorithm did not end within the time limit", "make it faster, or ask for more time"),
+    "algorithm-failed": Reason(
+        "failed: the algorithm ended with an error", "try it on data of your own first"
+    ),
+    "timeout": Reason(
+        "failed: the algorithm did not end within the time limit", "make it faster, or ask for more time"
+    ),
     "out-of-memory": Reason("failed: the algorithm needed more memory than the limit", "use smaller batches"),
-    "too-much-output": Reason("failed: the algorithm wrote more than the limit", "write only the declared files"),
+    "too-much-output": Reason(
+        "failed: the algorithm wrote more than the limit", "write only the declared files"
+    ),
     "cancelled": Reason("cancelled as asked", "submit a new job if you want it run"),
-    "cancelled-running": Reason("cancelled while it ran: the order is settled", "submit a new job if you want it run"),
+    "cancelled-running": Reason(
+        "cancelled while it ran: the order is settled", "submit a new job if you want it run"
+    ),
 }
 
 

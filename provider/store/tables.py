@@ -36,7 +36,9 @@ class DatasetRow(Base):
     prepared: Mapped[int]
     token_id: Mapped[int | None] = mapped_column(unique=True)
     asset_id: Mapped[str | None] = mapped_column(unique=True)
-    __table_args__ = (UniqueConstraint("owner", "path", "commitment", "metadata_digest", "policy_digest", "token_id"),)
+    __table_args__ = (
+        UniqueConstraint("owner", "path", "commitment", "metadata_digest", "policy_digest", "token_id"),
+    )
 
 
 class AlgorithmRow(Base):

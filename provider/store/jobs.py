@@ -1,0 +1,149 @@
+"""Jobs and their timelines. Every change of state is checked against the table of moves, in the same transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from provider.errors import NotFoundError
+from provider.jobs.states import State, check_transition
+from provider.store.part import StorePart
+from provider.store.records import JobRecord, OrderRecord, StepRecord
+from provider.store.tables import JobRow, StepRow
+from provider.wire import JobRequest
+
+OPEN_STATES = (State.WAITING, State.QUEUED, State.RUNNING, State.CHECKING)
+
+
+class JobStore(StorePart):
+    """The jobs of one provider."""
+
+    def add(self, job: JobRecord) -> bool:
+        """Record a new job with its first step; False when this job id is known (the same request sent twice)."""
+        with self._write() as session:
+            if session.get(JobRow, job.job_id) is not None:
+                return False
+            columns = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
+            columns |= {"request": job.request.model_dump_json(), "state": job.state.value, "order": None}
+            session.add(JobRow(**columns))
+            session.flush()
+            _add_step(session, job.job_id, job.submitted, job.state, job.code, job.message)
+        return True
+
+    def find(self, job_id: str) -> JobRecord | None:
+        """Return a job."""
+        with self._read() as session:
+            row = session.get(JobRow, job_id)
+            return read_job(row) if row is not None else None
+
+    def get(self, job_id: str) -> JobRecord:
+        """Return a job.
+
+        Raises:
+            NotFoundError: there is none of this id.
+        """
+        job = self.find(job_id)
+        if job is None:
+            raise NotFoundError(f"there is no job {job_id}")
+        return job
+
+    def list_by(
+        self,
+        *,
+        state: State | None = None,
+        consumer: str | None = None,
+        assets: frozenset[str] | None = None,
+        limit: int = 500,
+    ) -> list[JobRecord]:
+        """Return jobs, oldest first, in `state`, and of `consumer` or on `assets` (either is enough) when given."""
+        query = select(JobRow).order_by(JobRow.submitted, JobRow.job_id).limit(limit)
+        if state is not None:
+            query = query.where(JobRow.state == state.value)
+        if consumer is not None or assets is not None:
+            mine = JobRow.consumer == (consumer or "")
+            query = query.where(mine | JobRow.asset_id.in_(assets or frozenset()))
+        with self._read() as session:
+            return [read_job(row) for row in session.scalars(query)]
+
+    def count_open(self, consumer: str) -> int:
+        """Return how many jobs of `consumer` have not ended."""
+        with self._read() as session:
+            query = select(func.count()).select_from(JobRow)
+            query = query.where(JobRow.consumer == consumer, JobRow.state.in_([s.value for s in OPEN_STATES]))
+            return session.scalar(query) or 0
+
+    def timeline(self, job_id: str) -> list[StepRecord]:
+        """Return a job's steps, oldest first."""
+        with self._read() as session:
+            rows = session.scalars(select(StepRow).where(StepRow.job_id == job_id).order_by(StepRow.id))
+            return [StepRecord(row.time, row.state, row.code, row.message) for row in rows]
+
+    def move(
+        self,
+        job_id: str,
+        source: State,
+        target: State,
+        *,
+        code: str,
+        message: str,
+        now: int,
+        order: OrderRecord | None = None,
+    ) -> bool:
+        """Move a job that is in `source`; False when another process moved it first. Not for terminal states.
+
+        Raises:
+            ConflictError: the table of moves doesn't have this one, or `target` is terminal (that needs a receipt).
+        """
+        check_transition(source, target)
+        with self._write() as session:
+            row = session.get_one(JobRow, job_id)
+            if row.state != source.value:
+                return False
+            if (row.state, row.code) == (target.value, code):
+                return True
+            row.state, row.code, row.message = target.value, code, message
+            if order is not None:
+                row.order = json.dumps(dataclasses.asdict(order))
+            _add_step(session, job_id, now, target, code, message)
+        return True
+
+    def claim(self, *, now: int, message: str) -> JobRecord | None:
+        """Take the oldest queued job and make it RUNNING, as a new attempt; one caller gets it."""
+        with self._write() as session:
+            query = select(JobRow).where(JobRow.state == State.QUEUED.value)
+            row = session.scalars(
+                query.order_by(JobRow.submitted, JobRow.job_id).limit(1).with_for_update()
+            ).first()
+            if row is None:
+                return None
+            row.state, row.code, row.message = State.RUNNING.value, "staging", message
+            row.attempt += 1
+            _add_step(session, row.job_id, now, State.RUNNING, "staging", message)
+            return read_job(row)
+
+    def request_cancel(self, job_id: str, now: int) -> None:
+        """Remember that somebody who may asked to stop this job; the worker acts on it."""
+        with self._write() as session:
+            row = session.get_one(JobRow, job_id)
+            row.cancel_requested = row.cancel_requested or now
+
+    def is_cancel_requested(self, job_id: str) -> bool:
+        """Whether somebody asked to stop this job."""
+        with self._read() as session:
+            return session.scalar(select(JobRow.cancel_requested).where(JobRow.job_id == job_id)) is not None
+
+
+def read_job(row: JobRow) -> JobRecord:
+    """Turn a row into a record."""
+    columns = {field.name: getattr(row, field.name) for field in dataclasses.fields(JobRecord)}
+    columns["request"] = JobRequest.model_validate_json(row.request)
+    columns["state"] = State(row.state)
+    columns["order"] = OrderRecord(**json.loads(row.order)) if row.order else None
+    return JobRecord(**columns)
+
+
+def _add_step(session: Session, job_id: str, now: int, state: State, code: str, message: str) -> None:
+    session.add(StepRow(job_id=job_id, time=now, state=state.value, code=code, message=message))

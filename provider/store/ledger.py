@@ -1,0 +1,126 @@
+"""The log of receipts, its checkpoints, and the orders still to settle. Entries are added, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import func, select
+
+from provider.jobs.states import State, check_transition
+from provider.store.jobs import read_job
+from provider.store.part import StorePart
+from provider.store.records import CheckpointRecord, Ending, JobRecord, LogEntryRecord, SettlementRecord
+from provider.store.tables import CheckpointRow, JobRow, LogEntryRow, SettlementRow, StepRow
+
+
+class LedgerStore(StorePart):
+    """Receipts, in the order in which jobs ended."""
+
+    def finish_job(
+        self,
+        job_id: str,
+        source: State,
+        ending: Ending,
+        *,
+        now: int,
+        make_entry: Callable[[JobRecord, int], tuple[bytes, bytes]],
+    ) -> bool:
+        """End a job and append its receipt in one transaction; False when the job is no longer in `source`.
+
+        `make_entry(job, index)` signs the receipt for its log index and returns (envelope, leaf hash).
+
+        Raises:
+            ConflictError: the table of moves doesn't have this one.
+        """
+        check_transition(source, ending.state)
+        with self._write() as session:
+            row = session.get_one(JobRow, job_id)
+            if row.state != source.value:
+                return False
+            index = session.scalar(select(func.count()).select_from(LogEntryRow)) or 0
+            envelope, leaf_hash = make_entry(read_job(row), index)
+            row.state, row.code, row.message = ending.state.value, ending.code, ending.message
+            row.release, row.log_blob = ending.release, ending.log_blob
+            session.add(LogEntryRow(index=index, job_id=job_id, leaf_hash=leaf_hash, envelope=envelope))
+            session.add(
+                StepRow(job_id=job_id, time=now, state=row.state, code=ending.code, message=ending.message)
+            )
+            if ending.order_id is not None:
+                session.add(SettlementRow(order_id=ending.order_id, job_id=job_id, ran=ending.ran))
+        return True
+
+    def size(self) -> int:
+        """Return the number of receipts."""
+        with self._read() as session:
+            return session.scalar(select(func.count()).select_from(LogEntryRow)) or 0
+
+    def find_entry(self, job_id: str) -> LogEntryRecord | None:
+        """Return the receipt of a job."""
+        with self._read() as session:
+            row = session.scalar(select(LogEntryRow).where(LogEntryRow.job_id == job_id))
+            if row is None:
+                return None
+            return LogEntryRecord(
+                row.index, row.job_id, row.leaf_hash, row.envelope, row.proof, row.checkpoint_size
+            )
+
+    def leaf_hashes(self, size: int) -> list[bytes]:
+        """Return the first `size` leaf hashes, in order."""
+        with self._read() as session:
+            query = select(LogEntryRow.leaf_hash).where(LogEntryRow.index < size).order_by(LogEntryRow.index)
+            return list(session.scalars(query))
+
+    def add_checkpoint(self, size: int, root: bytes, note: str) -> None:
+        """Record a signed checkpoint before anything is sent to the chain."""
+        with self._write() as session:
+            session.add(CheckpointRow(size=size, root=root, note=note))
+
+    def find_checkpoint(self, *, anchored: bool) -> CheckpointRecord | None:
+        """Return the newest checkpoint that is, or is not yet, anchored."""
+        anchor = CheckpointRow.tx_hash.is_not(None) if anchored else CheckpointRow.tx_hash.is_(None)
+        with self._read() as session:
+            row = session.scalars(
+                select(CheckpointRow).where(anchor).order_by(CheckpointRow.size.desc())
+            ).first()
+            return _checkpoint(row) if row is not None else None
+
+    def get_checkpoint(self, size: int) -> CheckpointRecord:
+        """Return the checkpoint of exactly this size."""
+        with self._read() as session:
+            return _checkpoint(session.get_one(CheckpointRow, size))
+
+    def mark_anchored(self, size: int, *, tx_hash: str, block: int, proofs: dict[int, str]) -> None:
+        """Record that the chain has a checkpoint, with the proofs made for exactly its size."""
+        with self._write() as session:
+            row = session.get_one(CheckpointRow, size)
+            row.tx_hash, row.block = tx_hash, block
+            for index, proof in proofs.items():
+                entry = session.get_one(LogEntryRow, index)
+                entry.proof, entry.checkpoint_size = proof, size
+
+    def unproven(self, size: int) -> list[int]:
+        """Return the indices below `size` that have no proof yet."""
+        with self._read() as session:
+            query = select(LogEntryRow.index).where(LogEntryRow.index < size, LogEntryRow.proof.is_(None))
+            return list(session.scalars(query.order_by(LogEntryRow.index)))
+
+    def open_settlements(self, limit: int) -> list[SettlementRecord]:
+        """Return orders the chain still has to be told about, in a fixed order."""
+        with self._read() as session:
+            query = (
+                select(SettlementRow).where(SettlementRow.done.is_(False)).order_by(SettlementRow.order_id)
+            )
+            return [
+                SettlementRecord(row.order_id, row.job_id, row.ran)
+                for row in session.scalars(query.limit(limit))
+            ]
+
+    def mark_settled(self, order_ids: list[str]) -> None:
+        """Record that the chain knows how these orders ended."""
+        with self._write() as session:
+            for order_id in order_ids:
+                session.get_one(SettlementRow, order_id).done = True
+
+
+def _checkpoint(row: CheckpointRow) -> CheckpointRecord:
+    return CheckpointRecord(row.size, row.root, row.note, row.tx_hash, row.block)

@@ -1,0 +1,140 @@
+"""What the store gives back: plain frozen values, detached from any session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from provider.jobs.states import State
+from provider.wire import JobRequest
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRecord:
+    """A dataset described beside the data; `token_id` and `asset_id` once it is on chain."""
+
+    id: int
+    owner: str
+    path: str
+    name: str
+    description: str
+    commitment: str
+    metadata_digest: str
+    policy_digest: str
+    files: int
+    size_bytes: int
+    prepared: int
+    token_id: int | None
+    asset_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmRecord:
+    """An uploaded bundle."""
+
+    digest: str
+    blob: str
+    name: str
+    version: str
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequestRecord:
+    """Somebody asked a dataset's owner to approve an algorithm."""
+
+    asset_id: str
+    algorithm: str
+    requester: str
+    purpose: str
+    message: str
+    requested: int
+    declined: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """The order that pays for a job, as the chain showed it when the job was queued."""
+
+    order_id: str
+    token_id: int
+    consumer: str
+    amount_wei: str
+    datatoken: str
+    tx_hash: str
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job and where it stands."""
+
+    job_id: str
+    consumer: str
+    asset_id: str
+    request: JobRequest
+    signature: str
+    parameters: str
+    submitted: int
+    state: State
+    code: str
+    message: str
+    attempt: int
+    cancel_requested: int | None
+    order: OrderRecord | None
+    release: str | None
+    log_blob: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One line of a job's timeline."""
+
+    time: int
+    state: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntryRecord:
+    """One receipt in the log; the proof once its checkpoint is anchored."""
+
+    index: int
+    job_id: str
+    leaf_hash: bytes
+    envelope: bytes
+    proof: str | None
+    checkpoint_size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRecord:
+    """A signed checkpoint; anchored once it has a transaction."""
+
+    size: int
+    root: bytes
+    note: str
+    tx_hash: str | None
+    block: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementRecord:
+    """An order that the chain still has to be told about."""
+
+    order_id: str
+    job_id: str
+    ran: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a job ends, to be written in one transaction with its receipt."""
+
+    state: State
+    code: str
+    message: str
+    order_id: str | None
+    ran: bool
+    release: str | None = None
+    log_blob: str | None = None
