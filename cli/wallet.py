@@ -1,0 +1,88 @@
+"""`sealroom wallet`: money in hand and money in the escrow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.amounts import format_amount, parse_amount
+from cli.context import Session, SessionGroup, pass_session
+from cli.errors import InputError
+from cli.output import fields
+
+if TYPE_CHECKING:
+    from datatokens.model import TxResult
+
+
+@click.group(cls=SessionGroup)
+def wallet() -> None:
+    """See, deposit and withdraw money."""
+
+
+token_option = click.option(
+    "--token", metavar="ADDRESS", help="The payment token (default: the deployment's test token)."
+)
+
+
+def _token(session: Session, token: str | None) -> str:
+    chosen = token or session.get_deployment().payment_token
+    if chosen is None:
+        raise InputError("this deployment names no payment token: say which", remedy="--token ADDRESS")
+    return chosen
+
+
+def _say_paid(session: Session, token: str, amount_wei: int, result: TxResult) -> None:
+    document = {
+        "token": token,
+        "amount_wei": str(amount_wei),
+        "transaction": result.tx_hash,
+        "gas_used": result.gas_used,
+    }
+    session.output.data(document, lambda: fields({**document, "amount_wei": format_amount(amount_wei)}))
+
+
+@wallet.command("balance")
+@token_option
+@pass_session
+def balance(session: Session, token: str | None) -> None:
+    """Show coins, tokens, and credit in the escrow (income arrives there)."""
+    chain, address, chosen = session.get_chain(), session.get_address(), _token(session, token)
+    amounts = {
+        "native_wei": chain.native_balance(address),
+        "token_wei": chain.token_balance(chosen, address),
+        "escrow_wei": chain.escrow_balance(chosen, address),
+    }
+    document = {"address": address, "token": chosen, **{name: str(value) for name, value in amounts.items()}}
+    words = {
+        "address": address,
+        "coins": format_amount(amounts["native_wei"]),
+        "tokens": format_amount(amounts["token_wei"]),
+        "in escrow": format_amount(amounts["escrow_wei"]),
+    }
+    session.output.data(document, lambda: fields(words))
+
+
+@wallet.command("deposit")
+@click.argument("amount")
+@token_option
+@pass_session
+def deposit(session: Session, amount: str, token: str | None) -> None:
+    """Put tokens into the escrow, to pay orders from."""
+    chosen, amount_wei = _token(session, token), parse_amount(amount)
+    result = session.get_chain().deposit(chosen, amount_wei, sender=session.get_account())
+    _say_paid(session, chosen, amount_wei, result)
+
+
+@wallet.command("withdraw")
+@click.argument("amount", required=False)
+@token_option
+@pass_session
+def withdraw(session: Session, amount: str | None, token: str | None) -> None:
+    """Take credit out of the escrow; without AMOUNT, all of it."""
+    chain, chosen = session.get_chain(), _token(session, token)
+    credit = chain.escrow_balance(chosen, session.get_address())
+    amount_wei = parse_amount(amount) if amount is not None else credit
+    if amount_wei == 0:
+        raise InputError("there is nothing to withdraw", code="nothing-to-withdraw")
+    _say_paid(session, chosen, amount_wei, chain.withdraw(chosen, amount_wei, sender=session.get_account()))
