@@ -308,6 +308,13 @@ class ErrorBody(WireModel):
     remedy: str = ""
 
 
+class HealthView(WireModel):
+    """GET /v1/health; `chain` is `ok`, `unreachable` or `unknown` as the worker last saw it."""
+
+    ok: bool
+    chain: str
+
+
 class ProviderView(WireModel):
     """GET /v1/provider."""
 
@@ -341,6 +348,12 @@ class DatasetView(WireModel):
     retired: bool
 
 
+class DatasetsView(WireModel):
+    """GET /v1/datasets."""
+
+    datasets: list[DatasetView]
+
+
 class AlgorithmView(WireModel):
     """An uploaded bundle."""
 
@@ -364,6 +377,12 @@ class ApprovalView(WireModel):
     state: Literal["pending", "approved", "declined", "revoked", "expired"]
     requested: UnixTime
     expires: UnixTime | None = None
+
+
+class ApprovalsView(WireModel):
+    """GET /v1/approvals."""
+
+    approvals: list[ApprovalView]
 
 
 class StepView(WireModel):
@@ -392,3 +411,9 @@ class JobView(WireModel):
     receipt_index: int | None = None
     anchor_tx: str | None = None
     terminal: bool
+
+
+class JobsView(WireModel):
+    """GET /v1/jobs."""
+
+    jobs: list[JobView]

@@ -77,7 +77,7 @@ REASONS: dict[str, Reason] = {
         "failed: the provider no longer has the image; the money comes back",
         "the operator builds it; submit again",
     ),
-    "seal-not-proven": Reason(
+    "probe-failed": Reason(
         "failed: the container was not sealed as it must be, so nothing ran; the money comes back",
         "the operator runs the probe and mends the engine; submit again",
     ),
@@ -99,13 +99,13 @@ REASONS: dict[str, Reason] = {
         "failed: the algorithm did not end within the time limit", "make it faster, or ask for more time"
     ),
     "out-of-memory": Reason("failed: the algorithm needed more memory than the limit", "use smaller batches"),
+    "too-many-processes": Reason(
+        "failed: the algorithm started more processes than the limit", "use fewer processes or threads"
+    ),
     "too-much-output": Reason(
         "failed: the algorithm wrote more than the limit", "write only the declared files"
     ),
-    "cancelled": Reason("cancelled as asked", "submit a new job if you want it run"),
-    "cancelled-running": Reason(
-        "cancelled while it ran: the order is settled", "submit a new job if you want it run"
-    ),
+    "cancelled": Reason("cancelled as asked; the money comes back", "submit a new job if you want it run"),
 }
 
 

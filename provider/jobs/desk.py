@@ -1,0 +1,231 @@
+"""Where jobs come in and are looked at. Records what was signed; whether it may run is decided by the clerk alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from policies.canonical import canonical_json, digest_of
+from provider.signed import check_addressee, check_signer
+from provider.auth import Access, Guard, Subject
+from provider.blobs import BlobStore
+from provider.catalogue import Catalogue
+from provider.errors import BadRequestError, ConflictError, DeniedError, NotFoundError
+from provider.identity import ProviderIdentity
+from provider.jobs.codes import describe
+from provider.jobs.states import State
+from provider.release import check_result_key
+from provider.settings import Settings
+from provider.store import Database
+from provider.store.records import JobRecord, LogEntryRecord
+from provider.wire import (
+    JobCancelBody,
+    JobSubmission,
+    JobView,
+    StepView,
+    decode_base64,
+    recover_signer,
+)
+from sandbox.bundle import check_parameters, parse_bundle
+
+
+class JobDesk:
+    """Submitting, watching, cancelling and collecting jobs."""
+
+    def __init__(
+        self,
+        identity: ProviderIdentity,
+        database: Database,
+        blobs: BlobStore,
+        catalogue: Catalogue,
+        load_settings: Callable[[], Settings],
+    ) -> None:
+        self._identity = identity
+        self._database = database
+        self._jobs = database.jobs
+        self._blobs = blobs
+        self._catalogue = catalogue
+        self._load_settings = load_settings
+
+    def submit(self, guard: Guard, submission: JobSubmission, *, now: int) -> JobView:
+        """Record a signed request as a waiting job; the same request again is the same job.
+
+        Raises:
+            BadSignatureError, StaleRequestError, BadRequestError: it can't be taken.
+            NotFoundError: this provider doesn't have the dataset or the algorithm.
+        """
+        request = submission.request
+        domain = self._identity.domain
+        signer = recover_signer(request.signable(domain), submission.signature)
+        guard.check(Access.JOB_SUBMIT, caller=signer)
+        known = self._jobs.find(request.job_id(domain))
+        if known is not None:
+            return self.view(known)
+        check_addressee(
+            self._identity,
+            provider=request.provider,
+            chain_id=submission.chain_id,
+            expiry=request.expiry,
+            now=now,
+        )
+        check_signer(signer, submission.signer)
+        self._check_contents(submission)
+        self._check_quota(signer)
+        job = self._new_job(submission, signer, now)
+        self._jobs.add(job)
+        return self.view(self._jobs.get(job.job_id))
+
+    def get(self, guard: Guard, job_id: str) -> JobView:
+        """Return a job to its consumer or the owner of its data."""
+        return self.view(self._get_allowed(guard, job_id, Access.JOB_READ))
+
+    def list_mine(self, guard: Guard) -> list[JobView]:
+        """Return the caller's jobs and the jobs on the caller's datasets."""
+        guard.check(Access.JOB_LIST)
+        assets = self._catalogue.owned_by(guard.caller)
+        return [self.view(job) for job in self._jobs.list_by(consumer=guard.caller, assets=assets)]
+
+    def cancel(self, guard: Guard, signer: str, body: JobCancelBody, *, now: int) -> JobView:
+        """Ask for a job to be stopped; the clerk or the running worker does it.
+
+        Raises:
+            ConflictError: it has ended.
+        """
+        job = self._get_allowed(guard, body.job_id, Access.JOB_CANCEL, caller=signer)
+        if job.state.terminal:
+            raise ConflictError(f"the job has ended: it is {job.state}", code="job-ended")
+        self._jobs.request_cancel(job.job_id, now)
+        return self.view(job)
+
+    def get_release(self, guard: Guard, job_id: str) -> bytes:
+        """Return what the gate let out, encrypted to the consumer's result key."""
+        job = self._get_allowed(guard, job_id, Access.RELEASE_READ)
+        if job.release is None:
+            raise ConflictError(f"nothing was released: the job is {job.state}", code="nothing-released")
+        return self._blobs.get(job.release)
+
+    def get_log(self, guard: Guard, job_id: str) -> bytes:
+        """Return what the algorithm printed, to the dataset's owner and where the policy keeps it."""
+        job = self._get_allowed(guard, job_id, Access.JOB_LOG_READ)
+        if job.log_blob is None:
+            raise NotFoundError("no log was kept for this job", code="no-log")
+        return self._blobs.get(job.log_blob)
+
+    def get_receipt(self, guard: Guard, job_id: str) -> bytes:
+        """Return the receipt of a job, JSON Lines of one DSSE envelope. Receipts hold no data and are public."""
+        guard.check(Access.RECEIPT_READ)
+        return self._get_entry(job_id).envelope + b"\n"
+
+    def get_proof(self, guard: Guard, job_id: str) -> str:
+        """Return the inclusion proof of a job's receipt, once its checkpoint is anchored."""
+        guard.check(Access.RECEIPT_READ)
+        proof = self._get_entry(job_id).proof
+        if proof is None:
+            raise NotFoundError(
+                "the receipt is not anchored yet", code="not-anchored", remedy="wait a few seconds"
+            )
+        return proof
+
+    def get_checkpoint(self, guard: Guard) -> str:
+        """Return the newest anchored checkpoint, a C2SP signed note."""
+        guard.check(Access.RECEIPT_READ)
+        checkpoint = self._database.ledger.find_checkpoint(anchored=True)
+        if checkpoint is None:
+            raise NotFoundError("no checkpoint is anchored yet", code="not-anchored")
+        return checkpoint.note
+
+    def view(self, job: JobRecord) -> JobView:
+        """Return a job as its consumer and its data's owner see it."""
+        entry = self._database.ledger.find_entry(job.job_id)
+        anchored = entry is not None and entry.checkpoint_size is not None
+        checkpoint = (
+            self._database.ledger.get_checkpoint(entry.checkpoint_size or 0) if entry and anchored else None
+        )
+        return JobView(
+            job_id=job.job_id,
+            state=job.state.value,
+            code=job.code,
+            message=job.message,
+            next_step=describe(job.code, job_id=job.job_id).next_step,
+            consumer=job.consumer,
+            request=job.request,
+            attempt=job.attempt,
+            submitted=job.submitted,
+            timeline=[
+                StepView(time=step.time, state=step.state, code=step.code, message=step.message)
+                for step in self._jobs.timeline(job.job_id)
+            ],
+            order_tx=job.order.tx_hash if job.order else None,
+            receipt_index=entry.index if entry else None,
+            anchor_tx=checkpoint.tx_hash if checkpoint else None,
+            terminal=job.state.terminal,
+        )
+
+    def _check_contents(self, submission: JobSubmission) -> None:
+        request = submission.request
+        check_result_key(decode_base64(request.result_key))
+        if digest_of(canonical_json(submission.parameters)) != request.parameters:
+            raise BadRequestError(
+                "the parameters sent don't have the digest that was signed", code="parameters-differ"
+            )
+        for asset_id in request.datasets:
+            self._catalogue.get_record(asset_id)
+        algorithm = self._database.catalogue.find_algorithm(request.algorithm)
+        if algorithm is None:
+            raise NotFoundError(
+                f"this provider has no algorithm {request.algorithm}",
+                code="algorithm-unknown",
+                remedy="upload it with `sealroom algorithm request`",
+            )
+        check_parameters(parse_bundle(self._catalogue.load_files(algorithm)).manifest, submission.parameters)
+
+    def _check_quota(self, consumer: str) -> None:
+        limit = self._load_settings().max_open_jobs_per_account
+        if self._jobs.count_open(consumer) >= limit:
+            raise DeniedError(
+                f"an account may have {limit} open jobs here",
+                code="too-many-jobs",
+                remedy="wait, or cancel some",
+            )
+
+    def _new_job(self, submission: JobSubmission, consumer: str, now: int) -> JobRecord:
+        request = submission.request
+        return JobRecord(
+            job_id=request.job_id(self._identity.domain),
+            consumer=consumer,
+            asset_id=request.datasets[0],
+            request=request,
+            signature=submission.signature,
+            parameters=canonical_json(submission.parameters).decode(),
+            submitted=now,
+            state=State.WAITING,
+            code="received",
+            message=describe("received").message,
+            attempt=0,
+            cancel_requested=None,
+            order=None,
+            release=None,
+            log_blob=None,
+        )
+
+    def _get_allowed(
+        self, guard: Guard, job_id: str, access: Access, *, caller: str | None = None
+    ) -> JobRecord:
+        job = self._jobs.find(job_id)
+        if job is None:
+            guard.check(access, Subject(), caller=caller)
+            raise NotFoundError("there is no such thing, or it is not for you to see")
+        who = caller or guard.caller
+        owners: frozenset[str] = frozenset()
+        if who.lower() != job.consumer.lower() or access is Access.JOB_LOG_READ:
+            owners = frozenset(
+                {self._catalogue.read_asset_of(self._catalogue.get_record(job.asset_id)).owner}
+            )
+        subject = Subject(consumers=frozenset({job.consumer}), dataset_owners=owners)
+        guard.check(access, subject, caller=caller)
+        return job
+
+    def _get_entry(self, job_id: str) -> LogEntryRecord:
+        entry = self._database.ledger.find_entry(job_id)
+        if entry is None:
+            raise NotFoundError("there is no receipt for this job yet", code="no-receipt")
+        return entry

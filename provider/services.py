@@ -1,0 +1,62 @@
+"""Puts a provider's parts together from values that an entry point read. The API holds no private key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from provider.actions import ActionDesk
+from provider.blobs import BlobStore
+from provider.catalogue import Catalogue
+from provider.chain import Chain
+from provider.identity import ProviderIdentity
+from provider.jobs.desk import JobDesk
+from provider.login import LoginDesk
+from provider.settings import Settings
+from provider.store import Database
+
+Clock = Callable[[], int]
+
+
+def system_clock() -> int:
+    """Return unix seconds."""
+    return int(time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything the web layer calls."""
+
+    identity: ProviderIdentity
+    database: Database
+    chain: Chain
+    login: LoginDesk
+    catalogue: Catalogue
+    jobs: JobDesk
+    actions: ActionDesk
+    clock: Clock
+
+
+def build_services(
+    identity: ProviderIdentity,
+    database: Database,
+    blobs: BlobStore,
+    chain: Chain,
+    *,
+    load_settings: Callable[[], Settings],
+    clock: Clock = system_clock,
+) -> Services:
+    """Build the services over one database, one blob folder and one chain."""
+    catalogue = Catalogue(identity, database, blobs, chain, load_settings)
+    jobs = JobDesk(identity, database, blobs, catalogue, load_settings)
+    return Services(
+        identity=identity,
+        database=database,
+        chain=chain,
+        login=LoginDesk(identity, database, load_settings()),
+        catalogue=catalogue,
+        jobs=jobs,
+        actions=ActionDesk(identity, database, catalogue=catalogue, jobs=jobs),
+        clock=clock,
+    )
