@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from policies.errors import DocumentError
 
@@ -73,25 +74,33 @@ def parse_yaml(data: bytes, *, document: str) -> dict[str, Any]:
     return value
 
 
-def parse_document(data: bytes, model: type[ModelT], *, document: str) -> ModelT:
+def parse_document(data: bytes, model: type[ModelT], *, document: str, context: object = None) -> ModelT:
     """Parse YAML bytes into `model`, naming the first offending path on failure.
 
     Raises:
         DocumentError: see `parse_yaml`, or a key or value that the model refuses.
     """
-    return validate_document(parse_yaml(data, document=document), model, document=document)
+    return validate_document(parse_yaml(data, document=document), model, document=document, context=context)
 
 
-def validate_document(value: object, model: type[ModelT], *, document: str) -> ModelT:
-    """Check an already parsed value against `model`.
+def validate_document(value: object, model: type[ModelT], *, document: str, context: object = None) -> ModelT:
+    """Check an already parsed value against `model`; `context` is handed to the model's validators.
 
     Raises:
         DocumentError: with the dotted path of the first problem; an unknown key is a problem.
     """
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context=context)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_context=False)[0]
         path = ".".join(str(part) for part in first["loc"])
-        problem = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise DocumentError(document, path, problem) from exc
+        raise DocumentError(document, path, _problem(first)) from exc
+
+
+def _problem(error: ErrorDetails) -> str:
+    if error["type"] == "extra_forbidden":
+        return "unknown key"
+    text = error["msg"].removeprefix("Value error, ")
+    text = text[:1].lower() + text[1:]
+    got = error["input"]
+    return f"{text}, got {str(got)[:60]!r}" if isinstance(got, (str, int, float)) else text

@@ -1,8 +1,9 @@
 """What can go wrong while a document is read or a rule is decided.
 
 PolicyError
-├── DocumentError       a document is not what its format says (bad YAML, unknown key, duplicate key)
-└── PolicyInvalidError  a policy is well formed but asks for something that can't be enforced
+├── DocumentError            a document is not what its format says (bad YAML, unknown key, duplicate key)
+├── PolicyInvalidError       a policy is well formed but asks for something that can't be enforced
+└── RuntimeUnavailableError  no runtime that the policy allows is there
 """
 
 from __future__ import annotations
@@ -30,3 +31,18 @@ class PolicyInvalidError(PolicyError):
     """A policy that parses but can't be enforced as written."""
 
     code = "policy-invalid"
+
+
+class RuntimeUnavailableError(PolicyError):
+    """No runtime that the policy allows is registered with the engine."""
+
+    code = "runtime-unavailable"
+
+    def __init__(self, demanded: str, available: frozenset[str]) -> None:
+        self.demanded = demanded
+        self.available = available
+        seen = ", ".join(sorted(available)) or "none"
+        super().__init__(
+            f"runtime: expected {demanded}, the engine offers {seen}; "
+            "install gVisor (runsc) and register it with the engine, or change the policy's runtime"
+        )
