@@ -1,0 +1,88 @@
+"""Reads JSON that a stranger may have written: one meaning or a refusal.
+
+Refuses: duplicate keys, NaN and infinities, floats, integers past 2^53 - 1, half surrogates, too deep, too large, a byte
+order mark, anything but UTF-8.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from policies.canonical import MAX_SAFE_INTEGER
+from provider.receipts.errors import MalformedError
+
+MAX_JSON_BYTES = 1024 * 1024
+MAX_JSON_DEPTH = 32
+MAX_NUMBER_CHARS = 17
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLimits:
+    """How much is read; more is refused, not cut."""
+
+    size_bytes: int = MAX_JSON_BYTES
+    depth: int = MAX_JSON_DEPTH
+
+
+DEFAULT_LIMITS = JsonLimits()
+
+
+def parse_json_strict(data: bytes, *, document: str = "json", limits: JsonLimits = DEFAULT_LIMITS) -> Any:  # noqa: ANN401 - any JSON value
+    """Parse JSON bytes (RFC 8259, restricted as the module says); `document` names them in errors.
+
+    Raises:
+        MalformedError: anything that the module refuses.
+    """
+    if len(data) > limits.size_bytes:
+        raise MalformedError(document, f"is {len(data)} bytes, at most {limits.size_bytes} are read")
+    try:
+        value = _DECODER.decode(data.decode("utf-8"))
+        _check_value(value, document, limits.depth)
+    except MalformedError as exc:
+        raise MalformedError(document, exc.problem) from exc
+    except (UnicodeDecodeError, UnicodeEncodeError) as exc:
+        raise MalformedError(document, "holds text that is not UTF-8") from exc
+    except RecursionError as exc:
+        raise MalformedError(document, f"is nested deeper than {limits.depth}") from exc
+    except ValueError as exc:
+        raise MalformedError(document, "is not JSON") from exc
+    return value
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise MalformedError("json", "a key stands twice in one object")
+    return result
+
+
+def _parse_integer(text: str) -> int:
+    if len(text) > MAX_NUMBER_CHARS or abs(int(text)) > MAX_SAFE_INTEGER:
+        raise MalformedError("json", "a number is beyond 2^53 - 1")
+    return int(text)
+
+
+def _refuse_number(text: str) -> NoReturn:
+    raise MalformedError("json", f"{text[:20]} is not an integer; fractions are written as strings")
+
+
+def _check_value(value: object, document: str, depth: int) -> None:
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, (dict, list)):
+        if depth == 0:
+            raise MalformedError(document, "is nested too deep")
+        for item in value:
+            _check_value(value[item] if isinstance(value, dict) else item, document, depth - 1)
+            if isinstance(value, dict):
+                item.encode()
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_refuse_duplicates,
+    parse_float=_refuse_number,
+    parse_int=_parse_integer,
+    parse_constant=_refuse_number,
+)
