@@ -1,0 +1,177 @@
+"""algorithm.yaml: what an algorithm is called, how it starts, where it runs, and everything it may hand out.
+
+The model is the whole vocabulary: an unknown key is refused, every list and name is bounded, and at least one output is
+declared. Sizes and ranges of outputs are declared here and enforced elsewhere, by the egress gate.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal, Self
+
+import jsonschema
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from policies.documents import StrictModel
+
+MAX_TENSORS = 4096
+MAX_METRICS = 256
+MAX_RANK = 8
+MAX_DIMENSION = 2**31 - 1
+MAX_ELEMENTS = 2**40
+MAX_ARGUMENTS = 64
+MAX_SCHEMA_DEPTH = 32
+ALGORITHM_PATH = "/data/transformations/algorithm"
+IMAGE_PLACEHOLDER = "IMAGE"
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,31}$")]
+TensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
+ImageDigest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+RelativePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,3}$")]
+Dtype = Literal["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"]
+
+
+def _check_decimal(value: int | str) -> int | str:
+    if isinstance(value, str):
+        try:
+            number = Decimal(value)
+        except InvalidOperation as exc:
+            raise ValueError("is not a decimal number") from exc
+        if not number.is_finite():
+            raise ValueError("is not a finite number")
+    return value
+
+
+Bound = Annotated[
+    Annotated[int, Field(ge=-(2**53) + 1, lt=2**53)] | Annotated[str, Field(pattern=r"^-?[0-9]{1,30}(\.[0-9]{1,30})?$")],
+    AfterValidator(_check_decimal),
+]
+
+
+class TensorDeclaration(StrictModel):
+    """One tensor of the weights: its exact name, type and shape (an empty shape is a scalar)."""
+
+    name: TensorName
+    dtype: Dtype
+    shape: Annotated[list[Annotated[int, Field(ge=0, le=MAX_DIMENSION)]], Field(max_length=MAX_RANK)]
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+class WeightsDeclaration(StrictModel):
+    """The safetensors file, and every tensor in it."""
+
+    file: Literal["model.safetensors"] = "model.safetensors"
+    tensors: Annotated[list[TensorDeclaration], Field(min_length=1, max_length=MAX_TENSORS)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_unique([tensor.name for tensor in self.tensors], "tensor")
+        if sum(tensor.elements for tensor in self.tensors) > MAX_ELEMENTS:
+            raise ValueError(f"declares more than {MAX_ELEMENTS} elements")
+        return self
+
+
+class MetricDeclaration(StrictModel):
+    """One number: its inclusive range and how many digits after the point may leave."""
+
+    name: Slug
+    min: Bound
+    max: Bound
+    digits: Annotated[int, Field(ge=0, le=9)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if Decimal(self.min) > Decimal(self.max):
+            raise ValueError("min is above max")
+        return self
+
+
+class MetricsDeclaration(StrictModel):
+    """The metrics file: one flat JSON object of the declared numbers."""
+
+    file: Literal["metrics.json"] = "metrics.json"
+    values: Annotated[list[MetricDeclaration], Field(min_length=1, max_length=MAX_METRICS)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_unique([metric.name for metric in self.values], "metric")
+        return self
+
+
+class OutputsDeclaration(StrictModel):
+    """Everything that may leave; nothing else does."""
+
+    weights: WeightsDeclaration | None = None
+    metrics: MetricsDeclaration | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.weights is None and self.metrics is None:
+            raise ValueError("declare weights, metrics or both")
+        return self
+
+
+class AlgorithmManifest(StrictModel):
+    """algorithm.yaml. `image` is the id of the image (the digest of its configuration)."""
+
+    name: Slug
+    version: Version
+    main: RelativePath
+    entrypoint: Annotated[str, Field(min_length=1, max_length=1024)]
+    image: ImageDigest
+    parameters: dict[str, Any] = Field(default_factory=lambda: {"type": "object", "additionalProperties": False})
+    outputs: OutputsDeclaration
+
+    @field_validator("entrypoint")
+    @classmethod
+    def _check_entrypoint(cls, value: str) -> str:
+        _split(value)
+        return value
+
+    @field_validator("parameters")
+    @classmethod
+    def _check_parameters(cls, value: dict[str, Any]) -> dict[str, Any]:
+        _check_schema(value, MAX_SCHEMA_DEPTH)
+        try:
+            jsonschema.Draft202012Validator.check_schema(value)
+        except jsonschema.SchemaError as exc:
+            raise ValueError(f"is not a JSON Schema (2020-12): {exc.json_path}") from exc
+        return value
+
+    def argv(self) -> tuple[str, ...]:
+        """Return the command, with `$ALGO` as the main file's path in the container; no shell ever reads it."""
+        return tuple(part.replace("$ALGO", ALGORITHM_PATH) for part in _split(self.entrypoint))
+
+
+def _split(entrypoint: str) -> list[str]:
+    parts = shlex.split(entrypoint)
+    if not 0 < len(parts) <= MAX_ARGUMENTS or not parts[0] or "\0" in entrypoint:
+        raise ValueError(f"expected a command of 1 to {MAX_ARGUMENTS} words, such as `python $ALGO`")
+    return parts
+
+
+def _check_unique(names: list[str], what: str) -> None:
+    doubled = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
+    if doubled:
+        raise ValueError(f"the {what} {min(doubled)!r} is declared twice")
+
+
+def _check_schema(value: object, depth: int) -> None:
+    """Refuse what would make a schema reach outside itself or never end: references, regular expressions, depth."""
+    if depth == 0:
+        raise ValueError(f"is nested deeper than {MAX_SCHEMA_DEPTH}")
+    if isinstance(value, dict):
+        refused = {"$ref", "$dynamicRef", "$id", "pattern", "patternProperties"} & value.keys()
+        if refused:
+            raise ValueError(f"{min(refused)} is not allowed in a parameter schema")
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _check_schema(item, depth - 1)

@@ -1,0 +1,138 @@
+"""Copies a run's inputs into one folder, laid out as the container sees it, and says the digest of what it copied.
+
+Bytes are hashed while they are copied, so what is checked is what is used. Names come from ids and numbers alone, never
+from a dataset's own file names, so nothing can collide. Judges no digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from policies.canonical import canonical_json, digest_text
+from sandbox.bundle import Bundle
+from sandbox.errors import StagingError
+from sandbox.guest import guest_files
+from sandbox.spec import HEX32
+
+CHUNK_BYTES = 1024 * 1024
+FILE_MODE = 0o444
+FOLDER_MODE = 0o555
+
+
+@dataclass(frozen=True, slots=True)
+class StagedDataset:
+    """One dataset to stage: its source files in byte order of name, their names, and its description (DDO)."""
+
+    asset_id: str
+    files: tuple[Path, ...]
+    names: tuple[str, ...]
+    description: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedInputs:
+    """The staged folder, and `(name, size in bytes, sha256:…)` of every file as it was copied, by asset id."""
+
+    root: Path
+    datasets: Mapping[str, tuple[tuple[str, int, str], ...]]
+
+
+def stage(
+    target: Path, datasets: Sequence[StagedDataset], bundle: Bundle, parameters: Mapping[str, Any]
+) -> StagedInputs:
+    """Fill `target`, which must not exist yet; on failure nothing of it is left.
+
+    Raises:
+        StagingError: `target` exists, an id is not 64 hex digits or stands twice, or a source is not a plain file.
+    """
+    _check_datasets(datasets)
+    try:
+        target.mkdir(mode=0o700, parents=True)
+    except OSError as exc:
+        raise StagingError("the folder to stage into can't be made anew: remove it first") from exc
+    try:
+        return _fill(target, datasets, bundle, parameters)
+    except BaseException:
+        cleanup(target)
+        raise
+
+
+def cleanup(root: Path) -> None:
+    """Remove a staged folder; one that is not there is fine."""
+    for folder, _, _ in os.walk(root):
+        Path(folder).chmod(0o700)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def _check_datasets(datasets: Sequence[StagedDataset]) -> None:
+    ids = [dataset.asset_id for dataset in datasets]
+    if len(set(ids)) < len(ids) or not all(HEX32.fullmatch(asset_id) for asset_id in ids):
+        raise StagingError("expected distinct asset ids of 64 lower-case hex digits")
+    if any(len(dataset.files) != len(dataset.names) for dataset in datasets):
+        raise StagingError("expected one name for each file of a dataset")
+
+
+def _fill(
+    root: Path, datasets: Sequence[StagedDataset], bundle: Bundle, parameters: Mapping[str, Any]
+) -> StagedInputs:
+    data = root / "data"
+    staged: dict[str, tuple[tuple[str, int, str], ...]] = {}
+    for dataset in datasets:
+        folder = data / "inputs" / dataset.asset_id
+        folder.mkdir(parents=True)
+        sources = enumerate(zip(dataset.names, dataset.files, strict=True))
+        staged[dataset.asset_id] = tuple((name, *_copy(source, folder / str(n))) for n, (name, source) in sources)
+        _write(data / "ddos" / dataset.asset_id, canonical_json(dataset.description))
+    _write(data / "inputs" / "algoCustomData.json", canonical_json(parameters))
+    _write(data / "ddos" / bundle.digest.removeprefix("sha256:"), canonical_json(_describe(bundle)))
+    for path, content in bundle.files.items():
+        _write(data / "transformations" / path, content)
+    main = data / "transformations" / "algorithm"
+    if bundle.manifest.main != main.name:
+        _write(main, bundle.files[bundle.manifest.main])
+    for name, content in guest_files().items():
+        _write(root / "sealroom" / name, content)
+    for folder, _, _ in os.walk(data):
+        Path(folder).chmod(FOLDER_MODE)
+    (root / "sealroom").chmod(FOLDER_MODE)
+    return StagedInputs(root, staged)
+
+
+def _describe(bundle: Bundle) -> dict[str, Any]:
+    """Return the algorithm's description as an Ocean-style document."""
+    manifest = bundle.manifest
+    container = {"entrypoint": manifest.entrypoint, "image": manifest.image}
+    metadata = {"type": "algorithm", "name": manifest.name, "algorithm": {"version": manifest.version, "container": container}}
+    return {"id": bundle.digest.removeprefix("sha256:"), "metadata": metadata}
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as stream:
+        stream.write(content)
+    path.chmod(FILE_MODE)
+
+
+def _copy(source: Path, target: Path) -> tuple[int, str]:
+    """Copy one plain file, hashing what is written; return its size and digest."""
+    digest = hashlib.sha256()
+    size = 0
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb", buffering=0) as reader, target.open("xb") as writer:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise StagingError(f"input {target.name}: expected a plain file, got something else")
+            while chunk := reader.read(CHUNK_BYTES):
+                digest.update(chunk)
+                size += writer.write(chunk)
+        target.chmod(FILE_MODE)
+    except OSError as exc:
+        raise StagingError(f"input {target.name}: can't be read as a plain file (links are not followed)") from exc
+    return size, digest_text(digest.digest())
