@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from policies.canonical import canonical_json, digest_of
-from provider.signed import check_addressee, check_signer
 from provider.auth import Access, Guard, Subject
 from provider.blobs import BlobStore
 from provider.catalogue import Catalogue
@@ -15,6 +14,7 @@ from provider.jobs.codes import describe
 from provider.jobs.states import State
 from provider.release import check_result_key
 from provider.settings import Settings
+from provider.signed import check_addressee, check_signer
 from provider.store import Database
 from provider.store.records import JobRecord, LogEntryRecord
 from provider.wire import (

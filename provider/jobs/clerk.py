@@ -1,0 +1,134 @@
+"""Looks after waiting jobs: asks the judge, looks for the order on chain, queues, refuses, cancels. Runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from datatokens.errors import ChainUnreachableError
+from policies.decide import Verdict
+from provider.chain import Chain
+from provider.jobs.codes import describe
+from provider.jobs.judge import Evaluation, Judge
+from provider.jobs.receipting import Registrar
+from provider.jobs.states import State
+from provider.store import Database
+from provider.store.records import Ending, JobRecord, OrderRecord
+from sandbox.errors import EngineUnavailableError
+
+MAX_PATIENCE_S = 10
+PATIENCE_DIVISOR = 20
+CHAIN_FACT = "chain"
+
+
+class Clerk:
+    """Moves jobs from WAITING, and cancels queued ones."""
+
+    def __init__(
+        self,
+        database: Database,
+        chain: Chain,
+        judge: Judge,
+        registrar: Registrar,
+        *,
+        clock: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._jobs = database.jobs
+        self._chain = chain
+        self._judge = judge
+        self._registrar = registrar
+        self._clock = clock
+        self._looked_at: dict[str, int] = {}
+
+    def turn(self) -> bool:
+        """Look at every job that is due; True when some job moved."""
+        self._tell_chain()
+        moved = [self._look_at(job) for job in self._jobs.list_by(state=State.WAITING) if self._is_due(job)]
+        queued = [job for job in self._jobs.list_by(state=State.QUEUED) if job.cancel_requested]
+        moved += [self._look_at(job) for job in queued]
+        return any(moved)
+
+    def _is_due(self, job: JobRecord) -> bool:
+        """Look at fresh jobs at each turn, at old ones every few seconds: a stranger's idle jobs cost little."""
+        now = self._clock()
+        patience = min((now - job.submitted) // PATIENCE_DIVISOR, MAX_PATIENCE_S)
+        return bool(job.cancel_requested) or now - self._looked_at.get(job.job_id, 0) >= patience
+
+    def _look_at(self, job: JobRecord) -> bool:
+        now = self._clock()
+        self._looked_at[job.job_id] = now
+        try:
+            evaluation = self._judge.evaluate(job, now=now)
+        except ChainUnreachableError:
+            return self._wait(job, "chain-unreachable")
+        except EngineUnavailableError:
+            return self._wait(job, "engine-unreachable")
+        return self._act_on(job, evaluation)
+
+    def _act_on(self, job: JobRecord, evaluation: Evaluation) -> bool:
+        if job.cancel_requested:
+            return self._end(job, evaluation, State.CANCELLED, "cancelled")
+        denied = evaluation.decision.first_denied
+        if evaluation.decision.status is Verdict.DENY:
+            return self._end(
+                job, evaluation, State.REFUSED, "refused", rule=denied.name if denied else "default-deny"
+            )
+        if evaluation.decision.status is Verdict.WAIT:
+            return self._wait(job, "awaiting-approval")
+        code = evaluation.order_code
+        if code == "awaiting-order":
+            return self._wait(job, code)
+        if code:
+            return self._end(job, evaluation, State.REFUSED, code)
+        return self._queue(job, evaluation)
+
+    def _queue(self, job: JobRecord, evaluation: Evaluation) -> bool:
+        placed = self._chain.find_order_event(bytes.fromhex(job.job_id), job.consumer)
+        if placed is None:
+            return self._wait(job, "awaiting-order")
+        order = OrderRecord(
+            order_id=placed.order_id.hex(),
+            token_id=placed.token_id,
+            consumer=placed.consumer,
+            amount_wei=str(placed.amount_wei),
+            datatoken=evaluation.asset.datatoken,
+            tx_hash=placed.tx_hash,
+            log_index=placed.log_index,
+        )
+        self._looked_at.pop(job.job_id, None)
+        return self._move(job, State.QUEUED, "order-accepted", order=order)
+
+    def _end(
+        self, job: JobRecord, evaluation: Evaluation, state: State, code: str, *, rule: str = ""
+    ) -> bool:
+        ending = Ending(
+            state=state,
+            code=code,
+            message=describe(code, rule=rule, job_id=job.job_id, algorithm=job.request.algorithm).message,
+            order_id=evaluation.open_order_id,
+            ran=False,
+        )
+        self._looked_at.pop(job.job_id, None)
+        return self._registrar.finish(job, ending, evaluation, rule=rule or code)
+
+    def _wait(self, job: JobRecord, code: str) -> bool:
+        if job.state is State.WAITING and job.code != code:
+            self._move(job, State.WAITING, code)
+        return False
+
+    def _move(self, job: JobRecord, state: State, code: str, *, order: OrderRecord | None = None) -> bool:
+        message = describe(code, job_id=job.job_id, algorithm=job.request.algorithm).message
+        return self._jobs.move(
+            job.job_id, job.state, state, code=code, message=message, now=self._clock(), order=order
+        )
+
+    def _tell_chain(self) -> None:
+        """Let the API say whether the chain answers, without asking it at each request."""
+        try:
+            self._chain.head()
+            state = "ok"
+        except ChainUnreachableError:
+            state = "unreachable"
+        fact = self._database.access.find_fact(CHAIN_FACT)
+        if fact is None or fact[0] != state:
+            self._database.access.set_fact(CHAIN_FACT, state, self._clock())

@@ -1,0 +1,183 @@
+"""Reads the facts about a job and has `policies` decide: the one place that says whether a job may run.
+
+Everything decisive is read from the chain, or from the blob store by the digest that the chain or the signed request
+names. What can't be read is an error (the job waits) or a denial, never a pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox.engine import Engine
+
+from datatokens.model import Approval, Asset, Block, Order, OrderStatus
+from policies.canonical import digest_text, parse_digest
+from policies.decide import (
+    ApprovalFacts,
+    AssetFacts,
+    Decision,
+    EnvironmentFacts,
+    RequestFacts,
+    RuleVerdict,
+    Verdict,
+    decide_job,
+)
+from policies.errors import PolicyError
+from policies.model import Policy, parse_policy
+from provider.blobs import BlobDamagedError, BlobStore
+from provider.catalogue import decode_bundle
+from provider.chain import Chain
+from provider.errors import NotFoundError
+from provider.gate.declaration import algorithm_facts
+from provider.identity import ProviderIdentity
+from provider.store import Database
+from provider.store.records import JobRecord
+from sandbox.bundle import Bundle, parse_bundle
+from sandbox.errors import BundleInvalidError
+
+ORDER_MARGIN_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was read and decided about a job at one time; `policy` and `bundle` are None when they can't be had."""
+
+    decision: Decision
+    decided: int
+    asset: Asset
+    not_before: Block
+    order: Order | None
+    policy: Policy | None
+    bundle: Bundle | None
+    runtimes: frozenset[str]
+    chain_id: int
+
+    @property
+    def order_code(self) -> str:
+        """Say how the order stands: empty when it is open and pays for this job, else a code of `codes`."""
+        order = self.order
+        if order is None or order.status is OrderStatus.NONE:
+            return "awaiting-order"
+        if order.status is not OrderStatus.OPEN:
+            return "order-used"
+        if (
+            order.token_id != self.asset.token_id
+            or order.provider.lower() != self.asset.terms.provider.lower()
+        ):
+            return "order-mismatch"
+        time_s = self.policy.limits.time_s if self.policy else 0
+        return "order-deadline" if order.deadline < self.decided + time_s + ORDER_MARGIN_S else ""
+
+    @property
+    def open_order_id(self) -> str | None:
+        """The order that has to be settled or refunded when the job ends, if there is one."""
+        return self.order.order_id.hex() if self.order and self.order.status is OrderStatus.OPEN else None
+
+
+class Judge:
+    """Evaluates jobs; changes nothing."""
+
+    def __init__(
+        self, identity: ProviderIdentity, database: Database, blobs: BlobStore, chain: Chain, engine: Engine
+    ) -> None:
+        self._identity = identity
+        self._catalogue = database.catalogue
+        self._blobs = blobs
+        self._chain = chain
+        self._engine = engine
+
+    def evaluate(self, job: JobRecord, *, now: int) -> Evaluation:
+        """Decide about one job on the facts of this moment.
+
+        Raises:
+            ChainUnreachableError, EngineUnavailableError: a fact can't be read now; the job has to wait.
+        """
+        self._chain.check()
+        head = self._chain.head()
+        asset = self._chain.get_asset(self._token_id(job.asset_id))
+        order = self._chain.find_order(bytes.fromhex(job.job_id), job.consumer)
+        policy, bundle = self._find_policy(asset), self._find_bundle(job.request.algorithm)
+        runtimes = frozenset(str(runtime) for runtime in self._engine.runtimes())
+        decision = Decision(
+            (self._absence("policy-current" if policy is None else "algorithm-unchanged", asset),)
+        )
+        if policy is not None and bundle is not None:
+            paid = order is not None and order.status is OrderStatus.OPEN
+            decision = decide_job(
+                policy,
+                self._request_facts(job, now=now, paid=paid),
+                algorithm_facts(bundle.manifest.outputs, bundle.manifest.image),
+                self._approval_facts(asset, job.request.algorithm),
+                _asset_facts(asset),
+                EnvironmentFacts(
+                    now, self._identity.address, runtimes, self._engine.has_image(bundle.manifest.image)
+                ),
+            )
+        return Evaluation(
+            decision=decision,
+            decided=now,
+            asset=asset,
+            not_before=head,
+            order=order,
+            policy=policy,
+            bundle=bundle,
+            runtimes=runtimes,
+            chain_id=self._identity.deployment.chain_id,
+        )
+
+    def _token_id(self, asset_id: str) -> int:
+        record = self._catalogue.find_dataset(asset_id)
+        if record is None or record.token_id is None:
+            raise NotFoundError(f"this provider has no dataset {asset_id}", code="dataset-unknown")
+        return record.token_id
+
+    def _find_policy(self, asset: Asset) -> Policy | None:
+        try:
+            return parse_policy(self._blobs.get(digest_text(asset.terms.policy_digest)))
+        except (NotFoundError, BlobDamagedError, PolicyError):
+            return None
+
+    def _find_bundle(self, digest: str) -> Bundle | None:
+        record = self._catalogue.find_algorithm(digest)
+        if record is None:
+            return None
+        try:
+            bundle = parse_bundle(decode_bundle(self._blobs.get(record.blob)))
+        except (NotFoundError, BlobDamagedError, BundleInvalidError):
+            return None
+        return bundle if bundle.digest == digest else None
+
+    def _request_facts(self, job: JobRecord, *, now: int, paid: bool) -> RequestFacts:
+        request = job.request
+        # A request that was paid for while it was current stays so in the queue: its order has a deadline of its own.
+        # The signer was recovered over this chain's domain, so a request for another chain has another consumer.
+        return RequestFacts(
+            consumer=job.consumer,
+            purpose=request.purpose,
+            algorithm=request.algorithm,
+            provider=request.provider,
+            expiry=max(request.expiry, now + 1) if paid else request.expiry,
+            chain_ok=True,
+        )
+
+    def _approval_facts(self, asset: Asset, algorithm: str) -> ApprovalFacts | None:
+        approval: Approval | None = self._chain.find_approval(asset.token_id, parse_digest(algorithm))
+        if approval is None:
+            return None
+        return ApprovalFacts(approval.approved_at, approval.expires_at, approval.revoked_at or None)
+
+    @staticmethod
+    def _absence(rule: str, asset: Asset) -> RuleVerdict:
+        return RuleVerdict(
+            rule, Verdict.DENY, "can't be read with the digest that is registered", asset.asset_id
+        )
+
+
+def _asset_facts(asset: Asset) -> AssetFacts:
+    return AssetFacts(
+        asset_id=asset.asset_id,
+        owner=asset.owner,
+        provider=asset.terms.provider,
+        policy_digest=digest_text(asset.terms.policy_digest),
+        retired=asset.retired,
+    )

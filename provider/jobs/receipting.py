@@ -1,0 +1,239 @@
+"""Writes the receipt of every job that ends, whatever its end, in the same transaction as the end itself.
+
+A receipt is public. What an algorithm chose freely and the gate did not release (file digests, sizes, its log, exact
+times and loads) could carry data, so it stands here blinded or rounded up; see `blind` and the steps below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from decimal import ROUND_CEILING, Decimal
+
+from policies.canonical import digest_text, parse_digest
+from policies.decide import ENGINE
+from provider.datasets import SCHEME
+from provider.gate.decide import GATE, GateReport
+from provider.identity import ProviderIdentity, software_digest
+from provider.jobs.judge import Evaluation
+from provider.receipts.envelope import sign_envelope
+from provider.receipts.facts import (
+    BlockFacts,
+    CheckFacts,
+    DatasetFacts,
+    EgressFacts,
+    InputsFacts,
+    JobFacts,
+    LogFacts,
+    OrderFacts,
+    OutputFacts,
+    PolicyFacts,
+    PrivacyFacts,
+    ProbeFacts,
+    ProviderFacts,
+    ReceiptFacts,
+    RuleFacts,
+    RunFacts,
+    SandboxFacts,
+)
+from provider.receipts.keys import SigningKeys
+from provider.receipts.log import entry_bytes
+from provider.receipts.statement import UNDECLARED, build_statement
+from provider.receipts.tree import leaf_hash
+from provider.store import Database
+from provider.store.records import Ending, JobRecord
+from sandbox.spec import RunReport
+
+TIME_STEP_S = 10
+CPU_STEP_S = 10
+MEMORY_STEP_BYTES = 64 * 1024 * 1024
+SIZE_STEP_BYTES = 1024 * 1024
+BLIND_TAG = b"sealroom-blind-v1\n"
+
+
+class Registrar:
+    """Ends jobs: builds the statement, signs it for its log index, and has the store write both at once."""
+
+    def __init__(
+        self, identity: ProviderIdentity, database: Database, keys: SigningKeys, *, clock: Callable[[], int]
+    ) -> None:
+        self._identity = identity
+        self._database = database
+        self._keys = keys
+        self._clock = clock
+
+    def finish(
+        self,
+        job: JobRecord,
+        ending: Ending,
+        evaluation: Evaluation,
+        *,
+        rule: str,
+        report: RunReport | None = None,
+        gate: GateReport | None = None,
+    ) -> bool:
+        """End `job`; False when another process moved it first.
+
+        Raises:
+            StatementRefusedError: the facts contradict each other; nothing is written.
+        """
+
+        def make_entry(current: JobRecord, index: int) -> tuple[bytes, bytes]:
+            facts = self._facts(current, ending, evaluation, rule=rule, report=report, gate=gate, index=index)
+            envelope = sign_envelope(build_statement(facts), self._keys)
+            return envelope.to_json(), leaf_hash(entry_bytes(envelope.pae))
+
+        return self._database.ledger.finish_job(
+            job.job_id, job.state, ending, now=self._clock(), make_entry=make_entry
+        )
+
+    def _facts(
+        self,
+        job: JobRecord,
+        ending: Ending,
+        evaluation: Evaluation,
+        *,
+        rule: str,
+        report: RunReport | None,
+        gate: GateReport | None,
+        index: int,
+    ) -> ReceiptFacts:
+        blind = self.blind_key(job.job_id)
+        identity = self._identity
+        released = ending.release is not None
+        return ReceiptFacts(
+            job=_job_facts(job, evaluation),
+            inputs=_inputs_facts(job, evaluation),
+            policy=_policy_facts(evaluation),
+            sandbox=_sandbox_facts(evaluation, report),
+            run=_run_facts(report, blind) if report else None,
+            outputs=_output_facts(evaluation, report, gate, blind),
+            privacy=PrivacyFacts(
+                "none", None, None, None, None, None, None, gate.information_bits if gate and released else 0
+            ),
+            egress=EgressFacts(
+                verdict="RELEASED" if released else "WITHHELD",
+                outcome=ending.state.value,
+                gate=GATE,
+                checks=tuple(CheckFacts(check.name, check.ok, "") for check in gate.checks) if gate else (),
+                rule="" if released else rule,
+            ),
+            not_before=BlockFacts(evaluation.not_before.number, "0x" + evaluation.not_before.hash.hex()),
+            provider=ProviderFacts(
+                identity.address.lower(), identity.origin, software_digest(), self._keys.keyids
+            ),
+            log=LogFacts(identity.origin, index),
+        )
+
+    def blind_key(self, job_id: str) -> bytes:
+        """Return the secret that blinds this job's unreleased digests; the provider can show it to the data's owner."""
+        return hashlib.sha256(self._keys.sign_ed25519(BLIND_TAG + bytes.fromhex(job_id))).digest()
+
+
+def blind(key: bytes, digest: str) -> str:
+    """Return a commitment to a digest that nobody without `key` can test guesses against."""
+    return digest_text(hashlib.sha256(key + parse_digest(digest)).digest())
+
+
+def _round_up(value: int, step: int) -> int:
+    return -(-value // step) * step
+
+
+def _job_facts(job: JobRecord, evaluation: Evaluation) -> JobFacts:
+    order = job.order
+    order_facts = None
+    if order is not None:
+        order_facts = OrderFacts(
+            chain_id=evaluation.chain_id,
+            tx_hash=order.tx_hash,
+            log_index=order.log_index,
+            datatoken=order.datatoken.lower(),
+            consumer=order.consumer.lower(),
+            amount_wei=int(order.amount_wei),
+            token_id=order.token_id,
+        )
+    request = json.loads(job.request.model_dump_json())
+    return JobFacts(
+        job.job_id, job.request.nonce, job.consumer.lower(), job.attempt, order_facts, request, job.signature
+    )
+
+
+def _inputs_facts(job: JobRecord, evaluation: Evaluation) -> InputsFacts:
+    asset = evaluation.asset
+    dataset = DatasetFacts(
+        asset_id=asset.asset_id,
+        token_id=asset.token_id,
+        commitment=digest_text(asset.terms.commitment),
+        scheme=SCHEME,
+        metadata_digest=digest_text(asset.terms.metadata_digest),
+    )
+    return InputsFacts(
+        datasets=(dataset,),
+        algorithm=job.request.algorithm,
+        image=evaluation.bundle.manifest.image if evaluation.bundle else None,
+        parameters_digest=job.request.parameters,
+        parameters=json.loads(job.parameters),
+    )
+
+
+def _policy_facts(evaluation: Evaluation) -> PolicyFacts:
+    decision = evaluation.decision
+    return PolicyFacts(
+        digests=(digest_text(evaluation.asset.terms.policy_digest),),
+        engine=ENGINE,
+        decision=decision.status.value,
+        rules=tuple(RuleFacts(rule.name, rule.verdict.value, rule.detail) for rule in decision.rules),
+        decided=evaluation.decided,
+    )
+
+
+def _sandbox_facts(evaluation: Evaluation, report: RunReport | None) -> SandboxFacts | None:
+    if report is None or evaluation.policy is None:
+        return None
+    limits = {name: str(value) for name, value in evaluation.policy.limits.model_dump().items()}
+    probe = report.probe
+    seen = ProbeFacts(probe.passed, probe.digest, len(probe.rows)) if probe else None
+    return SandboxFacts(report.runtime.value, report.seal_digest, limits, seen)
+
+
+def _run_facts(report: RunReport, key: bytes) -> RunFacts:
+    cpu = (Decimal(report.cpu_s) / CPU_STEP_S).to_integral_value(ROUND_CEILING) * CPU_STEP_S
+    return RunFacts(
+        started=report.started // TIME_STEP_S * TIME_STEP_S,
+        finished=_round_up(report.finished, TIME_STEP_S),
+        reason=report.reason.value,
+        cpu_s=str(cpu),
+        peak_memory_bytes=_round_up(report.peak_memory_bytes, MEMORY_STEP_BYTES),
+        bytes_written=_round_up(report.bytes_written, SIZE_STEP_BYTES),
+        log_digest=blind(key, report.log_digest),
+    )
+
+
+def _output_facts(
+    evaluation: Evaluation, report: RunReport | None, gate: GateReport | None, key: bytes
+) -> tuple[OutputFacts, ...]:
+    """List declared files, and undeclared ones as one line: their names, number and sizes are the algorithm's to choose."""
+    if report is None or evaluation.bundle is None:
+        return ()
+    declared = evaluation.bundle.manifest.outputs.file_names
+    released = {file.name: file for file in gate.released} if gate else {}
+    facts = []
+    for produced in sorted(report.outputs, key=lambda file: file.path):
+        left = released.get(produced.path)
+        if produced.path not in declared:
+            continue
+        facts.append(
+            OutputFacts(
+                name=produced.path,
+                digest=produced.digest if left else blind(key, produced.digest),
+                size_bytes=left.size_bytes if left else _round_up(produced.size_bytes, SIZE_STEP_BYTES),
+                released=left is not None,
+                released_digest=left.digest if left else None,
+            )
+        )
+    others = sorted(file.digest for file in report.outputs if file.path not in declared)
+    if others:
+        joined = digest_text(hashlib.sha256("".join(others).encode()).digest())
+        facts.append(OutputFacts(UNDECLARED, blind(key, joined), 0, released=False, released_digest=None))
+    return tuple(facts)

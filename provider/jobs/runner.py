@@ -1,0 +1,236 @@
+"""Runs claimed jobs, one at a time: check, stage, seal, run, gate, encrypt, receipt.
+
+Every step may be cut short: what a stopped worker leaves is a RUNNING job, a container with our label and a work
+folder. `recover` removes the last two and queues the first again, as a new attempt.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.engine import Engine
+from sandbox.run import run_sealed
+
+from datatokens.errors import ChainUnreachableError
+from policies.decide import Verdict
+from policies.model import Policy
+from policies.runtimes import choose_runtime
+from provider.blobs import BlobStore
+from provider.datasets import DatasetEntry, commit_entries, list_files, resolve_data_path
+from provider.errors import ProviderError
+from provider.gate.decide import GateReport, check_release
+from provider.jobs.codes import describe
+from provider.jobs.judge import Evaluation, Judge
+from provider.jobs.receipting import Registrar
+from provider.jobs.states import State
+from provider.release import seal_release
+from provider.settings import ProviderPaths, Settings
+from provider.store import Database
+from provider.store.records import Ending, JobRecord
+from provider.wire import decode_base64
+from sandbox.bundle import Bundle
+from sandbox.errors import EngineUnavailableError, SandboxError, StagingError
+from sandbox.spec import ExitReason, Limits, RunReport, RunSpec, Runtime
+from sandbox.staging import StagedDataset, cleanup, stage
+
+OPEN_FILES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How a run went: the ending's state and code, and what was seen on the way."""
+
+    state: State
+    code: str
+    rule: str = ""
+    report: RunReport | None = None
+    gate: GateReport | None = None
+
+
+class Runner:
+    """Takes queued jobs to their end."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        engine: Engine,
+        judge: Judge,
+        registrar: Registrar,
+        *,
+        paths: ProviderPaths,
+        load_settings: Callable[[], Settings],
+        owner: str,
+        clock: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._jobs = database.jobs
+        self._blobs = blobs
+        self._engine = engine
+        self._judge = judge
+        self._registrar = registrar
+        self._paths = paths
+        self._load_settings = load_settings
+        self._owner = owner
+        self._clock = clock
+
+    def recover(self) -> None:
+        """Clear what a stopped worker left: containers, work folders, and jobs in the middle of a run."""
+        self._engine.reap(self._owner)
+        if self._paths.work.exists():
+            for folder in self._paths.work.iterdir():
+                cleanup(folder)
+        for state in (State.RUNNING, State.CHECKING):
+            for job in self._jobs.list_by(state=state):
+                self._move(job, State.QUEUED, "restarted")
+
+    def turn(self) -> bool:
+        """Claim one job and take it as far as it goes; True when there was one."""
+        job = self._jobs.claim(now=self._clock(), message=describe("staging").message)
+        if job is None:
+            return False
+        try:
+            evaluation = self._judge.evaluate(job, now=self._clock())
+        except ChainUnreachableError:
+            return self._put_back(job, "chain-unreachable")
+        except EngineUnavailableError:
+            return self._put_back(job, "engine-unreachable")
+        work = self._paths.work / f"{job.job_id}-{job.attempt}"
+        try:
+            finding = self._find_refusal(job, evaluation) or self._run(job, evaluation, work)
+            self._finish(job, evaluation, finding)
+        finally:
+            cleanup(work)
+        return True
+
+    def _put_back(self, job: JobRecord, code: str) -> bool:
+        """Queue the job again; False, so that the loop pauses before it tries."""
+        self._move(job, State.QUEUED, code)
+        return False
+
+    def _find_refusal(self, job: JobRecord, evaluation: Evaluation) -> Finding | None:
+        """Check again, at the last moment, what the clerk checked: approvals are revoked and orders refunded."""
+        if job.cancel_requested:
+            return Finding(State.CANCELLED, "cancelled")
+        if job.attempt > self._load_settings().max_attempts:
+            return Finding(State.FAILED, "too-many-attempts")
+        if evaluation.decision.status is not Verdict.ALLOW:
+            denied = evaluation.decision.first_denied
+            return Finding(State.REFUSED, "refused", rule=denied.name if denied else "algorithm-approved")
+        if evaluation.order_code:
+            return Finding(State.REFUSED, evaluation.order_code)
+        return None
+
+    def _run(self, job: JobRecord, evaluation: Evaluation, work: Path) -> Finding:
+        policy, bundle = evaluation.policy, evaluation.bundle
+        if policy is None or bundle is None:
+            return Finding(State.REFUSED, "policy-changed" if policy is None else "algorithm-changed")
+        try:
+            staged = stage(work / "inputs", [self._find_dataset(job)], bundle, self._parameters(job))
+        except (ProviderError, StagingError, OSError):
+            return Finding(State.FAILED, "dataset-unreadable")
+        entries = [DatasetEntry(*entry) for entry in staged.datasets[job.asset_id]]
+        if commit_entries(entries) != evaluation.asset.terms.commitment:
+            return Finding(State.FAILED, "dataset-changed")
+        self._move(job, State.RUNNING, "sealed-run")
+        spec = self._spec(job, evaluation, policy, bundle, staged.root)
+        try:
+            report = run_sealed(
+                self._engine,
+                spec,
+                folder=work / "outputs",
+                on_event=lambda _event: None,
+                cancelled=lambda: self._jobs.is_cancel_requested(job.job_id),
+            )
+        except SandboxError:
+            return Finding(State.FAILED, "engine-failed")
+        if report.reason is ExitReason.CANCELLED:
+            return Finding(State.CANCELLED, "cancelled", report=report)
+        if report.reason is not ExitReason.COMPLETED:
+            return Finding(State.FAILED, report.reason.value, report=report)
+        return self._gate(job, policy, bundle, report, work)
+
+    def _gate(self, job: JobRecord, policy: Policy, bundle: Bundle, report: RunReport, work: Path) -> Finding:
+        self._move(job, State.CHECKING, "gate")
+        gate = check_release(
+            bundle.manifest.outputs,
+            policy.outputs,
+            produced=report.outputs,
+            folder=work / "released",
+            refused=report.refused,
+        )
+        if gate.verdict == "RELEASED":
+            return Finding(State.RELEASED, "released", report=report, gate=gate)
+        return Finding(State.WITHHELD, "withheld", rule=gate.rule, report=report, gate=gate)
+
+    def _finish(self, job: JobRecord, evaluation: Evaluation, finding: Finding) -> None:
+        report, gate = finding.report, finding.gate
+        release = None
+        if finding.state is State.RELEASED and gate is not None:
+            files = {file.name: file.path for file in gate.released}
+            key = decode_base64(job.request.result_key)
+            release = self._blobs.put(seal_release(files, result_key=key, job_id=job.job_id))
+        keep_log = evaluation.policy is not None and evaluation.policy.logs == "owner"
+        log = report.log.read_bytes() if report and report.log and keep_log else None
+        ending = Ending(
+            state=finding.state,
+            code=finding.code,
+            message=describe(finding.code, rule=finding.rule, job_id=job.job_id).message,
+            order_id=evaluation.open_order_id,
+            ran=report is not None and report.reason.ran,
+            release=release,
+            log_blob=self._blobs.put(log) if log else None,
+        )
+        current = self._jobs.get(job.job_id)
+        self._registrar.finish(
+            current, ending, evaluation, rule=finding.rule or finding.code, report=report, gate=gate
+        )
+
+    def _find_dataset(self, job: JobRecord) -> StagedDataset:
+        record = self._database.catalogue.find_dataset(job.asset_id)
+        if record is None:
+            raise ProviderError("the dataset of this job has no record", code="dataset-unknown")
+        files = list_files(resolve_data_path(Path(self._load_settings().data_root), record.path))
+        description = {"id": job.asset_id, "name": record.name, "files": [file.name for file in files]}
+        return StagedDataset(
+            job.asset_id, tuple(file.path for file in files), tuple(file.name for file in files), description
+        )
+
+    def _parameters(self, job: JobRecord) -> dict[str, object]:
+        parameters: dict[str, object] = json.loads(job.parameters)
+        return parameters
+
+    def _spec(
+        self, job: JobRecord, evaluation: Evaluation, policy: Policy, bundle: Bundle, inputs: Path
+    ) -> RunSpec:
+        limits = policy.limits
+        return RunSpec(
+            run_id=f"{job.job_id}-{job.attempt}",
+            owner=self._owner,
+            image=bundle.manifest.image,
+            runtime=Runtime(choose_runtime(policy, evaluation.runtimes)),
+            argv=bundle.manifest.argv,
+            inputs=inputs,
+            dataset_ids=(job.asset_id,),
+            algorithm_id=bundle.digest.removeprefix("sha256:"),
+            limits=Limits(
+                time_s=limits.time_s,
+                memory_bytes=limits.memory_bytes,
+                cpus=limits.cpus,
+                pids=limits.pids,
+                scratch_bytes=limits.scratch_bytes,
+                output_bytes=limits.output_bytes,
+                output_files=limits.output_files,
+                log_bytes=limits.log_bytes,
+                open_files=OPEN_FILES,
+                file_bytes=max(limits.scratch_bytes, limits.output_bytes),
+            ),
+        )
+
+    def _move(self, job: JobRecord, state: State, code: str) -> None:
+        current = self._jobs.get(job.job_id)
+        message = describe(code, job_id=job.job_id).message
+        self._jobs.move(job.job_id, current.state, state, code=code, message=message, now=self._clock())
