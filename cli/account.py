@@ -51,7 +51,9 @@ def show(session: Session, name: str) -> None:
     address = list_accounts(session.home.keys).get(name)
     if address is None:
         raise AccountUnknownError(f"there is no key named {name!r} in this home folder")
-    session.output.data({"name": name, "address": address}, lambda: fields({"name": name, "address": address}))
+    session.output.data(
+        {"name": name, "address": address}, lambda: fields({"name": name, "address": address})
+    )
 
 
 @account.command("fund")

@@ -46,7 +46,7 @@ TIMEOUT_S = 30.0
 ACTION_LIFETIME_S = 300
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_RELEASE_BYTES = 4 * 1024**3
-UNAUTHORIZED = 401
+LOGIN_REQUIRED = "login-required"
 
 
 class ApiClient:
@@ -107,7 +107,7 @@ class ApiClient:
         try:
             return self._send("GET", path, headers=self._headers(login=login), max_bytes=max_bytes)
         except ApiError as exc:
-            if not (login and exc.status == UNAUTHORIZED):
+            if not (login and exc.code == LOGIN_REQUIRED):
                 raise
         self._token = None
         return self._send("GET", path, headers=self._headers(login=True), max_bytes=max_bytes)

@@ -68,11 +68,6 @@ class Home:
         return self.root / "jobs"
 
     @property
-    def pending(self) -> Path:
-        """What was begun and not yet finished: datasets between prepare and publish."""
-        return self.root / "pending"
-
-    @property
     def client_file(self) -> Path:
         """Where the chain and the provider are, and who the provider is."""
         return self.root / "client.json"

@@ -9,11 +9,15 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.errors import Problem
+
+if TYPE_CHECKING:
+    from cli.context import Session
+    from datatokens.model import TxResult
 
 Document = Mapping[str, Any]
 
@@ -66,6 +70,17 @@ def fields(pairs: Mapping[str, object]) -> str:
     return "\n".join(f"{name.ljust(width)}  {plain(value)}" for name, value in pairs.items())
 
 
+def indent(text: str) -> str:
+    """Set the lines of somebody's text in by two, safe on a terminal."""
+    return "\n".join("  " + plain(line) for line in text.splitlines())
+
+
 def is_terminal() -> bool:
     """Tell whether talk goes to a terminal that can be redrawn."""
     return sys.stderr.isatty()
+
+
+def say_transaction(session: Session, result: TxResult, facts: Document) -> None:
+    """Print what a transaction did."""
+    document = {**facts, "transaction": result.tx_hash, "gas_used": result.gas_used}
+    session.output.data(document, lambda: fields(document))

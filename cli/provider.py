@@ -55,7 +55,8 @@ def show(session: Session) -> None:
     }
     heading = ("KEYS", "SIGNER", "FROM", "UNTIL", "REVOKED")
     session.output.data(
-        document, lambda: fields(view.model_dump(mode="json")) + "\n\n" + table(heading, rows, empty="no keys")
+        document,
+        lambda: fields(view.model_dump(mode="json")) + "\n\n" + table(heading, rows, empty="no keys"),
     )
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from cli.amounts import format_amount, parse_amount
 from cli.context import Session, SessionGroup, pass_session
 from cli.errors import InputError
-from cli.output import fields
-
-if TYPE_CHECKING:
-    from datatokens.model import TxResult
+from cli.governing import get_token
+from cli.output import fields, say_transaction
 
 
 @click.group(cls=SessionGroup)
@@ -25,29 +21,12 @@ token_option = click.option(
 )
 
 
-def _token(session: Session, token: str | None) -> str:
-    chosen = token or session.get_deployment().payment_token
-    if chosen is None:
-        raise InputError("this deployment names no payment token: say which", remedy="--token ADDRESS")
-    return chosen
-
-
-def _say_paid(session: Session, token: str, amount_wei: int, result: TxResult) -> None:
-    document = {
-        "token": token,
-        "amount_wei": str(amount_wei),
-        "transaction": result.tx_hash,
-        "gas_used": result.gas_used,
-    }
-    session.output.data(document, lambda: fields({**document, "amount_wei": format_amount(amount_wei)}))
-
-
 @wallet.command("balance")
 @token_option
 @pass_session
 def balance(session: Session, token: str | None) -> None:
     """Show coins, tokens, and credit in the escrow (income arrives there)."""
-    chain, address, chosen = session.get_chain(), session.get_address(), _token(session, token)
+    chain, address, chosen = session.get_chain(), session.get_address(), get_token(session, token)
     amounts = {
         "native_wei": chain.native_balance(address),
         "token_wei": chain.token_balance(chosen, address),
@@ -69,9 +48,9 @@ def balance(session: Session, token: str | None) -> None:
 @pass_session
 def deposit(session: Session, amount: str, token: str | None) -> None:
     """Put tokens into the escrow, to pay orders from."""
-    chosen, amount_wei = _token(session, token), parse_amount(amount)
+    chosen, amount_wei = get_token(session, token), parse_amount(amount)
     result = session.get_chain().deposit(chosen, amount_wei, sender=session.get_account())
-    _say_paid(session, chosen, amount_wei, result)
+    say_transaction(session, result, {"token": chosen, "amount_wei": str(amount_wei)})
 
 
 @wallet.command("withdraw")
@@ -80,9 +59,10 @@ def deposit(session: Session, amount: str, token: str | None) -> None:
 @pass_session
 def withdraw(session: Session, amount: str | None, token: str | None) -> None:
     """Take credit out of the escrow; without AMOUNT, all of it."""
-    chain, chosen = session.get_chain(), _token(session, token)
+    chain, chosen = session.get_chain(), get_token(session, token)
     credit = chain.escrow_balance(chosen, session.get_address())
     amount_wei = parse_amount(amount) if amount is not None else credit
     if amount_wei == 0:
         raise InputError("there is nothing to withdraw", code="nothing-to-withdraw")
-    _say_paid(session, chosen, amount_wei, chain.withdraw(chosen, amount_wei, sender=session.get_account()))
+    result = chain.withdraw(chosen, amount_wei, sender=session.get_account())
+    say_transaction(session, result, {"token": chosen, "amount_wei": str(amount_wei)})

@@ -1,0 +1,95 @@
+"""`sealroom dataset jobs|receipts|income|log`: what was done with an owner's data, and what it earned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.amounts import format_amount
+from cli.context import Session, SessionCommand, pass_session
+from cli.ids import ASSET_ID, JOB_ID
+from cli.output import fields, plain, table
+
+if TYPE_CHECKING:
+    from provider.wire import JobView
+
+dataset_option = click.option("--dataset", "asset_id", type=ASSET_ID, help="Only this dataset.")
+
+
+def add_commands(group: click.Group) -> None:
+    """Add the commands of this module to the dataset group."""
+    for command in (jobs, receipts, income, log):
+        group.add_command(command)
+
+
+def _list_jobs(session: Session, asset_id: str | None) -> list[JobView]:
+    """Return the jobs on datasets that the caller owns."""
+    from cli.datasets import list_datasets
+    from provider.wire import JobView
+
+    me = session.get_address().lower()
+    mine = {view.asset_id for view in list_datasets(session) if view.owner.lower() == me}
+    wanted = mine if asset_id is None else mine & {asset_id}
+    views = session.get_api().get_list("/v1/jobs", "jobs", JobView, login=True)
+    return [view for view in views if wanted & set(view.request.datasets)]
+
+
+@click.command(cls=SessionCommand)
+@dataset_option
+@pass_session
+def jobs(session: Session, asset_id: str | None) -> None:
+    """List the jobs on your datasets, whatever became of them."""
+    views = _list_jobs(session, asset_id)
+    rows = [(view.job_id, view.state, view.code, view.consumer, view.request.purpose) for view in views]
+    session.output.data(
+        {"jobs": [view.model_dump(mode="json") for view in views]},
+        lambda: table(("JOB", "STATE", "REASON", "CONSUMER", "PURPOSE"), rows, empty="no jobs yet"),
+    )
+
+
+@click.command(cls=SessionCommand)
+@dataset_option
+@pass_session
+def receipts(session: Session, asset_id: str | None) -> None:
+    """List the receipts of jobs on your datasets, with their place in the log."""
+    ended = [view for view in _list_jobs(session, asset_id) if view.receipt_index is not None]
+    rows = [(view.receipt_index, view.job_id, view.state, view.anchor_tx or "not yet") for view in ended]
+    keys = ("receipt_index", "job_id", "state", "anchor_tx")
+    document = {"receipts": [{key: getattr(view, key) for key in keys} for view in ended]}
+    session.output.data(
+        document, lambda: table(("ENTRY", "JOB", "STATE", "ANCHORED BY"), rows, empty="no receipts yet")
+    )
+
+
+@click.command(cls=SessionCommand)
+@dataset_option
+@pass_session
+def income(session: Session, asset_id: str | None) -> None:
+    """Show what the jobs on your datasets paid, as the chain has it, and what can be withdrawn."""
+    from cli.governing import get_token
+    from datatokens.model import OrderStatus
+
+    chain, paid = session.get_chain(), dict.fromkeys(("open", "settled", "refunded"), 0)
+    names = {OrderStatus.OPEN: "open", OrderStatus.SETTLED: "settled", OrderStatus.REFUNDED: "refunded"}
+    for view in _list_jobs(session, asset_id):
+        order = chain.find_order(bytes.fromhex(view.job_id), view.consumer)
+        if order is not None and order.status in names:
+            paid[names[order.status]] += order.amount_wei
+    credit = chain.escrow_balance(get_token(session, None), session.get_address())
+    amounts = {**paid, "withdrawable": credit}
+    session.output.data(
+        {f"{name}_wei": str(amount) for name, amount in amounts.items()},
+        lambda: fields({name: format_amount(amount) for name, amount in amounts.items()}),
+    )
+
+
+@click.command(cls=SessionCommand)
+@click.argument("job_id", type=JOB_ID)
+@pass_session
+def log(session: Session, job_id: str) -> None:
+    """Show what the algorithm printed, where the dataset's policy keeps it for its owner."""
+    text = session.get_api().get_bytes(f"/v1/jobs/{job_id}/log", login=True).decode(errors="replace")
+    session.output.data(
+        {"job_id": job_id, "log": text}, lambda: "\n".join(plain(line) for line in text.splitlines())
+    )

@@ -1,0 +1,153 @@
+"""`sealroom dataset`: offer data, find it, and govern what runs on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli import approvals, books
+from cli.amounts import format_amount, parse_amount
+from cli.context import Session, SessionGroup, pass_session
+from cli.ids import ASSET_ID
+from cli.output import fields, indent, say_transaction, table
+
+if TYPE_CHECKING:
+    from provider.wire import DatasetView
+
+MAX_POLICY_BYTES = 256 * 1024
+DEFAULT_MAX_DEADLINE_S = 7 * 86400
+
+
+@click.group(cls=SessionGroup)
+def dataset() -> None:
+    """Register, find and govern datasets."""
+
+
+def _words(view: DatasetView) -> dict[str, object]:
+    words: dict[str, object] = view.model_dump(mode="json")
+    words["price"] = format_amount(int(view.price_wei))
+    return words
+
+
+@dataset.command("add")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="What people will see.")
+@click.option("--policy", required=True, type=click.Path(path_type=Path), help="The policy, a YAML file.")
+@click.option("--price", required=True, help="Price of one job, in tokens.")
+@click.option("--description", default="", help="A few sentences for people.")
+@click.option("--token", metavar="ADDRESS", help="Payment token (default: the deployment's test token).")
+@click.option(
+    "--provider-share-bps", type=click.IntRange(0, 10_000), default=0, help="The provider's part, of 10000."
+)
+@click.option(
+    "--max-deadline-s",
+    type=click.IntRange(60, 2**32 - 1),
+    default=DEFAULT_MAX_DEADLINE_S,
+    show_default=True,
+    help="Longest time an order may stay open.",
+)
+@pass_session
+def add(  # noqa: PLR0913 - one argument per option
+    session: Session,
+    path: Path,
+    *,
+    name: str,
+    policy: Path,
+    price: str,
+    description: str,
+    token: str | None,
+    provider_share_bps: int,
+    max_deadline_s: int,
+) -> None:
+    """Register the data at PATH (under the provider's data root); run again to finish after a crash."""
+    from cli.datasets import Offer, locate_data, register_dataset
+    from cli.governing import get_token, read_policy
+
+    offer = Offer(
+        path=locate_data(session.home, path),
+        name=name,
+        description=description,
+        policy=read_policy(policy),
+        price_wei=parse_amount(price),
+        payment_token=get_token(session, token),
+        provider_share_bps=provider_share_bps,
+        max_deadline_s=max_deadline_s,
+    )
+    done = register_dataset(session, offer)
+    document = {
+        **done.view.model_dump(mode="json"),
+        "transaction": done.transaction,
+        "gas_used": done.gas_used,
+    }
+    session.output.data(document, lambda: fields(document))
+
+
+@dataset.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """List the provider's datasets, each compared with the chain."""
+    from cli.datasets import list_datasets
+
+    views = list_datasets(session)
+    rows = [
+        (
+            view.asset_id,
+            view.name,
+            format_amount(int(view.price_wei)),
+            "retired" if view.retired else "active",
+        )
+        for view in views
+    ]
+    document = {"datasets": [view.model_dump(mode="json") for view in views]}
+    empty = "no datasets yet"
+    session.output.data(document, lambda: table(("ID", "NAME", "PRICE", "STATE"), rows, empty=empty))
+
+
+@dataset.command("show")
+@click.argument("asset_id", type=ASSET_ID)
+@pass_session
+def show(session: Session, asset_id: str) -> None:
+    """Show one dataset with its description and policy, every digest checked against the chain."""
+    from cli.datasets import get_dataset, get_documents
+
+    view = get_dataset(session, asset_id)
+    documents = get_documents(session, view)
+    policy = documents["policy"].decode(errors="replace")
+    document = {
+        **view.model_dump(mode="json"),
+        "policy": policy,
+        "metadata": json.loads(documents["metadata"]),
+    }
+    session.output.data(document, lambda: fields(_words(view)) + "\n\npolicy:\n" + indent(policy))
+
+
+@dataset.command("price")
+@click.argument("asset_id", type=ASSET_ID)
+@click.argument("price")
+@pass_session
+def price_(session: Session, asset_id: str, price: str) -> None:
+    """Set the price of one job; orders already placed keep theirs."""
+    from cli.datasets import get_asset
+
+    asset, price_wei = get_asset(session, asset_id), parse_amount(price)
+    result = session.get_chain().set_price(asset.token_id, price_wei, sender=session.get_account())
+    say_transaction(session, result, {"asset_id": asset_id, "price_wei": str(price_wei)})
+
+
+@dataset.command("retire")
+@click.argument("asset_id", type=ASSET_ID)
+@pass_session
+def retire(session: Session, asset_id: str) -> None:
+    """Retire a dataset for good: no new approvals, no new orders."""
+    from cli.datasets import get_asset
+
+    asset = get_asset(session, asset_id)
+    result = session.get_chain().retire(asset.token_id, sender=session.get_account())
+    say_transaction(session, result, {"asset_id": asset_id, "retired": True})
+
+
+approvals.add_commands(dataset)
+books.add_commands(dataset)

@@ -1,0 +1,38 @@
+"""Reads the ids that people type, so that a slip is told before anything is asked or signed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+_HEX32 = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_CURIE = re.compile(r"DUO:[0-9]{7}")
+
+
+class _Pattern(click.ParamType[str]):
+    """Text of one exact form."""
+
+    def __init__(self, name: str, pattern: re.Pattern[str], form: str) -> None:
+        self.name = name
+        self._pattern = pattern
+        self._form = form
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401 - click's
+        """Return the text, or fail with the form that was expected."""
+        if not self._pattern.fullmatch(str(value)):
+            self.fail(f"expected {self._form}, got {str(value)[:80]!r}", param, ctx)
+        return str(value)
+
+
+ASSET_ID = _Pattern("asset id", _HEX32, "64 lower-case hex digits")
+JOB_ID = _Pattern("job id", _HEX32, "64 lower-case hex digits")
+DIGEST = _Pattern("digest", _DIGEST, "sha256:<64 lower-case hex digits>")
+CURIE = _Pattern("purpose", _CURIE, "a Data Use Ontology term such as DUO:0000042")
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether `text` is the edge form of a SHA-256 digest."""
+    return _DIGEST.fullmatch(text) is not None

@@ -1,0 +1,66 @@
+"""Reads job.yaml: what a scientist wants run, on what, for which purpose, at which price at most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from cli.amounts import parse_amount
+from cli.errors import InputError
+from cli.home import read_file
+from policies.canonical import canonical_json, digest_text, sha256
+from policies.documents import MAX_DOCUMENT_BYTES, StrictModel, parse_document
+from policies.errors import DocumentError
+from provider.wire import Curie, Hex32
+
+DEFAULT_LIFETIME_S = 86400
+
+
+class JobFile(StrictModel):
+    """job.yaml. `algorithm` is a digest or a folder beside the file; `max_price` is in tokens, as text."""
+
+    dataset: Hex32 | Annotated[list[Hex32], Field(min_length=1, max_length=1)]
+    algorithm: Annotated[str, Field(min_length=1, max_length=1024)]
+    image: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    purpose: Curie
+    max_price: str
+    expires_in_s: Annotated[int, Field(ge=60, le=30 * 86400)] = DEFAULT_LIFETIME_S
+    deadline_s: Annotated[int, Field(ge=60, lt=2**32)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        try:
+            parse_amount(self.max_price)
+            canonical_json(self.parameters)
+        except (InputError, DocumentError) as exc:
+            raise ValueError(str(exc)) from exc
+        return self
+
+    @property
+    def datasets(self) -> list[str]:
+        """The asset ids; one order pays for one dataset, so there is one for now."""
+        return [self.dataset] if isinstance(self.dataset, str) else self.dataset
+
+    @property
+    def max_price_wei(self) -> int:
+        """The most that may be paid, in wei."""
+        return parse_amount(self.max_price)
+
+    @property
+    def parameters_digest(self) -> str:
+        """Digest of the canonical parameters, as the request signs it."""
+        return digest_text(sha256(canonical_json(self.parameters)))
+
+
+def load_job_file(path: Path) -> JobFile:
+    """Read job.yaml.
+
+    Raises:
+        InputError: it can't be read.
+        DocumentError: it is not what it should be, with the place.
+    """
+    data = read_file(path, what="job file", max_bytes=MAX_DOCUMENT_BYTES)
+    return parse_document(data, JobFile, document=path.name)

@@ -1,0 +1,89 @@
+"""What a scientist's home keeps of each job: the signed request, its limits, its result key, and whether it was paid.
+
+Written before anything is sent, so that a kill at any point is continued with the same request, and a job is never
+ordered twice. The chain is asked before every order all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cli.errors import InputError
+from cli.home import Home, read_file, write_file
+from policies.documents import StrictModel, parse_document
+from provider.wire import Address, Digest, Hex32, JobSubmission
+
+REQUEST_FILE = "request.json"
+KEY_FILE = "result-key.json"
+DONE_FILE = "done.json"
+MAX_RECORD_BYTES = 256 * 1024
+
+
+class Submission(StrictModel):
+    """`request.json` of a job folder. `order` is the digest of what was asked for, apart from nonce and key."""
+
+    version: Literal[1] = 1
+    job_id: Hex32
+    consumer: Address
+    order: Digest
+    token_id: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,77}$")]
+    max_price_wei: Annotated[str, Field(pattern=r"^[0-9]{1,30}$")]
+    deadline_s: int | None
+    submission: JobSubmission
+
+
+def save_submission(home: Home, record: Submission, sealed_key: bytes) -> None:
+    """Write a job's folder; `request.json` comes last, so a folder that has one is whole."""
+    folder = home.jobs / record.job_id
+    write_file(folder / KEY_FILE, sealed_key)
+    write_file(folder / REQUEST_FILE, record.model_dump_json(indent=2).encode() + b"\n")
+
+
+def mark_done(home: Home, job_id: str) -> None:
+    """Note that a job was paid or has ended: the same job.yaml then makes a new job."""
+    write_file(home.jobs / job_id / DONE_FILE, b'{"version": 1}\n')
+
+
+def load_submission(home: Home, job_id: str) -> Submission:
+    """Read what was saved of a job.
+
+    Raises:
+        InputError: this home has no such job.
+        DocumentError: the record is damaged.
+    """
+    path = home.jobs / job_id / REQUEST_FILE
+    if not path.exists():
+        raise InputError(
+            f"this home folder has no request for job {job_id}",
+            code="job-unknown",
+            remedy="use the home folder that submitted it",
+        )
+    data = read_file(path, what="job record", max_bytes=MAX_RECORD_BYTES)
+    return parse_document(data, Submission, document=REQUEST_FILE)
+
+
+def load_sealed_key(home: Home, job_id: str) -> bytes:
+    """Read the sealed result key of a job.
+
+    Raises:
+        InputError: this home has none.
+    """
+    return read_file(home.jobs / job_id / KEY_FILE, what="result key", max_bytes=MAX_RECORD_BYTES)
+
+
+def find_open(home: Home, *, order: str, consumer: str, now: int) -> Submission | None:
+    """Return a saved request for the same thing by the same account that was neither paid nor ended nor expired."""
+    for record in _list_open(home):
+        same = record.order == order and record.consumer.lower() == consumer.lower()
+        if same and record.submission.request.expiry > now:
+            return record
+    return None
+
+
+def _list_open(home: Home) -> Iterator[Submission]:
+    for path in sorted(home.jobs.glob(f"*/{REQUEST_FILE}")):
+        if not (path.parent / DONE_FILE).exists():
+            yield load_submission(home, path.parent.name)
