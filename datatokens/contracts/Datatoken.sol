@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
+import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
+
+/// @title The access token of one asset: one whole token (10^18 units) pays for one job
+/// @notice Every asset has a clone of this contract. The registry mints on the owner's behalf; the escrow burns a
+/// token when it pays for a job, mints it back on refund, and mints what it sells.
+/// @dev A minimal proxy (ERC-1167) whose only argument, the token id, stands in its code: a clone has nothing to
+/// initialise, so nobody can initialise it wrongly. The EIP-712 domain is that of the clone, since `EIP712` rebuilds
+/// it whenever `address(this)` is not the implementation.
+contract Datatoken is ERC20Permit {
+    /// @notice Somebody other than the registry or the escrow tried to mint or burn.
+    /// @param caller Who tried.
+    error DatatokenNotAuthorised(address caller);
+
+    /// @notice The registry of assets.
+    address public immutable registry;
+
+    /// @notice The escrow that takes datatokens as payment.
+    address public immutable escrow;
+
+    /// @param registry_ The registry, which creates the clones.
+    /// @param escrow_ The escrow.
+    constructor(address registry_, address escrow_) ERC20("", "") ERC20Permit("Sealroom Datatoken") {
+        registry = registry_;
+        escrow = escrow_;
+    }
+
+    /// @notice Create `amount` units for `to`.
+    /// @param to Who receives them.
+    /// @param amount Units; 10^18 are one job.
+    function mint(address to, uint256 amount) external {
+        _checkAuthorised();
+        _mint(to, amount);
+    }
+
+    /// @notice Destroy `amount` units of `from`, who is ordering a job in the same call.
+    /// @param from Whose units.
+    /// @param amount Units; 10^18 are one job.
+    function burn(address from, uint256 amount) external {
+        _checkAuthorised();
+        _burn(from, amount);
+    }
+
+    /// @notice The asset that this token gives access to.
+    /// @return The token id in the registry; reverts on the implementation itself, which belongs to no asset.
+    function tokenId() public view returns (uint256) {
+        return abi.decode(Clones.fetchCloneArgs(address(this)), (uint256));
+    }
+
+    /// @inheritdoc ERC20
+    /// @dev The same for every clone, and equal to the EIP-712 domain's name.
+    function name() public pure override returns (string memory) {
+        return "Sealroom Datatoken";
+    }
+
+    /// @inheritdoc ERC20
+    function symbol() public view override returns (string memory) {
+        return string.concat("SEAL-", Strings.toString(tokenId()));
+    }
+
+    function _checkAuthorised() private view {
+        if (msg.sender != registry && msg.sender != escrow) revert DatatokenNotAuthorised(msg.sender);
+    }
+}

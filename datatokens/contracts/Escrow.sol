@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Anchor} from "./Anchor.sol";
+import {Datatoken} from "./Datatoken.sol";
+import {Payout, Registry, Sale} from "./Registry.sol";
+
+/// @notice What a consumer orders.
+/// @param tokenId The asset.
+/// @param algorithm SHA-256 of the algorithm bundle.
+/// @param jobId The digest of the signed job request.
+/// @param maxPrice The most that the consumer pays, in units of the payment token.
+/// @param deadline Unix time after which an order that wasn't settled can be refunded by anyone.
+struct OrderTerms {
+    uint256 tokenId;
+    bytes32 algorithm;
+    bytes32 jobId;
+    uint96 maxPrice;
+    uint40 deadline;
+}
+
+/// @notice An ERC-2612 permission of the caller for this escrow.
+/// @param value Units of the token.
+/// @param deadline Unix time until which the signature holds.
+/// @param v Signature.
+/// @param r Signature.
+/// @param s Signature.
+struct Permit {
+    uint256 value;
+    uint256 deadline;
+    uint8 v;
+    bytes32 r;
+    bytes32 s;
+}
+
+/// @title Holds the price of each job until it has run, or gives it back
+/// @notice The invariants: the tokens held equal all credit plus the amounts of all open orders paid in money; an order
+/// ends once, settled or refunded; only its provider settles it; after its deadline anyone can refund it; nothing that
+/// strangers have open changes its cost; tokens leave only by `withdraw` of the caller's own credit.
+/// @dev Every payment becomes credit in a ledger; nothing is pushed to anybody. Each function that moves tokens is
+/// guarded against reentrance and, where tokens come in, counts what truly arrived.
+contract Escrow is Anchor, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
+    /// @notice Where an order stands.
+    enum Status {
+        None,
+        Open,
+        Settled,
+        Refunded
+    }
+
+    /// @notice One paid job, two slots.
+    /// @param consumer Who ordered and paid.
+    /// @param deadline Unix time after which anyone can refund.
+    /// @param tokenId The asset.
+    /// @param status Where it stands.
+    /// @param withDatatoken Whether it was paid with a datatoken instead of money.
+    /// @param provider Who runs the job and settles.
+    /// @param amount Units of the asset's payment token; zero when paid with a datatoken.
+    struct Order {
+        address consumer;
+        uint40 deadline;
+        uint40 tokenId;
+        Status status;
+        bool withDatatoken;
+        address provider;
+        uint96 amount;
+    }
+
+    /// @notice The price is above what the buyer allows.
+    error EscrowPriceAboveMax(uint96 price, uint96 maxPrice);
+    /// @notice The deadline is outside of what the owner allows.
+    error EscrowDeadlineOutOfRange(uint40 deadline, uint256 time, uint256 latest);
+    /// @notice This consumer ordered this job before.
+    error EscrowOrderExists(bytes32 orderId);
+    /// @notice The order isn't open: it never was, or it has ended.
+    error EscrowOrderNotOpen(bytes32 orderId, Status status);
+    /// @notice Somebody other than the order's provider tried to settle it.
+    error EscrowNotProvider(bytes32 orderId, address caller);
+    /// @notice Too early for a refund by anyone but the provider.
+    error EscrowDeadlineNotReached(bytes32 orderId, uint40 deadline);
+    /// @notice The credit is too small.
+    error EscrowCreditTooSmall(address token, address account, uint256 credit, uint256 wanted);
+    /// @notice The token delivered another amount than it was asked to.
+    error EscrowTokenTookFee(address token, uint256 expected, uint256 received);
+    /// @notice A token or job id is zero.
+    error EscrowZeroValue(string field);
+
+    /// @notice Money came in.
+    event Deposited(address indexed token, address indexed account, uint256 amount);
+    /// @notice Money went out.
+    event Withdrawn(address indexed token, address indexed account, uint256 amount);
+    /// @notice A job was ordered and paid.
+    event OrderPlaced(
+        bytes32 indexed jobId,
+        address indexed consumer,
+        uint256 indexed tokenId,
+        bytes32 orderId,
+        address provider,
+        uint96 amount,
+        bytes32 algorithm,
+        uint40 deadline,
+        bool withDatatoken
+    );
+    /// @notice A job has run, and its price is the owner's and the provider's.
+    event OrderSettled(bytes32 indexed orderId, address indexed owner, uint96 ownerAmount, uint96 providerAmount);
+    /// @notice A job didn't run, and its price is the consumer's again.
+    event OrderRefunded(bytes32 indexed orderId, address indexed consumer, uint96 amount);
+    /// @notice Datatokens were sold.
+    event DatatokensSold(uint256 indexed tokenId, address indexed buyer, uint256 amount, uint256 cost);
+
+    uint256 private constant ONE_JOB = 1e18;
+    uint256 private constant WHOLE_BPS = 10_000;
+
+    /// @notice The registry of assets.
+    Registry public immutable registry;
+
+    /// @notice Credit by token and account.
+    mapping(address token => mapping(address account => uint256 credit)) public balances;
+
+    mapping(bytes32 orderId => Order order) private _orders;
+
+    /// @param registry_ The registry that creates this escrow.
+    constructor(Registry registry_) {
+        registry = registry_;
+    }
+
+    // Credit --------------------------------------------------------------------------------------------------------
+
+    /// @notice Pay into the caller's credit, from an allowance.
+    /// @param token The ERC-20.
+    /// @param amount Its units.
+    function deposit(address token, uint256 amount) external nonReentrant {
+        _deposit(token, amount);
+    }
+
+    /// @notice Pay into the caller's credit, with an ERC-2612 permission.
+    /// @param token The ERC-20.
+    /// @param amount Its units.
+    /// @param permit_ The permission; see `_usePermit`.
+    function depositWithPermit(address token, uint256 amount, Permit calldata permit_) external nonReentrant {
+        _usePermit(token, permit_);
+        _deposit(token, amount);
+    }
+
+    /// @notice Take out of the caller's credit.
+    /// @param token The ERC-20.
+    /// @param amount Its units.
+    function withdraw(address token, uint256 amount) external nonReentrant {
+        uint256 credit = balances[token][msg.sender];
+        if (credit < amount) revert EscrowCreditTooSmall(token, msg.sender, credit, amount);
+        balances[token][msg.sender] = credit - amount;
+        emit Withdrawn(token, msg.sender, amount);
+        IERC20(token).safeTransfer(msg.sender, amount);
+    }
+
+    // Orders --------------------------------------------------------------------------------------------------------
+
+    /// @notice Order one job with money: from credit, and what is missing from an allowance.
+    /// @param terms What is ordered.
+    /// @return orderId See `getOrderId`.
+    function order(OrderTerms calldata terms) external nonReentrant returns (bytes32 orderId) {
+        Sale memory sale = registry.getSale(terms.tokenId, terms.algorithm);
+        return _orderWithMoney(terms, sale);
+    }
+
+    /// @notice Order one job with money, with an ERC-2612 permission for what is missing in the caller's credit.
+    /// @param terms What is ordered.
+    /// @param permit_ The permission; see `_usePermit`.
+    /// @return orderId See `getOrderId`.
+    function orderWithPermit(
+        OrderTerms calldata terms,
+        Permit calldata permit_
+    ) external nonReentrant returns (bytes32 orderId) {
+        Sale memory sale = registry.getSale(terms.tokenId, terms.algorithm);
+        _usePermit(sale.paymentToken, permit_);
+        return _orderWithMoney(terms, sale);
+    }
+
+    /// @notice Order one job with one datatoken, which is burned, and minted back if the order is refunded.
+    /// @param terms What is ordered; `maxPrice` plays no part.
+    /// @return orderId See `getOrderId`.
+    function orderWithDatatoken(OrderTerms calldata terms) external nonReentrant returns (bytes32 orderId) {
+        Sale memory sale = registry.getSale(terms.tokenId, terms.algorithm);
+        orderId = _place(terms, sale, 0, true);
+        Datatoken(registry.datatokenOf(terms.tokenId)).burn(msg.sender, ONE_JOB);
+    }
+
+    /// @notice Buy datatokens at the asset's price; the money is the owner's and the provider's at once.
+    /// @param tokenId The asset.
+    /// @param amount Units of the datatoken; 10^18 are one job. The cost is rounded up.
+    /// @param maxPrice The most that the buyer pays for one whole datatoken.
+    function buy(uint256 tokenId, uint256 amount, uint96 maxPrice) external nonReentrant {
+        Sale memory sale = registry.getOffer(tokenId);
+        if (sale.price > maxPrice) revert EscrowPriceAboveMax(sale.price, maxPrice);
+        uint256 cost = Math.mulDiv(amount, sale.price, ONE_JOB, Math.Rounding.Ceil);
+        _charge(sale.paymentToken, cost);
+        _share(tokenId, sale.provider, cost);
+        emit DatatokensSold(tokenId, msg.sender, amount, cost);
+        Datatoken(registry.datatokenOf(tokenId)).mint(msg.sender, amount);
+    }
+
+    /// @notice Pay the owner and the provider of a job that ran. Only by the order's provider, while it is open, be it
+    /// before or after the deadline.
+    /// @param orderId The order.
+    function settle(bytes32 orderId) external nonReentrant {
+        _settle(orderId);
+    }
+
+    /// @notice Give an order's price back: by its provider at any time, because the job didn't run; by anyone after the
+    /// deadline.
+    /// @param orderId The order.
+    function refund(bytes32 orderId) external nonReentrant {
+        _refund(orderId);
+    }
+
+    /// @notice Settle and refund several orders of the caller; see `anchorAndSettle`.
+    /// @param ran Orders whose jobs ran.
+    /// @param notRun Orders whose jobs didn't.
+    function settleMany(bytes32[] calldata ran, bytes32[] calldata notRun) external nonReentrant {
+        _finish(ran, notRun);
+    }
+
+    /// @notice Anchor the caller's log, and settle and refund the orders whose receipts it holds.
+    /// @dev All or nothing: an order that isn't open reverts with its id, since a batch that skipped it would claim to
+    /// have settled what it did not. Who sends a batch leaves out what has ended; an order that a stranger refunds
+    /// meanwhile can spoil a batch once, because it can end only once.
+    /// @param size Number of log entries.
+    /// @param root Merkle tree hash over them.
+    /// @param ran Orders whose jobs ran.
+    /// @param notRun Orders whose jobs didn't.
+    function anchorAndSettle(
+        uint64 size,
+        bytes32 root,
+        bytes32[] calldata ran,
+        bytes32[] calldata notRun
+    ) external nonReentrant {
+        anchor(size, root);
+        _finish(ran, notRun);
+    }
+
+    /// @notice An order.
+    /// @param orderId See `getOrderId`.
+    /// @return Status `None` when there is none.
+    function getOrder(bytes32 orderId) external view returns (Order memory) {
+        return _orders[orderId];
+    }
+
+    /// @notice The id of a consumer's order for a job. It holds the consumer, so that no stranger can take the place.
+    /// @param jobId The digest of the signed job request.
+    /// @param consumer Who orders.
+    /// @return The order's id.
+    function getOrderId(bytes32 jobId, address consumer) public pure returns (bytes32) {
+        return keccak256(abi.encode(jobId, consumer));
+    }
+
+    // Parts ---------------------------------------------------------------------------------------------------------
+
+    function _orderWithMoney(OrderTerms calldata terms, Sale memory sale) private returns (bytes32 orderId) {
+        if (sale.price > terms.maxPrice) revert EscrowPriceAboveMax(sale.price, terms.maxPrice);
+        orderId = _place(terms, sale, sale.price, false);
+        _charge(sale.paymentToken, sale.price);
+    }
+
+    function _place(
+        OrderTerms calldata terms,
+        Sale memory sale,
+        uint96 amount,
+        bool withDatatoken
+    ) private returns (bytes32 orderId) {
+        if (terms.jobId == 0) revert EscrowZeroValue("jobId");
+        _checkDeadline(terms.deadline, sale.maxDeadline);
+        orderId = getOrderId(terms.jobId, msg.sender);
+        if (_orders[orderId].status != Status.None) revert EscrowOrderExists(orderId);
+        _orders[orderId] = Order({
+            consumer: msg.sender,
+            deadline: terms.deadline,
+            tokenId: uint40(terms.tokenId), // token ids are counted up from 1
+            status: Status.Open,
+            withDatatoken: withDatatoken,
+            provider: sale.provider,
+            amount: amount
+        });
+        emit OrderPlaced(
+            terms.jobId,
+            msg.sender,
+            terms.tokenId,
+            orderId,
+            sale.provider,
+            amount,
+            terms.algorithm,
+            terms.deadline,
+            withDatatoken
+        );
+    }
+
+    function _finish(bytes32[] calldata ran, bytes32[] calldata notRun) private {
+        for (uint256 i = 0; i < ran.length; ++i) _settle(ran[i]);
+        for (uint256 i = 0; i < notRun.length; ++i) {
+            _checkProvider(notRun[i]);
+            _refund(notRun[i]);
+        }
+    }
+
+    function _settle(bytes32 orderId) private {
+        _checkOpen(orderId);
+        _checkProvider(orderId);
+        Order storage paid = _orders[orderId];
+        paid.status = Status.Settled;
+        (address owner, uint256 ownerAmount, uint256 providerAmount) = paid.withDatatoken
+            ? (address(0), 0, 0)
+            : _share(paid.tokenId, msg.sender, paid.amount);
+        emit OrderSettled(orderId, owner, uint96(ownerAmount), uint96(providerAmount)); // parts of a uint96
+    }
+
+    function _refund(bytes32 orderId) private {
+        _checkOpen(orderId);
+        Order storage paid = _orders[orderId];
+        if (msg.sender != paid.provider && block.timestamp <= paid.deadline) {
+            revert EscrowDeadlineNotReached(orderId, paid.deadline);
+        }
+        paid.status = Status.Refunded;
+        emit OrderRefunded(orderId, paid.consumer, paid.amount);
+        if (paid.withDatatoken) {
+            Datatoken(registry.datatokenOf(paid.tokenId)).mint(paid.consumer, ONE_JOB);
+        } else {
+            balances[registry.getPayout(paid.tokenId).paymentToken][paid.consumer] += paid.amount;
+        }
+    }
+
+    /// @dev Credit the owner and the provider; what rounding leaves is the owner's.
+    function _share(
+        uint256 tokenId,
+        address provider,
+        uint256 amount
+    ) private returns (address owner, uint256 ownerAmount, uint256 providerAmount) {
+        Payout memory payout = registry.getPayout(tokenId);
+        owner = payout.owner;
+        providerAmount = (amount * payout.providerShareBps) / WHOLE_BPS;
+        ownerAmount = amount - providerAmount;
+        if (ownerAmount != 0) balances[payout.paymentToken][owner] += ownerAmount;
+        if (providerAmount != 0) balances[payout.paymentToken][provider] += providerAmount;
+    }
+
+    function _deposit(address token, uint256 amount) private {
+        if (token == address(0)) revert EscrowZeroValue("token");
+        balances[token][msg.sender] += amount;
+        emit Deposited(token, msg.sender, amount);
+        _pull(token, amount);
+    }
+
+    /// @dev Take `amount` from the caller's credit, and what is missing from the caller's allowance.
+    function _charge(address token, uint256 amount) private {
+        if (amount == 0) return;
+        uint256 credit = balances[token][msg.sender];
+        uint256 fromCredit = Math.min(credit, amount);
+        if (fromCredit != 0) balances[token][msg.sender] = credit - fromCredit;
+        if (fromCredit != amount) _pull(token, amount - fromCredit);
+    }
+
+    function _pull(address token, uint256 amount) private {
+        uint256 before = IERC20(token).balanceOf(address(this));
+        IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
+        uint256 received = IERC20(token).balanceOf(address(this)) - before;
+        if (received != amount) revert EscrowTokenTookFee(token, amount, received);
+    }
+
+    /// @dev A permission that somebody used up before us leaves the allowance that we need, so a failure here decides
+    /// nothing: if the allowance is missing, the transfer fails and says so.
+    function _usePermit(address token, Permit calldata p) private {
+        if (token.code.length == 0) revert EscrowZeroValue("token");
+        try IERC20Permit(token).permit(msg.sender, address(this), p.value, p.deadline, p.v, p.r, p.s) {} catch {}
+    }
+
+    // Checks --------------------------------------------------------------------------------------------------------
+
+    function _checkDeadline(uint40 deadline, uint40 maxDeadline) private view {
+        uint256 latest = block.timestamp + maxDeadline;
+        if (deadline <= block.timestamp || deadline > latest) {
+            revert EscrowDeadlineOutOfRange(deadline, block.timestamp, latest);
+        }
+    }
+
+    function _checkOpen(bytes32 orderId) private view {
+        Status status = _orders[orderId].status;
+        if (status != Status.Open) revert EscrowOrderNotOpen(orderId, status);
+    }
+
+    function _checkProvider(bytes32 orderId) private view {
+        if (_orders[orderId].provider != msg.sender) revert EscrowNotProvider(orderId, msg.sender);
+    }
+}

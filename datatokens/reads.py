@@ -1,0 +1,281 @@
+"""Reads assets, approvals, orders, anchors and keys from the contracts; signs and spends nothing.
+
+Everything is asked of the node anew: no cache that a reorganisation could make false. History is read from events,
+which every node keeps, and not from old state, which most nodes prune.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from web3.contract.contract import ContractEvent
+
+from datatokens.errors import NoSuchAssetError, WrongChainError
+from datatokens.gateway import Gateway, checksum
+from datatokens.model import (
+    AnchorRecord,
+    Approval,
+    Asset,
+    AssetTerms,
+    Block,
+    Deployment,
+    KeySet,
+    Order,
+    OrderPlaced,
+    OrderStatus,
+    asset_id_of,
+)
+from datatokens.permits import order_id_of
+
+
+class ChainReader:
+    """What anyone can know of one deployment, without a key."""
+
+    def __init__(self, gateway: Gateway, deployment: Deployment) -> None:
+        self._gateway = gateway
+        self._deployment = deployment
+        self._registry = gateway.contract("Registry", deployment.registry)
+        self._escrow = gateway.contract("Escrow", deployment.escrow)
+        self._providers = gateway.contract("Providers", deployment.providers)
+
+    @property
+    def deployment(self) -> Deployment:
+        """The deployment that this client was given."""
+        return self._deployment
+
+    @property
+    def chain_id(self) -> int:
+        """The deployment's chain id; `check` asks the node for its own."""
+        return self._deployment.chain_id
+
+    def check(self) -> None:
+        """Check that the node is on the deployment's chain and that the contracts there have its code.
+
+        Raises:
+            WrongChainError: the chain id or a code hash differs.
+            ChainUnreachableError: no answer.
+        """
+        got = self._gateway.chain_id()
+        if got != self.chain_id:
+            raise WrongChainError("chain id", expected=str(self.chain_id), got=str(got))
+        for name, address in named_addresses(self._deployment).items():
+            code_hash = self._gateway.code_hash(address)
+            expected = self._deployment.code_hashes.get(name, "a hash in the deployment file")
+            if code_hash != expected:
+                raise WrongChainError(f"code of the {name} contract", expected=expected, got=code_hash)
+
+    def head(self) -> Block:
+        """Return the newest block."""
+        return self._gateway.block()
+
+    def get_block(self, number: int) -> Block:
+        """Return the block of that number."""
+        return self._gateway.block(number)
+
+    def get_asset(self, token_id: int) -> Asset:
+        """Return an asset.
+
+        Raises:
+            NoSuchAssetError: there is none of that number.
+        """
+        if not 0 < token_id < 2**256:
+            raise NoSuchAssetError(token_id)
+        view = self._gateway.call(self._registry.functions.getAsset(token_id))
+        return self._asset(token_id, view)
+
+    def find_token_id(self, asset_id: str) -> int | None:
+        """Return the token id of an asset id, by hashing the numbers given so far: one read, however many there are."""
+        count = self._gateway.call(self._registry.functions.assetCount())
+        numbers = range(1, count + 1)
+        registry = self._deployment.registry
+        return next((n for n in numbers if asset_id_of(self.chain_id, registry, n) == asset_id), None)
+
+    def list_assets(self) -> list[Asset]:
+        """Return every asset ever registered, retired ones too, oldest first."""
+        count = self._gateway.call(self._registry.functions.assetCount())
+        return [self.get_asset(number) for number in range(1, count + 1)]
+
+    def find_approval(self, token_id: int, algorithm: bytes, at_block: int | None = None) -> Approval | None:
+        """Return the owner's latest word on an algorithm digest, or as it stood at the end of a block."""
+        if at_block is not None:
+            return self._approval_from_events(token_id, algorithm, at_block)
+        found = self._gateway.call(self._registry.functions.getApproval(token_id, algorithm))
+        approved_at, expires_at, revoked_at = found
+        return Approval(algorithm, approved_at, expires_at, revoked_at) if approved_at else None
+
+    def list_approvals(self, token_id: int) -> list[Approval]:
+        """Return the latest word on every algorithm that was ever approved, in order of first approval."""
+        event = self._registry.events.AlgorithmApproved()
+        logs = self._logs(event, {"tokenId": token_id})
+        digests = dict.fromkeys(bytes(log["args"]["algorithm"]) for log in logs)
+        found = [self.find_approval(token_id, digest) for digest in digests]
+        return [approval for approval in found if approval is not None]
+
+    def find_order(self, job_id: bytes, consumer: str) -> Order | None:
+        """Return a consumer's order for a job."""
+        order_id = order_id_of(job_id, checksum(consumer))
+        view = self._gateway.call(self._escrow.functions.getOrder(order_id))
+        buyer, deadline, token_id, status, with_datatoken, provider, amount = view
+        if status == OrderStatus.NONE:
+            return None
+        return Order(
+            order_id=order_id,
+            job_id=job_id,
+            token_id=token_id,
+            consumer=buyer,
+            provider=provider,
+            amount_wei=amount,
+            deadline=deadline,
+            status=OrderStatus(status),
+            paid_with_datatoken=with_datatoken,
+        )
+
+    def find_order_event(self, job_id: bytes, consumer: str) -> OrderPlaced | None:
+        """Return the event of a consumer's order for a job: there is at most one."""
+        filters = {"jobId": job_id, "consumer": checksum(consumer)}
+        logs = self._logs(self._escrow.events.OrderPlaced(), filters)
+        return _order_placed(logs[0]) if logs else None
+
+    def order_status(self, order_id: bytes) -> OrderStatus:
+        """Return where an order stands, by its own id."""
+        return OrderStatus(self._gateway.call(self._escrow.functions.getOrder(order_id))[3])
+
+    def get_anchor(self, provider: str) -> AnchorRecord | None:
+        """Return a provider's newest anchored root; None before the first."""
+        head = self._gateway.call(self._escrow.functions.getAnchor(checksum(provider)))
+        _, size, _, number = head
+        if size == 0:
+            return None
+        filters = {"provider": checksum(provider)}
+        logs = self._gateway.logs(self._escrow.events.Anchored(), filters=filters, first=number, last=number)
+        return self._anchor(logs[-1]) if logs else None
+
+    def list_anchors(self, provider: str) -> list[AnchorRecord]:
+        """Return every root that a provider anchored, oldest first."""
+        logs = self._logs(self._escrow.events.Anchored(), {"provider": checksum(provider)})
+        return [self._anchor(log) for log in logs]
+
+    def list_keys(self, provider: str) -> list[KeySet]:
+        """Return every key set that a provider published, oldest first."""
+        views = self._gateway.call(self._providers.functions.getKeys(checksum(provider)))
+        return [_key_set(index, view) for index, view in enumerate(views)]
+
+    def closed_at(self, provider: str) -> int | None:
+        """Return when a provider closed its log for good, unix time; None while it is open."""
+        return self._gateway.call(self._providers.functions.closedAt(checksum(provider))) or None
+
+    def token_balance(self, token: str, account: str) -> int:
+        """Return what an account holds of a token, in its units."""
+        contract = self._gateway.contract("TestToken", checksum(token))
+        return int(self._gateway.call(contract.functions.balanceOf(checksum(account))))
+
+    def token_symbol(self, token: str) -> str:
+        """Return a token's symbol, at most 20 characters: it is written by whoever made the token."""
+        contract = self._gateway.contract("TestToken", checksum(token))
+        return str(self._gateway.call(contract.functions.symbol()))[:20]
+
+    def native_balance(self, account: str) -> int:
+        """Return an account's coins, in wei."""
+        return self._gateway.native_balance(account)
+
+    def escrow_balance(self, token: str, account: str) -> int:
+        """Return an account's credit in the escrow, in the token's units."""
+        return int(self._gateway.call(self._escrow.functions.balances(checksum(token), checksum(account))))
+
+    def _logs(
+        self, event: ContractEvent, filters: Mapping[str, object], *, last: int | None = None
+    ) -> list[Any]:
+        return list(self._gateway.logs(event, filters=filters, first=self._deployment.block, last=last))
+
+    def _approval_from_events(self, token_id: int, algorithm: bytes, last: int) -> Approval | None:
+        filters = {"tokenId": token_id, "algorithm": algorithm}
+        given = self._logs(self._registry.events.AlgorithmApproved(), filters, last=last)
+        if not given:
+            return None
+        taken = self._logs(self._registry.events.AlgorithmRevoked(), filters, last=last)
+        revoked = taken and _place(taken[-1]) > _place(given[-1])
+        return Approval(
+            algorithm=algorithm,
+            approved_at=self._gateway.block(bytes(given[-1]["blockHash"])).time,
+            expires_at=given[-1]["args"]["expiresAt"],
+            revoked_at=self._gateway.block(bytes(taken[-1]["blockHash"])).time if revoked else 0,
+        )
+
+    def _asset(self, token_id: int, view: Any) -> Asset:  # noqa: ANN401 - the contract's struct
+        owner, datatoken, retired, terms = view
+        kind, max_deadline, share, provider, price, token, commitment, metadata, policy, uri = terms
+        return Asset(
+            token_id=token_id,
+            asset_id=asset_id_of(self.chain_id, self._deployment.registry, token_id),
+            owner=owner,
+            terms=AssetTerms(
+                kind=kind,
+                commitment=bytes(commitment),
+                metadata_digest=bytes(metadata),
+                policy_digest=bytes(policy),
+                uri=uri,
+                price_wei=price,
+                payment_token=token,
+                provider=provider,
+                provider_share_bps=share,
+                max_deadline_s=max_deadline,
+            ),
+            datatoken=datatoken,
+            retired=retired,
+        )
+
+    def _anchor(self, log: Any) -> AnchorRecord:  # noqa: ANN401 - web3's decoded log
+        args = log["args"]
+        return AnchorRecord(
+            provider=args["provider"],
+            size=args["size"],
+            root=bytes(args["root"]),
+            previous_root=bytes(args["previousRoot"]),
+            block=self._gateway.block(bytes(log["blockHash"])),
+            tx_hash="0x" + bytes(log["transactionHash"]).hex(),
+        )
+
+
+def named_addresses(deployment: Deployment) -> dict[str, str]:
+    """Return the address of each deployed contract by the name that its code hash stands under."""
+    found = {
+        "registry": deployment.registry,
+        "escrow": deployment.escrow,
+        "providers": deployment.providers,
+    }
+    return found | ({"payment_token": deployment.payment_token} if deployment.payment_token else {})
+
+
+def _place(log: Any) -> tuple[int, int]:  # noqa: ANN401 - web3's decoded log
+    return (log["blockNumber"], log["logIndex"])
+
+
+def _order_placed(log: Any) -> OrderPlaced:  # noqa: ANN401 - web3's decoded log
+    args = log["args"]
+    return OrderPlaced(
+        order_id=bytes(args["orderId"]),
+        job_id=bytes(args["jobId"]),
+        token_id=args["tokenId"],
+        consumer=args["consumer"],
+        provider=args["provider"],
+        amount_wei=args["amount"],
+        tx_hash="0x" + bytes(log["transactionHash"]).hex(),
+        log_index=log["logIndex"],
+        block_number=log["blockNumber"],
+    )
+
+
+def _key_set(index: int, view: Any) -> KeySet:  # noqa: ANN401 - the contract's struct
+    x, y, ed25519, signer, valid_from, valid_until, revoked, block, endpoint = view
+    return KeySet(
+        index=index,
+        p256=b"\x04" + bytes(x) + bytes(y),
+        signer=signer,
+        ed25519=bytes(ed25519),
+        endpoint=endpoint,
+        valid_from=valid_from,
+        valid_from_block=block,
+        valid_until=valid_until or None,
+        revoked=revoked,
+    )

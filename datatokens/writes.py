@@ -1,0 +1,252 @@
+"""Changes what stands on the chain: each method is one transaction, simulated before it is signed.
+
+Raises, besides what each method names: ContractRefusedError (the contract said no; nothing was spent),
+NotEnoughMoneyError, TransactionFailedError, ChainUnreachableError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from datatokens.errors import ContractRefusedError, NotEnoughMoneyError
+from datatokens.gateway import checksum
+from datatokens.model import Asset, AssetTerms, OrderStatus, TxResult
+from datatokens.permits import find_permission
+from datatokens.reads import ChainReader
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+P256_POINT_BYTES = 65
+FINISHED = (OrderStatus.SETTLED, OrderStatus.REFUNDED)
+
+
+class OwnerWrites(ChainReader):
+    """What the holder of a data NFT does."""
+
+    def register(self, terms: AssetTerms, *, sender: LocalAccount) -> tuple[Asset, TxResult]:
+        """Register an asset: one transaction mints the data NFT to `sender` and creates its datatoken."""
+        struct = (
+            terms.kind,
+            terms.max_deadline_s,
+            terms.provider_share_bps,
+            checksum(terms.provider),
+            terms.price_wei,
+            checksum(terms.payment_token),
+            terms.commitment,
+            terms.metadata_digest,
+            terms.policy_digest,
+            terms.uri,
+        )
+        result = self._gateway.send(self._registry.functions.register(struct), sender=sender)
+        event = self._gateway.events(self._registry.events.Registered(), result.tx_hash)[0]
+        return self.get_asset(event["args"]["tokenId"]), result
+
+    def set_price(self, token_id: int, price_wei: int, *, sender: LocalAccount) -> TxResult:
+        """Set the price of one job."""
+        return self._gateway.send(self._registry.functions.setPrice(token_id, price_wei), sender=sender)
+
+    def set_policy(self, token_id: int, policy_digest: bytes, *, sender: LocalAccount) -> TxResult:
+        """Set the policy, a 32-byte digest."""
+        return self._gateway.send(self._registry.functions.setPolicy(token_id, policy_digest), sender=sender)
+
+    def retire(self, token_id: int, *, sender: LocalAccount) -> TxResult:
+        """Retire the asset for good."""
+        return self._gateway.send(self._registry.functions.retire(token_id), sender=sender)
+
+    def approve(self, token_id: int, algorithm: bytes, expires_at: int, *, sender: LocalAccount) -> TxResult:
+        """Approve a 32-byte algorithm digest until `expires_at`, unix seconds."""
+        function = self._registry.functions.approveAlgorithm(token_id, algorithm, expires_at)
+        return self._gateway.send(function, sender=sender)
+
+    def revoke(self, token_id: int, algorithm: bytes, *, sender: LocalAccount) -> TxResult:
+        """Revoke an approval now."""
+        return self._gateway.send(
+            self._registry.functions.revokeAlgorithm(token_id, algorithm), sender=sender
+        )
+
+    def mint_datatoken(self, token_id: int, to: str, amount_wei: int, *, sender: LocalAccount) -> TxResult:
+        """Give datatokens to an account; 10^18 are one job."""
+        function = self._registry.functions.mintDatatoken(token_id, checksum(to), amount_wei)
+        return self._gateway.send(function, sender=sender)
+
+
+class ConsumerWrites(OwnerWrites):
+    """What somebody who pays does."""
+
+    def order(
+        self,
+        token_id: int,
+        algorithm: bytes,
+        job_id: bytes,
+        max_price_wei: int,
+        deadline: int,
+        *,
+        sender: LocalAccount,
+        with_datatoken: bool = False,
+    ) -> TxResult:
+        """Order one job, in one transaction: from credit, and what is missing by allowance or ERC-2612.
+
+        A token without ERC-2612 and without an allowance costs a second transaction, which allows exactly what is
+        missing. `deadline` is unix seconds, `with_datatoken` pays with one datatoken instead of money.
+
+        Raises:
+            NoSuchAssetError: there is no such asset.
+            NotEnoughMoneyError: credit and balance together are less than the price.
+        """
+        terms = (token_id, algorithm, job_id, max_price_wei, deadline)
+        if with_datatoken:
+            return self._gateway.send(self._escrow.functions.orderWithDatatoken(terms), sender=sender)
+        sale = self.get_asset(token_id).terms
+        missing = max(sale.price_wei - self.escrow_balance(sale.payment_token, sender.address), 0)
+        plain = self._escrow.functions.order(terms)
+        if missing == 0 or sale.price_wei > max_price_wei:  # the contract refuses the second
+            return self._gateway.send(plain, sender=sender)
+        permit = self._permission(sale.payment_token, missing, sender)
+        if permit is None:
+            return self._gateway.send(plain, sender=sender)
+        return self._gateway.send(self._escrow.functions.orderWithPermit(terms, permit), sender=sender)
+
+    def buy(self, token_id: int, amount_wei: int, max_price_wei: int, *, sender: LocalAccount) -> TxResult:
+        """Buy datatokens; `amount_wei` in the datatoken's units, `max_price_wei` for one whole datatoken."""
+        sale = self.get_asset(token_id).terms
+        cost = -(-amount_wei * sale.price_wei // 10**18)
+        missing = cost - self.escrow_balance(sale.payment_token, sender.address)
+        if missing > 0 and sale.price_wei <= max_price_wei:
+            self._allow(sale.payment_token, missing, sender)
+        function = self._escrow.functions.buy(token_id, amount_wei, max_price_wei)
+        return self._gateway.send(function, sender=sender)
+
+    def deposit(self, token: str, amount_wei: int, *, sender: LocalAccount) -> TxResult:
+        """Pay into the sender's credit, with ERC-2612 in one transaction."""
+        address = checksum(token)
+        permit = self._permission(address, amount_wei, sender)
+        if permit is None:
+            return self._gateway.send(self._escrow.functions.deposit(address, amount_wei), sender=sender)
+        function = self._escrow.functions.depositWithPermit(address, amount_wei, permit)
+        return self._gateway.send(function, sender=sender)
+
+    def withdraw(self, token: str, amount_wei: int, *, sender: LocalAccount) -> TxResult:
+        """Take out of the sender's credit."""
+        function = self._escrow.functions.withdraw(checksum(token), amount_wei)
+        return self._gateway.send(function, sender=sender)
+
+    def refund(self, order_id: bytes, *, sender: LocalAccount) -> TxResult:
+        """Give an order's price back to its consumer: its provider at any time, others after the deadline."""
+        return self._gateway.send(self._escrow.functions.refund(order_id), sender=sender)
+
+    def faucet(self, amount_wei: int, *, sender: LocalAccount) -> TxResult:
+        """Make test tokens for the sender.
+
+        Raises:
+            ContractRefusedError: the deployment has no test token.
+        """
+        token = self._deployment.payment_token
+        if token is None:
+            raise ContractRefusedError("", {}, "faucet: this deployment has no test token; get real ones")
+        return self._gateway.send(
+            self._gateway.contract("TestToken", token).functions.faucet(amount_wei), sender=sender
+        )
+
+    def _permission(
+        self, token: str, value_wei: int, sender: LocalAccount
+    ) -> tuple[int, int, int, bytes, bytes] | None:
+        """Return a signed permission, or None when an allowance stands, made here if there is no other way."""
+        if self._allowance(token, sender) >= value_wei:
+            return None
+        self._check_balance(token, value_wei, sender)
+        permission = find_permission(
+            self._gateway,
+            token,
+            sender=sender,
+            spender=self._escrow.address,
+            value_wei=value_wei,
+            chain_id=self.chain_id,
+        )
+        if permission is None:
+            self._allow(token, value_wei, sender)
+            return None
+        return permission.as_struct()
+
+    def _allow(self, token: str, value_wei: int, sender: LocalAccount) -> None:
+        self._check_balance(token, value_wei, sender)
+        if self._allowance(token, sender) < value_wei:
+            contract = self._gateway.contract("TestToken", token)
+            self._gateway.send(contract.functions.approve(self._escrow.address, value_wei), sender=sender)
+
+    def _allowance(self, token: str, sender: LocalAccount) -> int:
+        contract = self._gateway.contract("TestToken", token)
+        return int(self._gateway.call(contract.functions.allowance(sender.address, self._escrow.address)))
+
+    def _check_balance(self, token: str, value_wei: int, sender: LocalAccount) -> None:
+        available = self.token_balance(token, sender.address)
+        if available < value_wei:
+            raise NotEnoughMoneyError(
+                sender.address, asset=token, needed_wei=value_wei, available_wei=available
+            )
+
+
+class ProviderWrites(ConsumerWrites):
+    """What a provider does."""
+
+    def anchor(self, size: int, root: bytes, *, sender: LocalAccount) -> TxResult:
+        """Anchor the sender's log: its size and 32-byte root."""
+        return self._gateway.send(self._escrow.functions.anchor(size, root), sender=sender)
+
+    def settle(self, ran: Sequence[bytes], not_run: Sequence[bytes], *, sender: LocalAccount) -> TxResult:
+        """Settle the orders that ran and refund those that didn't; see `anchor_and_settle` on finished ones."""
+        function = self._escrow.functions.settleMany(self._unfinished(ran), self._unfinished(not_run))
+        return self._gateway.send(function, sender=sender)
+
+    def anchor_and_settle(
+        self,
+        size: int,
+        root: bytes,
+        ran: Sequence[bytes],
+        not_run: Sequence[bytes],
+        *,
+        sender: LocalAccount,
+    ) -> TxResult:
+        """Anchor the sender's log and settle its orders in one transaction; can be repeated as it is.
+
+        Orders that are settled or refunded already are left out. When this size and root is what stands, only the
+        orders are settled, and with none left the transaction that anchored it is returned.
+        """
+        newest = self.get_anchor(sender.address)
+        settled, refunded = self._unfinished(ran), self._unfinished(not_run)
+        if newest is None or (newest.size, newest.root) != (size, root):
+            function = self._escrow.functions.anchorAndSettle(size, root, settled, refunded)
+        elif settled or refunded:
+            function = self._escrow.functions.settleMany(settled, refunded)
+        else:
+            return self._gateway.result(newest.tx_hash)
+        return self._gateway.send(function, sender=sender)
+
+    def publish_keys(
+        self, *, p256: bytes, signer: str, ed25519: bytes, endpoint: str, sender: LocalAccount
+    ) -> TxResult:
+        """Publish the sender's public keys: `p256` is 65 bytes 0x04‖X‖Y, `ed25519` 32 bytes, `signer` an address.
+
+        Raises:
+            ContractRefusedError: also when `p256` has another form.
+        """
+        if len(p256) != P256_POINT_BYTES or p256[0] != 4:  # noqa: PLR2004 - SEC 1: uncompressed
+            raise ContractRefusedError(
+                "ProvidersBadKey", {"field": "p256"}, "p256 key: expected 65 bytes 0x04, x, y; export it so"
+            )
+        function = self._providers.functions.publish(
+            p256[1:33], p256[33:], checksum(signer), ed25519, endpoint
+        )
+        return self._gateway.send(function, sender=sender)
+
+    def revoke_keys(self, index: int, from_time: int, *, sender: LocalAccount) -> TxResult:
+        """Say that the sender's key set `index` isn't to be trusted from `from_time` (unix seconds) on."""
+        return self._gateway.send(self._providers.functions.revoke(index, from_time), sender=sender)
+
+    def close_provider(self, *, sender: LocalAccount) -> TxResult:
+        """End the sender's log for good."""
+        return self._gateway.send(self._providers.functions.close(), sender=sender)
+
+    def _unfinished(self, order_ids: Sequence[bytes]) -> list[bytes]:
+        return [item for item in order_ids if self.order_status(item) not in FINISHED]
