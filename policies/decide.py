@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policies.model import Policy
+from policies.model import OutputsPolicy, Policy
 from policies.purposes import can_serve
 from policies.runtimes import find_runtime
 
@@ -198,8 +198,9 @@ def _runtime_available(case: _Case) -> Finding:
     return _allow_if(found is not None, f"the engine has no runtime that satisfies {case.policy.runtime}")
 
 
-def _find_weights_excess(policy: Policy, size_bytes: int | None) -> str | None:
-    allowed = policy.outputs.weights
+def find_weights_excess(outputs: OutputsPolicy, size_bytes: int | None) -> str | None:
+    """Return why a weights file of `size_bytes` may not leave; None when it may, or when there is none."""
+    allowed = outputs.weights
     if size_bytes is None:
         return None
     if allowed is None:
@@ -209,8 +210,9 @@ def _find_weights_excess(policy: Policy, size_bytes: int | None) -> str | None:
     return None
 
 
-def _find_metrics_excess(policy: Policy, count: int, digits: int) -> str | None:
-    allowed = policy.outputs.metrics
+def find_metrics_excess(outputs: OutputsPolicy, count: int, digits: int) -> str | None:
+    """Return why `count` metrics of `digits` digits may not leave; None when they may, or when there are none."""
+    allowed = outputs.metrics
     if count == 0:
         return None
     if allowed is None:
@@ -222,19 +224,20 @@ def _find_metrics_excess(policy: Policy, count: int, digits: int) -> str | None:
     return None
 
 
-def _find_information_excess(policy: Policy, bits: int) -> str | None:
-    cap = policy.outputs.max_information_bits
+def find_information_excess(outputs: OutputsPolicy, bits: int) -> str | None:
+    """Return why outputs that can carry `bits` may not leave; None when they may."""
+    cap = outputs.max_information_bits
     return None if cap is None or bits <= cap else f"the outputs can carry {bits} bits, allowed are {cap}"
 
 
 def _outputs_allowed(case: _Case) -> Finding:
-    policy, declared = case.policy, case.algorithm
+    outputs, declared = case.policy.outputs, case.algorithm
     if declared.weights_bytes is None and declared.metrics_count == 0:
         return Verdict.DENY, "the algorithm declares no outputs"
     excess = (
-        _find_weights_excess(policy, declared.weights_bytes)
-        or _find_metrics_excess(policy, declared.metrics_count, declared.metrics_digits)
-        or _find_information_excess(policy, declared.information_bits)
+        find_weights_excess(outputs, declared.weights_bytes)
+        or find_metrics_excess(outputs, declared.metrics_count, declared.metrics_digits)
+        or find_information_excess(outputs, declared.information_bits)
     )
     return _allow_if(excess is None, excess or "")
 
