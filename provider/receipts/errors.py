@@ -2,6 +2,7 @@
 
 ReceiptError
 ├── MalformedError           bytes are not what their format says
+├── FieldError               a field of a record is missing or hasn't its form
 ├── StatementRefusedError    a statement parses, but says what no honest statement says
 ├── ProofInvalidError        a Merkle proof doesn't lead to the root
 ├── SigningKeysError         the provider's signing keys
@@ -52,6 +53,17 @@ class MalformedError(ReceiptError):
         self.document = document
         self.problem = problem
         super().__init__(f"{document}: {problem}")
+
+
+class FieldError(ReceiptError):
+    """A field is missing or hasn't its form; `path` names it. Readers say in which document."""
+
+    code = "field-invalid"
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        self.problem = problem
+        super().__init__(f"{path}: {problem}")
 
 
 class StatementRefusedError(ReceiptError):

@@ -19,7 +19,7 @@ def entry_bytes(pae: bytes) -> bytes:
     return ENTRY_TAG + hashlib.sha256(pae).digest()
 
 
-def origin(provider: str, chain_id: int) -> str:
+def log_origin(provider: str, chain_id: int) -> str:
     """Return the log's origin (C2SP tlog-checkpoint), `sealroom/<chain id>/<address in lower case>`.
 
     Raises:
@@ -27,5 +27,7 @@ def origin(provider: str, chain_id: int) -> str:
     """
     address = provider.lower()
     if not _ADDRESS.fullmatch(address) or chain_id < 1:
-        raise MalformedError("origin", "expected an address of 0x and 40 hex digits, and a chain id above 0")
+        raise MalformedError(
+            "log origin", "expected an address of 0x and 40 hex digits, and a chain id above 0"
+        )
     return f"sealroom/{chain_id}/{address}"

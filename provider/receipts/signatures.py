@@ -83,7 +83,12 @@ def is_ed25519_signature(key: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def find_recovered_address(signature: bytes, message: bytes) -> str | None:
-    """Return the checksummed address that signed SHA-256(message), or None when nobody did.
+    """Return the checksummed address that signed SHA-256(message), or None; see `find_recovered_from_digest`."""
+    return find_recovered_from_digest(signature, hashlib.sha256(message).digest())
+
+
+def find_recovered_from_digest(signature: bytes, digest: bytes) -> str | None:
+    """Return the checksummed address that signed a 32-byte digest, or None when nobody did.
 
     `signature` is 65 bytes r‖s‖v with v 27 or 28, as the EVM's `ecrecover` takes it, and a low s (EIP-2): one message and
     one key then have no second signature that a stranger could make from the first.
@@ -94,7 +99,7 @@ def find_recovered_address(signature: bytes, message: bytes) -> str | None:
         return None
     compact = signature[:64] + bytes([signature[64] - _RECOVERY_OFFSET])
     try:
-        key = Secp256k1PublicKey.from_signature_and_message(compact, message)
+        key = Secp256k1PublicKey.from_signature_and_message(compact, digest, hasher=None)
     except Exception:  # noqa: BLE001 - libsecp256k1's binding raises bare Exception for a point that doesn't exist
         return None
     return address_of(key.format(compressed=False))

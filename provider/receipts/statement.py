@@ -1,0 +1,205 @@
+"""The in-toto Statement v1 of one job: built from facts, read back strictly, judged for sense.
+
+An honest statement is RELEASED with at least one subject that is a released output, or WITHHELD with the job record alone
+as subject and nothing released. Everything between is refused. Unknown fields are ignored; none can turn a no into a yes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from policies.canonical import canonical_json, parse_digest, sha256
+from policies.errors import DocumentError
+from provider.receipts.errors import FieldError, StatementRefusedError
+from provider.receipts.facts import OutputFacts, ReceiptFacts
+from provider.receipts.records import parse_record, to_json
+from provider.receipts.strictjson import JsonLimits, parse_json_strict
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:sealroom:sealed-training-run:v1"
+MAX_PAYLOAD_BYTES = 768 * 1024
+MAX_SUBJECTS = 256
+RELEASED = "RELEASED"
+WITHHELD = "WITHHELD"
+OUTCOMES = ("released", "withheld", "failed", "refused", "cancelled")
+RUN_OUTCOMES = ("released", "withheld")
+JOB_SUBJECT = "job"
+UNDECLARED = "undeclared"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LIMITS = JsonLimits(size_bytes=MAX_PAYLOAD_BYTES, depth=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One artefact the statement is about: its name and the 64 hex digits of its SHA-256."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A parsed statement: what it is about, what it says, and all of its JSON."""
+
+    subjects: tuple[Subject, ...]
+    facts: ReceiptFacts
+    document: dict[str, Any] = field(repr=False)
+
+    @property
+    def is_released(self) -> bool:
+        """Whether something left: only the exact verdict RELEASED says so."""
+        return self.facts.egress.verdict == RELEASED
+
+
+def build_statement(facts: ReceiptFacts) -> bytes:
+    """Return the payload: canonical JSON of the statement, its subjects derived from the facts.
+
+    Raises:
+        StatementRefusedError: the facts are not those of an honest job, or hold a value that JSON can't carry exactly.
+    """
+    predicate = _to_predicate(facts)
+    subjects = derive_subjects(facts)
+    check_statement(subjects, facts)
+    document = {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": item.name, "digest": {"sha256": item.sha256}} for item in subjects],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": predicate,
+    }
+    try:
+        payload = canonical_json(document)
+    except DocumentError as exc:
+        raise StatementRefusedError(exc.path, exc.problem) from exc
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise StatementRefusedError("$", f"is {len(payload)} bytes, at most {MAX_PAYLOAD_BYTES} are signed")
+    return payload
+
+
+def derive_subjects(facts: ReceiptFacts) -> tuple[Subject, ...]:
+    """Return the released artefacts in the order of the outputs, or the job record when nothing was released."""
+    released = [item for item in facts.outputs if item.released]
+    if not released:
+        return (Subject(JOB_SUBJECT, sha256(job_record(facts)).hex()),)
+    return tuple(Subject(item.name, _released_hex(item)) for item in released)
+
+
+def job_record(facts: ReceiptFacts) -> bytes:
+    """Return the canonical JSON of `predicate.job`, the record that is the subject when nothing was released.
+
+    Raises:
+        StatementRefusedError: a field hasn't its form, or holds what JSON can't carry exactly.
+    """
+    try:
+        return canonical_json(to_json(facts.job))
+    except (DocumentError, FieldError) as exc:
+        raise StatementRefusedError("predicate.job", exc.problem) from exc
+
+
+def parse_statement(payload: bytes) -> Statement:
+    """Parse and judge a payload whose signatures were verified over these very bytes.
+
+    Raises:
+        MalformedError: not strict JSON.
+        StatementRefusedError: another type, a missing or wrong field, or facts that contradict each other.
+    """
+    document = parse_json_strict(payload, document="statement", limits=_LIMITS)
+    if not isinstance(document, dict):
+        raise StatementRefusedError("$", f"expected an object, got {type(document).__name__}")
+    for key, expected in (("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)):
+        if document.get(key) != expected:
+            raise StatementRefusedError(key, f"expected {expected}")
+    subjects = _parse_subjects(document.get("subject"))
+    try:
+        facts = parse_record(ReceiptFacts, document.get("predicate"), "predicate")
+    except FieldError as exc:
+        raise StatementRefusedError(exc.path, exc.problem) from exc
+    check_statement(subjects, facts)
+    return Statement(subjects, facts, document)
+
+
+def check_statement(subjects: tuple[Subject, ...], facts: ReceiptFacts) -> None:
+    """Check that the verdict, the outcome, the outputs, the order of times and the subjects agree.
+
+    Raises:
+        StatementRefusedError: they don't.
+    """
+    _check_verdict(facts)
+    _check_outputs(facts)
+    _check_run(facts)
+    if subjects != derive_subjects(facts):
+        raise StatementRefusedError("subject", "is not what the outputs and the job record say was released")
+    if facts.log.origin != facts.provider.origin:
+        raise StatementRefusedError("predicate.log.origin", "differs from the provider's origin")
+    if facts.job.attempt < 0 or facts.log.index < 0 or facts.not_before.number < 0:
+        raise StatementRefusedError("predicate", "an attempt, an index or a block number is below 0")
+    if len(facts.policy.digests) != len(facts.inputs.datasets):
+        raise StatementRefusedError("predicate.policy.digests", "expected one policy digest for each dataset")
+
+
+def _to_predicate(facts: ReceiptFacts) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return to_json(facts)
+    except FieldError as exc:
+        raise StatementRefusedError(exc.path, exc.problem) from exc
+
+
+def _check_verdict(facts: ReceiptFacts) -> None:
+    egress = facts.egress
+    if egress.outcome not in OUTCOMES:
+        raise StatementRefusedError("predicate.egress.outcome", f"expected one of {', '.join(OUTCOMES)}")
+    expected = RELEASED if egress.outcome == "released" else WITHHELD
+    if egress.verdict != expected:
+        raise StatementRefusedError("predicate.egress.verdict", f"expected {expected} for {egress.outcome}")
+    if egress.verdict == RELEASED and (egress.rule or not all(check.ok for check in egress.checks)):
+        raise StatementRefusedError("predicate.egress", "is RELEASED although a check said no")
+
+
+def _check_outputs(facts: ReceiptFacts) -> None:
+    released = [item for item in facts.outputs if item.released]
+    if bool(released) != (facts.egress.verdict == RELEASED):
+        raise StatementRefusedError("predicate.outputs", "what left and the verdict contradict each other")
+    for item in facts.outputs:
+        if item.released != (item.released_digest is not None):
+            raise StatementRefusedError(
+                "predicate.outputs", "a released digest belongs to released files only"
+            )
+    names = [item.name for item in released]
+    if UNDECLARED in names or len(set(names)) != len(names):
+        raise StatementRefusedError("predicate.outputs", "a released file is undeclared or stands twice")
+
+
+def _check_run(facts: ReceiptFacts) -> None:
+    run, sandbox = facts.run, facts.sandbox
+    if run is not None and run.finished < run.started:
+        raise StatementRefusedError("predicate.run.finished", "is before it started")
+    if facts.egress.outcome not in RUN_OUTCOMES:
+        return
+    if run is None or sandbox is None or sandbox.probe is None or not sandbox.probe.passed:
+        raise StatementRefusedError(
+            "predicate.sandbox", f"{facts.egress.outcome} without a run in a seal whose probe passed"
+        )
+
+
+def _parse_subjects(value: object) -> tuple[Subject, ...]:
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_SUBJECTS:
+        raise StatementRefusedError("subject", f"expected a list of 1 to {MAX_SUBJECTS}")
+    return tuple(_parse_subject(item, f"subject[{index}]") for index, item in enumerate(value))
+
+
+def _parse_subject(value: object, path: str) -> Subject:
+    name = value.get("name") if isinstance(value, dict) else None
+    digest = value.get("digest") if isinstance(value, dict) else None
+    if not isinstance(name, str) or not name or not isinstance(digest, dict):
+        raise StatementRefusedError(path, "expected a name and a digest")
+    found = digest.get("sha256")
+    if set(digest) != {"sha256"} or not isinstance(found, str) or not _SHA256.fullmatch(found):
+        raise StatementRefusedError(f"{path}.digest", "expected sha256 alone, as 64 lower-case hex digits")
+    return Subject(name, found)
+
+
+def _released_hex(item: OutputFacts) -> str:
+    if item.released_digest is None:
+        raise StatementRefusedError("predicate.outputs", "a released file has no released digest")
+    return parse_digest(item.released_digest).hex()
