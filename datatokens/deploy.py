@@ -28,7 +28,7 @@ def deploy_contracts(rpc_url: str, sender: LocalAccount, *, with_test_token: boo
     draft = Deployment(
         chain_id=gateway.chain_id(),
         registry=registry,
-        escrow=gateway.call(gateway.contract("Registry", registry).functions.escrow()),
+        escrow=gateway.call(gateway.contract("Registry", registry), "escrow"),
         providers=gateway.deploy("Providers", sender=sender),
         payment_token=gateway.deploy("TestToken", sender=sender) if with_test_token else None,
         block=block,

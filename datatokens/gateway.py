@@ -16,7 +16,7 @@ from eth_utils.address import to_checksum_address
 from web3 import HTTPProvider, Web3
 from web3 import exceptions as web3_errors
 from web3.contract import Contract
-from web3.contract.contract import ContractEvent, ContractFunction
+from web3.logs import DISCARD
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import BlockData, TxReceipt
 
@@ -151,20 +151,22 @@ class Gateway:
         with _translated():
             return _block(self._web3.eth.get_block("latest" if which is None else which))  # type: ignore[arg-type] # bytes is a hash
 
-    def call(self, function: ContractFunction, *, block: int | None = None) -> Any:  # noqa: ANN401 - by the ABI
-        """Read from a contract.
+    def call(self, contract: Contract, name: str, *args: object, block: int | None = None) -> Any:  # noqa: ANN401 - by the ABI
+        """Read from a contract, at the newest block or at the end of `block`.
 
         Raises:
             ChainUnreachableError: no answer.
-            ContractRefusedError: it reverted.
+            ContractRefusedError: it reverted, or an argument doesn't fit.
             WrongChainError: there is no such contract.
         """
         with _translated():
+            function = contract.get_function_by_name(name)(*args)
             return function.call(block_identifier="latest" if block is None else block)
 
     def logs(
         self,
-        event: ContractEvent,
+        contract: Contract,
+        event: str,
         *,
         filters: Mapping[str, object],
         first: int,
@@ -174,27 +176,30 @@ class Gateway:
 
         Raises:
             ChainUnreachableError: no answer.
+            ContractRefusedError: a filter doesn't fit.
         """
         with _translated():
-            found = event.get_logs(
+            found = contract.events[event]().get_logs(
                 argument_filters=dict(filters),
                 from_block=first,
                 to_block="latest" if last is None else last,
             )
             return list(found)
 
-    def events(self, event: ContractEvent, tx_hash: str) -> Sequence[Any]:
-        """Return the decoded logs of one event in one mined transaction."""
+    def event_args(self, contract: Contract, event: str, tx_hash: str) -> Any:  # noqa: ANN401 - by the ABI
+        """Return the arguments of the one event of that name in a mined transaction.
+
+        Raises:
+            ChainUnreachableError: no answer, or the event isn't there.
+        """
         with _translated():
             receipt = self._web3.eth.get_transaction_receipt(_hash(tx_hash))
-            logs = [log for log in receipt["logs"] if log["address"] == event.address]
-            decoded = []
-            for log in logs:
-                try:
-                    decoded.append(event.process_log(log))
-                except (web3_errors.MismatchedABI, web3_errors.LogTopicError):
-                    continue
-            return decoded
+            found = contract.events[event]().process_receipt(receipt, errors=DISCARD)
+        if not found:
+            raise ChainUnreachableError(
+                f"transaction {tx_hash}: expected the event {event}, got none; ask another node"
+            )
+        return found[0]["args"]
 
     def result(self, tx_hash: str) -> TxResult:
         """Return what became of a mined transaction.
@@ -205,15 +210,20 @@ class Gateway:
         with _translated():
             return self._result(self._web3.eth.get_transaction_receipt(_hash(tx_hash)))
 
-    def send(self, function: Any, *, sender: LocalAccount) -> TxResult:  # noqa: ANN401 - a function or a constructor
+    def send(self, contract: Contract, name: str, *args: object, sender: LocalAccount) -> TxResult:
         """Simulate, sign and send a call, and wait until it is mined.
 
         Raises:
-            ContractRefusedError: the contract refuses; nothing was spent.
+            ContractRefusedError: the contract refuses, or an argument doesn't fit; nothing was spent.
             NotEnoughMoneyError: not enough coins for gas, or tokens; nothing was spent.
             TransactionFailedError: it was mined as failed, or not within `RECEIPT_TIMEOUT_S`.
             ChainUnreachableError: no answer.
         """
+        with _translated():
+            function = contract.get_function_by_name(name)(*args)
+        return self._send(function, sender)
+
+    def _send(self, function: Any, sender: LocalAccount) -> TxResult:  # noqa: ANN401 - a function or a constructor
         with self._nonces, _translated():
             transaction = self._prepare(function, sender.address)
             raw = sender.sign_transaction(transaction).raw_transaction
@@ -224,12 +234,12 @@ class Gateway:
         """Deploy the contract of an artifact and return its address; fails as `send` does."""
         artifact = load_artifact(name)
         factory = self._web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
-        result = self.send(factory.constructor(), sender=sender)
+        result = self._send(factory.constructor(), sender)
         with _translated():
             receipt = self._web3.eth.get_transaction_receipt(_hash(result.tx_hash))
             return str(receipt["contractAddress"])
 
-    def _prepare(self, function: Any, sender: str) -> dict[str, Any]:  # noqa: ANN401 - as in send
+    def _prepare(self, function: Any, sender: str) -> dict[str, Any]:  # noqa: ANN401 - as in _send
         estimate = int(function.estimate_gas({"from": sender}, "pending"))
         eth = self._web3.eth
         tip = int(eth.max_priority_fee)

@@ -51,9 +51,9 @@ def find_permission(
     """Sign for `spender` to take `value_wei` of the sender's `token`; None when the token has no ERC-2612."""
     contract = gateway.contract("TestToken", token)
     try:
-        name = gateway.call(contract.functions.name())
-        separator = bytes(gateway.call(contract.functions.DOMAIN_SEPARATOR()))
-        nonce = gateway.call(contract.functions.nonces(sender.address))
+        name = gateway.call(contract, "name")
+        separator = bytes(gateway.call(contract, "DOMAIN_SEPARATOR"))
+        nonce = gateway.call(contract, "nonces", sender.address)
     except (ContractRefusedError, WrongChainError):
         return None
     domain = {"name": name, "version": "1", "chainId": chain_id, "verifyingContract": contract.address}

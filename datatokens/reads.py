@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from web3.contract.contract import ContractEvent
+from web3.contract import Contract
 
 from datatokens.errors import NoSuchAssetError, WrongChainError
 from datatokens.gateway import Gateway, checksum
@@ -81,33 +81,32 @@ class ChainReader:
         """
         if not 0 < token_id < 2**256:
             raise NoSuchAssetError(token_id)
-        view = self._gateway.call(self._registry.functions.getAsset(token_id))
+        view = self._gateway.call(self._registry, "getAsset", token_id)
         return self._asset(token_id, view)
 
     def find_token_id(self, asset_id: str) -> int | None:
         """Return the token id of an asset id, by hashing the numbers given so far: one read, however many there are."""
-        count = self._gateway.call(self._registry.functions.assetCount())
+        count = self._gateway.call(self._registry, "assetCount")
         numbers = range(1, count + 1)
         registry = self._deployment.registry
         return next((n for n in numbers if asset_id_of(self.chain_id, registry, n) == asset_id), None)
 
     def list_assets(self) -> list[Asset]:
         """Return every asset ever registered, retired ones too, oldest first."""
-        count = self._gateway.call(self._registry.functions.assetCount())
+        count = self._gateway.call(self._registry, "assetCount")
         return [self.get_asset(number) for number in range(1, count + 1)]
 
     def find_approval(self, token_id: int, algorithm: bytes, at_block: int | None = None) -> Approval | None:
         """Return the owner's latest word on an algorithm digest, or as it stood at the end of a block."""
         if at_block is not None:
             return self._approval_from_events(token_id, algorithm, at_block)
-        found = self._gateway.call(self._registry.functions.getApproval(token_id, algorithm))
+        found = self._gateway.call(self._registry, "getApproval", token_id, algorithm)
         approved_at, expires_at, revoked_at = found
         return Approval(algorithm, approved_at, expires_at, revoked_at) if approved_at else None
 
     def list_approvals(self, token_id: int) -> list[Approval]:
         """Return the latest word on every algorithm that was ever approved, in order of first approval."""
-        event = self._registry.events.AlgorithmApproved()
-        logs = self._logs(event, {"tokenId": token_id})
+        logs = self._logs(self._registry, "AlgorithmApproved", {"tokenId": token_id})
         digests = dict.fromkeys(bytes(log["args"]["algorithm"]) for log in logs)
         found = [self.find_approval(token_id, digest) for digest in digests]
         return [approval for approval in found if approval is not None]
@@ -115,7 +114,7 @@ class ChainReader:
     def find_order(self, job_id: bytes, consumer: str) -> Order | None:
         """Return a consumer's order for a job."""
         order_id = order_id_of(job_id, checksum(consumer))
-        view = self._gateway.call(self._escrow.functions.getOrder(order_id))
+        view = self._gateway.call(self._escrow, "getOrder", order_id)
         buyer, deadline, token_id, status, with_datatoken, provider, amount = view
         if status == OrderStatus.NONE:
             return None
@@ -134,46 +133,46 @@ class ChainReader:
     def find_order_event(self, job_id: bytes, consumer: str) -> OrderPlaced | None:
         """Return the event of a consumer's order for a job: there is at most one."""
         filters = {"jobId": job_id, "consumer": checksum(consumer)}
-        logs = self._logs(self._escrow.events.OrderPlaced(), filters)
+        logs = self._logs(self._escrow, "OrderPlaced", filters)
         return _order_placed(logs[0]) if logs else None
 
     def order_status(self, order_id: bytes) -> OrderStatus:
         """Return where an order stands, by its own id."""
-        return OrderStatus(self._gateway.call(self._escrow.functions.getOrder(order_id))[3])
+        return OrderStatus(self._gateway.call(self._escrow, "getOrder", order_id)[3])
 
     def get_anchor(self, provider: str) -> AnchorRecord | None:
         """Return a provider's newest anchored root; None before the first."""
-        head = self._gateway.call(self._escrow.functions.getAnchor(checksum(provider)))
+        head = self._gateway.call(self._escrow, "getAnchor", checksum(provider))
         _, size, _, number = head
         if size == 0:
             return None
         filters = {"provider": checksum(provider)}
-        logs = self._gateway.logs(self._escrow.events.Anchored(), filters=filters, first=number, last=number)
+        logs = self._gateway.logs(self._escrow, "Anchored", filters=filters, first=number, last=number)
         return self._anchor(logs[-1]) if logs else None
 
     def list_anchors(self, provider: str) -> list[AnchorRecord]:
         """Return every root that a provider anchored, oldest first."""
-        logs = self._logs(self._escrow.events.Anchored(), {"provider": checksum(provider)})
+        logs = self._logs(self._escrow, "Anchored", {"provider": checksum(provider)})
         return [self._anchor(log) for log in logs]
 
     def list_keys(self, provider: str) -> list[KeySet]:
         """Return every key set that a provider published, oldest first."""
-        views = self._gateway.call(self._providers.functions.getKeys(checksum(provider)))
+        views = self._gateway.call(self._providers, "getKeys", checksum(provider))
         return [_key_set(index, view) for index, view in enumerate(views)]
 
     def closed_at(self, provider: str) -> int | None:
         """Return when a provider closed its log for good, unix time; None while it is open."""
-        return self._gateway.call(self._providers.functions.closedAt(checksum(provider))) or None
+        return self._gateway.call(self._providers, "closedAt", checksum(provider)) or None
 
     def token_balance(self, token: str, account: str) -> int:
         """Return what an account holds of a token, in its units."""
         contract = self._gateway.contract("TestToken", checksum(token))
-        return int(self._gateway.call(contract.functions.balanceOf(checksum(account))))
+        return int(self._gateway.call(contract, "balanceOf", checksum(account)))
 
     def token_symbol(self, token: str) -> str:
         """Return a token's symbol, at most 20 characters: it is written by whoever made the token."""
         contract = self._gateway.contract("TestToken", checksum(token))
-        return str(self._gateway.call(contract.functions.symbol()))[:20]
+        return str(self._gateway.call(contract, "symbol"))[:20]
 
     def native_balance(self, account: str) -> int:
         """Return an account's coins, in wei."""
@@ -181,19 +180,21 @@ class ChainReader:
 
     def escrow_balance(self, token: str, account: str) -> int:
         """Return an account's credit in the escrow, in the token's units."""
-        return int(self._gateway.call(self._escrow.functions.balances(checksum(token), checksum(account))))
+        return int(self._gateway.call(self._escrow, "balances", checksum(token), checksum(account)))
 
     def _logs(
-        self, event: ContractEvent, filters: Mapping[str, object], *, last: int | None = None
+        self, contract: Contract, event: str, filters: Mapping[str, object], *, last: int | None = None
     ) -> list[Any]:
-        return list(self._gateway.logs(event, filters=filters, first=self._deployment.block, last=last))
+        return list(
+            self._gateway.logs(contract, event, filters=filters, first=self._deployment.block, last=last)
+        )
 
     def _approval_from_events(self, token_id: int, algorithm: bytes, last: int) -> Approval | None:
         filters = {"tokenId": token_id, "algorithm": algorithm}
-        given = self._logs(self._registry.events.AlgorithmApproved(), filters, last=last)
+        given = self._logs(self._registry, "AlgorithmApproved", filters, last=last)
         if not given:
             return None
-        taken = self._logs(self._registry.events.AlgorithmRevoked(), filters, last=last)
+        taken = self._logs(self._registry, "AlgorithmRevoked", filters, last=last)
         revoked = taken and _place(taken[-1]) > _place(given[-1])
         return Approval(
             algorithm=algorithm,

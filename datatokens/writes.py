@@ -39,37 +39,37 @@ class OwnerWrites(ChainReader):
             terms.policy_digest,
             terms.uri,
         )
-        result = self._gateway.send(self._registry.functions.register(struct), sender=sender)
-        event = self._gateway.events(self._registry.events.Registered(), result.tx_hash)[0]
-        return self.get_asset(event["args"]["tokenId"]), result
+        result = self._gateway.send(self._registry, "register", struct, sender=sender)
+        args = self._gateway.event_args(self._registry, "Registered", result.tx_hash)
+        return self.get_asset(args["tokenId"]), result
 
     def set_price(self, token_id: int, price_wei: int, *, sender: LocalAccount) -> TxResult:
         """Set the price of one job."""
-        return self._gateway.send(self._registry.functions.setPrice(token_id, price_wei), sender=sender)
+        return self._gateway.send(self._registry, "setPrice", token_id, price_wei, sender=sender)
 
     def set_policy(self, token_id: int, policy_digest: bytes, *, sender: LocalAccount) -> TxResult:
         """Set the policy, a 32-byte digest."""
-        return self._gateway.send(self._registry.functions.setPolicy(token_id, policy_digest), sender=sender)
+        return self._gateway.send(self._registry, "setPolicy", token_id, policy_digest, sender=sender)
 
     def retire(self, token_id: int, *, sender: LocalAccount) -> TxResult:
         """Retire the asset for good."""
-        return self._gateway.send(self._registry.functions.retire(token_id), sender=sender)
+        return self._gateway.send(self._registry, "retire", token_id, sender=sender)
 
     def approve(self, token_id: int, algorithm: bytes, expires_at: int, *, sender: LocalAccount) -> TxResult:
         """Approve a 32-byte algorithm digest until `expires_at`, unix seconds."""
-        function = self._registry.functions.approveAlgorithm(token_id, algorithm, expires_at)
-        return self._gateway.send(function, sender=sender)
+        return self._gateway.send(
+            self._registry, "approveAlgorithm", token_id, algorithm, expires_at, sender=sender
+        )
 
     def revoke(self, token_id: int, algorithm: bytes, *, sender: LocalAccount) -> TxResult:
         """Revoke an approval now."""
-        return self._gateway.send(
-            self._registry.functions.revokeAlgorithm(token_id, algorithm), sender=sender
-        )
+        return self._gateway.send(self._registry, "revokeAlgorithm", token_id, algorithm, sender=sender)
 
     def mint_datatoken(self, token_id: int, to: str, amount_wei: int, *, sender: LocalAccount) -> TxResult:
         """Give datatokens to an account; 10^18 are one job."""
-        function = self._registry.functions.mintDatatoken(token_id, checksum(to), amount_wei)
-        return self._gateway.send(function, sender=sender)
+        return self._gateway.send(
+            self._registry, "mintDatatoken", token_id, checksum(to), amount_wei, sender=sender
+        )
 
 
 class ConsumerWrites(OwnerWrites):
@@ -97,16 +97,15 @@ class ConsumerWrites(OwnerWrites):
         """
         terms = (token_id, algorithm, job_id, max_price_wei, deadline)
         if with_datatoken:
-            return self._gateway.send(self._escrow.functions.orderWithDatatoken(terms), sender=sender)
-        sale = self.get_asset(token_id).terms
-        missing = max(sale.price_wei - self.escrow_balance(sale.payment_token, sender.address), 0)
-        plain = self._escrow.functions.order(terms)
-        if missing == 0 or sale.price_wei > max_price_wei:  # the contract refuses the second
-            return self._gateway.send(plain, sender=sender)
-        permit = self._permission(sale.payment_token, missing, sender)
+            return self._gateway.send(self._escrow, "orderWithDatatoken", terms, sender=sender)
+        _, price_wei, token, _ = self._gateway.call(self._registry, "getSale", token_id, algorithm)
+        missing = max(price_wei - self.escrow_balance(token, sender.address), 0)
+        permit = None
+        if missing and price_wei <= max_price_wei:  # else the contract refuses
+            permit = self._permission(token, missing, sender)
         if permit is None:
-            return self._gateway.send(plain, sender=sender)
-        return self._gateway.send(self._escrow.functions.orderWithPermit(terms, permit), sender=sender)
+            return self._gateway.send(self._escrow, "order", terms, sender=sender)
+        return self._gateway.send(self._escrow, "orderWithPermit", terms, permit, sender=sender)
 
     def buy(self, token_id: int, amount_wei: int, max_price_wei: int, *, sender: LocalAccount) -> TxResult:
         """Buy datatokens; `amount_wei` in the datatoken's units, `max_price_wei` for one whole datatoken."""
@@ -115,26 +114,25 @@ class ConsumerWrites(OwnerWrites):
         missing = cost - self.escrow_balance(sale.payment_token, sender.address)
         if missing > 0 and sale.price_wei <= max_price_wei:
             self._allow(sale.payment_token, missing, sender)
-        function = self._escrow.functions.buy(token_id, amount_wei, max_price_wei)
-        return self._gateway.send(function, sender=sender)
+        return self._gateway.send(self._escrow, "buy", token_id, amount_wei, max_price_wei, sender=sender)
 
     def deposit(self, token: str, amount_wei: int, *, sender: LocalAccount) -> TxResult:
         """Pay into the sender's credit, with ERC-2612 in one transaction."""
         address = checksum(token)
         permit = self._permission(address, amount_wei, sender)
         if permit is None:
-            return self._gateway.send(self._escrow.functions.deposit(address, amount_wei), sender=sender)
-        function = self._escrow.functions.depositWithPermit(address, amount_wei, permit)
-        return self._gateway.send(function, sender=sender)
+            return self._gateway.send(self._escrow, "deposit", address, amount_wei, sender=sender)
+        return self._gateway.send(
+            self._escrow, "depositWithPermit", address, amount_wei, permit, sender=sender
+        )
 
     def withdraw(self, token: str, amount_wei: int, *, sender: LocalAccount) -> TxResult:
         """Take out of the sender's credit."""
-        function = self._escrow.functions.withdraw(checksum(token), amount_wei)
-        return self._gateway.send(function, sender=sender)
+        return self._gateway.send(self._escrow, "withdraw", checksum(token), amount_wei, sender=sender)
 
     def refund(self, order_id: bytes, *, sender: LocalAccount) -> TxResult:
         """Give an order's price back to its consumer: its provider at any time, others after the deadline."""
-        return self._gateway.send(self._escrow.functions.refund(order_id), sender=sender)
+        return self._gateway.send(self._escrow, "refund", order_id, sender=sender)
 
     def faucet(self, amount_wei: int, *, sender: LocalAccount) -> TxResult:
         """Make test tokens for the sender.
@@ -145,9 +143,8 @@ class ConsumerWrites(OwnerWrites):
         token = self._deployment.payment_token
         if token is None:
             raise ContractRefusedError("", {}, "faucet: this deployment has no test token; get real ones")
-        return self._gateway.send(
-            self._gateway.contract("TestToken", token).functions.faucet(amount_wei), sender=sender
-        )
+        contract = self._gateway.contract("TestToken", token)
+        return self._gateway.send(contract, "faucet", amount_wei, sender=sender)
 
     def _permission(
         self, token: str, value_wei: int, sender: LocalAccount
@@ -173,11 +170,11 @@ class ConsumerWrites(OwnerWrites):
         self._check_balance(token, value_wei, sender)
         if self._allowance(token, sender) < value_wei:
             contract = self._gateway.contract("TestToken", token)
-            self._gateway.send(contract.functions.approve(self._escrow.address, value_wei), sender=sender)
+            self._gateway.send(contract, "approve", self._escrow.address, value_wei, sender=sender)
 
     def _allowance(self, token: str, sender: LocalAccount) -> int:
         contract = self._gateway.contract("TestToken", token)
-        return int(self._gateway.call(contract.functions.allowance(sender.address, self._escrow.address)))
+        return int(self._gateway.call(contract, "allowance", sender.address, self._escrow.address))
 
     def _check_balance(self, token: str, value_wei: int, sender: LocalAccount) -> None:
         available = self.token_balance(token, sender.address)
@@ -192,12 +189,13 @@ class ProviderWrites(ConsumerWrites):
 
     def anchor(self, size: int, root: bytes, *, sender: LocalAccount) -> TxResult:
         """Anchor the sender's log: its size and 32-byte root."""
-        return self._gateway.send(self._escrow.functions.anchor(size, root), sender=sender)
+        return self._gateway.send(self._escrow, "anchor", size, root, sender=sender)
 
     def settle(self, ran: Sequence[bytes], not_run: Sequence[bytes], *, sender: LocalAccount) -> TxResult:
         """Settle the orders that ran and refund those that didn't; see `anchor_and_settle` on finished ones."""
-        function = self._escrow.functions.settleMany(self._unfinished(ran), self._unfinished(not_run))
-        return self._gateway.send(function, sender=sender)
+        return self._gateway.send(
+            self._escrow, "settleMany", self._unfinished(ran), self._unfinished(not_run), sender=sender
+        )
 
     def anchor_and_settle(
         self,
@@ -216,12 +214,11 @@ class ProviderWrites(ConsumerWrites):
         newest = self.get_anchor(sender.address)
         settled, refunded = self._unfinished(ran), self._unfinished(not_run)
         if newest is None or (newest.size, newest.root) != (size, root):
-            function = self._escrow.functions.anchorAndSettle(size, root, settled, refunded)
-        elif settled or refunded:
-            function = self._escrow.functions.settleMany(settled, refunded)
-        else:
-            return self._gateway.result(newest.tx_hash)
-        return self._gateway.send(function, sender=sender)
+            batch = (size, root, settled, refunded)
+            return self._gateway.send(self._escrow, "anchorAndSettle", *batch, sender=sender)
+        if settled or refunded:
+            return self._gateway.send(self._escrow, "settleMany", settled, refunded, sender=sender)
+        return self._gateway.result(newest.tx_hash)
 
     def publish_keys(
         self, *, p256: bytes, signer: str, ed25519: bytes, endpoint: str, sender: LocalAccount
@@ -235,18 +232,16 @@ class ProviderWrites(ConsumerWrites):
             raise ContractRefusedError(
                 "ProvidersBadKey", {"field": "p256"}, "p256 key: expected 65 bytes 0x04, x, y; export it so"
             )
-        function = self._providers.functions.publish(
-            p256[1:33], p256[33:], checksum(signer), ed25519, endpoint
-        )
-        return self._gateway.send(function, sender=sender)
+        keys = (p256[1:33], p256[33:], checksum(signer), ed25519, endpoint)
+        return self._gateway.send(self._providers, "publish", *keys, sender=sender)
 
     def revoke_keys(self, index: int, from_time: int, *, sender: LocalAccount) -> TxResult:
         """Say that the sender's key set `index` isn't to be trusted from `from_time` (unix seconds) on."""
-        return self._gateway.send(self._providers.functions.revoke(index, from_time), sender=sender)
+        return self._gateway.send(self._providers, "revoke", index, from_time, sender=sender)
 
     def close_provider(self, *, sender: LocalAccount) -> TxResult:
         """End the sender's log for good."""
-        return self._gateway.send(self._providers.functions.close(), sender=sender)
+        return self._gateway.send(self._providers, "close", sender=sender)
 
     def _unfinished(self, order_ids: Sequence[bytes]) -> list[bytes]:
         return [item for item in order_ids if self.order_status(item) not in FINISHED]
