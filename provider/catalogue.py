@@ -18,8 +18,9 @@ from policies.model import parse_policy
 from provider.auth import Access, Guard, Subject
 from provider.blobs import BlobStore
 from provider.chain import Chain
+from provider.columns import profile_dataset
 from provider.croissant import build_croissant
-from provider.datasets import commit_entries, hash_files, list_files, profile_dataset, resolve_data_path
+from provider.datasets import commit_entries, hash_files, list_files, resolve_data_path
 from provider.errors import ConflictError, DeniedError, NotFoundError, UnavailableError
 from provider.identity import ProviderIdentity
 from provider.settings import Settings

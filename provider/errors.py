@@ -3,6 +3,7 @@
 ProviderError
 ├── BadRequestError            the request is not what the interface says
 │   ├── BadSignatureError      a signature is malformed or recovers to nobody
+│   ├── DatasetError           data can't be described or used as it lies there
 │   └── StaleRequestError      expired, or for another provider or chain
 ├── DeniedError                well formed, and not allowed
 ├── NotFoundError              no such thing, or not for you to see
@@ -36,6 +37,13 @@ class BadSignatureError(BadRequestError):
 
     code = "bad-signature"
     default = "the signature can't be read as 65 bytes r‖s‖v with a low s over this message"
+
+
+class DatasetError(BadRequestError):
+    """Data can't be described or used as it lies there; the code says why (`dataset-empty`, `dataset-link`, …)."""
+
+    code = "dataset-invalid"
+    default = "the data can't be used as it lies there"
 
 
 class StaleRequestError(BadRequestError):
