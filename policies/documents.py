@@ -1,11 +1,12 @@
 """Reads the YAML documents people write (policies, algorithm.yaml, job.yaml) strictly.
 
-Only plain data: no tags, no anchors or aliases, no duplicate keys, no second document. Unknown keys are refused with
+Only plain data: no tags, no anchors or aliases, no duplicate keys, no second document; an integer is decimal digits. Unknown keys are refused with
 their path by the pydantic models that `parse_document` validates against.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from typing import Any, TypeVar
 
@@ -31,9 +32,13 @@ class _StrictLoader(yaml.SafeLoader):
     """SafeLoader that refuses what a reader would not expect."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", event.start_mark)
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it untyped
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise yaml.constructor.ConstructorError(
+                None, None, "anchors and aliases are not allowed", event.start_mark
+            )
+        if event.tag is not None:
+            raise yaml.constructor.ConstructorError(None, None, "tags are not allowed", event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
@@ -49,6 +54,16 @@ class _StrictLoader(yaml.SafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+
+_INTEGER = "tag:yaml.org,2002:int"
+_GUESSED = {_INTEGER, "tag:yaml.org,2002:timestamp"}
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _GUESSED]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+# Only 0 and plain decimals are integers: YAML 1.1 would read 010 as 8, 1:30 as 90 and a bare address as a number.
+_StrictLoader.add_implicit_resolver(_INTEGER, re.compile(r"[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
 
 
 def parse_yaml(data: bytes, *, document: str) -> dict[str, Any]:

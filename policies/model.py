@@ -70,13 +70,9 @@ def _check_curie(value: str) -> str:
 
 
 def _check_address(value: object, index: int) -> str:
-    if isinstance(value, int):
-        problem = "YAML reads a bare 0x… as a number: write the address in quotes"
-    elif not isinstance(value, str) or not _ADDRESS.fullmatch(value):
-        problem = "expected an address: 0x and 40 hex digits, in quotes"
-    else:
-        return value.lower()
-    raise ValueError(f"item {index}: {problem}")
+    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
+        raise ValueError(f"item {index}: expected an address, 0x and 40 hex digits")
+    return value.lower()
 
 
 def _check_digest(value: str) -> str:
