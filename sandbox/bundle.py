@@ -108,7 +108,9 @@ def check_parameters(manifest: AlgorithmManifest, parameters: dict[str, Any]) ->
     except DocumentError as exc:
         raise BundleInvalidError(f"parameters: {exc.path}", exc.problem) from exc
     if size > MAX_PARAMETERS_BYTES:
-        raise BundleInvalidError("parameters", f"are {size} bytes, at most {MAX_PARAMETERS_BYTES} are allowed")
+        raise BundleInvalidError(
+            "parameters", f"are {size} bytes, at most {MAX_PARAMETERS_BYTES} are allowed"
+        )
     validator = jsonschema.Draft202012Validator(manifest.parameters)
     error = next(iter(sorted(validator.iter_errors(parameters), key=lambda found: found.json_path)), None)
     if error is not None:
@@ -135,7 +137,9 @@ def _check_main(files: Mapping[str, bytes], manifest: AlgorithmManifest) -> None
     taken = {path for path in files if path.split("/")[0] == "algorithm"}
     shadow = min(taken - ({"algorithm"} & {manifest.main}), default=None)
     if shadow is not None:
-        raise BundleInvalidError(shadow, "the name `algorithm` is where the main file is placed: rename this one")
+        raise BundleInvalidError(
+            shadow, "the name `algorithm` is where the main file is placed: rename this one"
+        )
     folders = {path.rsplit("/", depth)[0] for path in files for depth in range(1, path.count("/") + 1)}
     clash = min(folders & files.keys(), default=None)
     if clash is not None:

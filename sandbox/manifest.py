@@ -30,7 +30,9 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,31}$")]
 TensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
 ImageDigest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-RelativePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,3}$")]
+RelativePath = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,3}$")
+]
 Dtype = Literal["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"]
 
 
@@ -46,7 +48,8 @@ def _check_decimal(value: int | str) -> int | str:
 
 
 Bound = Annotated[
-    Annotated[int, Field(ge=-(2**53) + 1, lt=2**53)] | Annotated[str, Field(pattern=r"^-?[0-9]{1,30}(\.[0-9]{1,30})?$")],
+    Annotated[int, Field(ge=-(2**53) + 1, lt=2**53)]
+    | Annotated[str, Field(pattern=r"^-?[0-9]{1,30}(\.[0-9]{1,30})?$")],
     AfterValidator(_check_decimal),
 ]
 
@@ -126,7 +129,9 @@ class AlgorithmManifest(StrictModel):
     main: RelativePath
     entrypoint: Annotated[str, Field(min_length=1, max_length=1024)]
     image: ImageDigest
-    parameters: dict[str, Any] = Field(default_factory=lambda: {"type": "object", "additionalProperties": False})
+    parameters: dict[str, Any] = Field(
+        default_factory=lambda: {"type": "object", "additionalProperties": False}
+    )
     outputs: OutputsDeclaration
 
     @field_validator("entrypoint")
@@ -145,8 +150,9 @@ class AlgorithmManifest(StrictModel):
             raise ValueError(f"is not a JSON Schema (2020-12): {exc.json_path}") from exc
         return value
 
+    @property
     def argv(self) -> tuple[str, ...]:
-        """Return the command, with `$ALGO` as the main file's path in the container; no shell ever reads it."""
+        """The command, with `$ALGO` as the main file's path in the container; no shell ever reads it."""
         return tuple(part.replace("$ALGO", ALGORITHM_PATH) for part in _split(self.entrypoint))
 
 

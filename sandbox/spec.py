@@ -33,7 +33,6 @@ class ExitReason(StrEnum):
     TIMEOUT = "timeout"
     OUT_OF_MEMORY = "out-of-memory"
     TOO_MUCH_OUTPUT = "too-much-output"
-    TOO_MANY_PROCESSES = "too-many-processes"
     PROBE_FAILED = "probe-failed"
     STREAM_BROKEN = "stream-broken"
     ENGINE_FAILED = "engine-failed"
@@ -45,9 +44,7 @@ class ExitReason(StrEnum):
         return self not in PROVIDERS_FAULT
 
 
-PROVIDERS_FAULT = frozenset(
-    {ExitReason.PROBE_FAILED, ExitReason.STREAM_BROKEN, ExitReason.ENGINE_FAILED, ExitReason.CANCELLED}
-)
+PROVIDERS_FAULT = frozenset({ExitReason.PROBE_FAILED, ExitReason.ENGINE_FAILED, ExitReason.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,9 @@ class Limits:
             if name != "cpus" and not 0 < value <= MAX_INTEGER:
                 raise ValueError(f"limit {name}: expected 1 to 2^53 - 1, got {value}")
         if self.memory_bytes < MIN_MEMORY_BYTES or self.pids < MIN_PIDS:
-            raise ValueError(f"limits: at least {MIN_MEMORY_BYTES} memory_bytes and {MIN_PIDS} pids are needed")
+            raise ValueError(
+                f"limits: at least {MIN_MEMORY_BYTES} memory_bytes and {MIN_PIDS} pids are needed"
+            )
         _ = self.nano_cpus
 
     @property

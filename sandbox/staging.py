@@ -88,7 +88,9 @@ def _fill(
         folder = data / "inputs" / dataset.asset_id
         folder.mkdir(parents=True)
         sources = enumerate(zip(dataset.names, dataset.files, strict=True))
-        staged[dataset.asset_id] = tuple((name, *_copy(source, folder / str(n))) for n, (name, source) in sources)
+        staged[dataset.asset_id] = tuple(
+            (name, *_copy(source, folder / str(n))) for n, (name, source) in sources
+        )
         _write(data / "ddos" / dataset.asset_id, canonical_json(dataset.description))
     _write(data / "inputs" / "algoCustomData.json", canonical_json(parameters))
     _write(data / "ddos" / bundle.digest.removeprefix("sha256:"), canonical_json(_describe(bundle)))
@@ -99,8 +101,8 @@ def _fill(
         _write(main, bundle.files[bundle.manifest.main])
     for name, content in guest_files().items():
         _write(root / "sealroom" / name, content)
-    for folder, _, _ in os.walk(data):
-        Path(folder).chmod(FOLDER_MODE)
+    for folder_name, _, _ in os.walk(data):
+        Path(folder_name).chmod(FOLDER_MODE)
     (root / "sealroom").chmod(FOLDER_MODE)
     return StagedInputs(root, staged)
 
@@ -109,7 +111,11 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
     """Return the algorithm's description as an Ocean-style document."""
     manifest = bundle.manifest
     container = {"entrypoint": manifest.entrypoint, "image": manifest.image}
-    metadata = {"type": "algorithm", "name": manifest.name, "algorithm": {"version": manifest.version, "container": container}}
+    metadata = {
+        "type": "algorithm",
+        "name": manifest.name,
+        "algorithm": {"version": manifest.version, "container": container},
+    }
     return {"id": bundle.digest.removeprefix("sha256:"), "metadata": metadata}
 
 
@@ -134,5 +140,7 @@ def _copy(source: Path, target: Path) -> tuple[int, str]:
                 size += writer.write(chunk)
         target.chmod(FILE_MODE)
     except OSError as exc:
-        raise StagingError(f"input {target.name}: can't be read as a plain file (links are not followed)") from exc
+        raise StagingError(
+            f"input {target.name}: can't be read as a plain file (links are not followed)"
+        ) from exc
     return size, digest_text(digest.digest())

@@ -1,0 +1,258 @@
+"""The container engine, and the only module that imports docker.
+
+`Engine` says what the rest of the sandbox needs of an engine; `DockerEngine` does it through the Docker Engine API.
+Every call has a time limit. Nothing is ever pulled, and only containers that carry our label are touched.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import docker
+import docker.errors
+import requests.exceptions
+
+from sandbox.errors import EngineUnavailableError, ImageMissingError, RuntimeMissingError
+from sandbox.seal import LABEL_OWNER, container_name, container_options
+from sandbox.spec import RunSpec, Runtime
+
+CALL_TIMEOUT_S = 60
+READ_BYTES = 256 * 1024
+ATTACH_HEADER = struct.Struct(">BxxxI")
+STDOUT = 1
+NOT_FOUND = 404
+CONFLICT = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a container ended, as its engine tells it."""
+
+    exit_code: int
+    oom_killed: bool
+
+
+class Session(Protocol):
+    """The two ends of a started container's standard streams."""
+
+    def send(self, data: bytes) -> None:
+        """Write to the container's stdin.
+
+        Raises:
+            EngineUnavailableError: the connection is gone.
+        """
+
+    def read(self, timeout_s: float) -> bytes | None:
+        """Return the next bytes of its stdout: None when there are none in time, empty at the end.
+
+        Raises:
+            EngineUnavailableError: the connection broke.
+        """
+
+    def close(self) -> None:
+        """Let go of the connection. May be called again. The container goes on."""
+
+
+class Engine(Protocol):
+    """Runs sealed containers. Every method may raise EngineUnavailableError; every method may be repeated."""
+
+    def check(self) -> None:
+        """Check that the engine answers.
+
+        Raises:
+            EngineUnavailableError: it doesn't, with the remedy.
+        """
+
+    def runtimes(self) -> frozenset[Runtime]:
+        """Return the runtimes that the engine has and we know."""
+
+    def has_image(self, image: str) -> bool:
+        """Return whether the engine holds the image with this id, `sha256:…`."""
+
+    def image_digests(self) -> frozenset[str]:
+        """Return the ids of all images that the engine holds."""
+
+    def start(self, spec: RunSpec) -> Session:
+        """Create, attach to and start the container of `spec`.
+
+        Before: image and runtime are there. After: the container runs and its stdin is open.
+        A container left by an earlier attempt at the same run is removed first, so a repeat leaves only one.
+
+        Raises:
+            ImageMissingError: the image is not there.
+            RuntimeMissingError: the runtime is not there.
+        """
+
+    def get_ending(self, run_id: str, *, timeout_s: float) -> Ending:
+        """Return how the run's container ended, waiting for at most `timeout_s`.
+
+        Raises:
+            EngineUnavailableError: it still runs, or is gone.
+        """
+
+    def remove(self, run_id: str) -> None:
+        """Kill and remove the run's container. After: it doesn't exist. One that doesn't exist is fine."""
+
+    def reap(self, owner: str) -> list[str]:
+        """Kill and remove every container that carries `owner`'s label; return their ids."""
+
+
+class DockerEngine:
+    """An `Engine` over the Docker Engine API, 1.41 or newer."""
+
+    def __init__(self, base_url: str | None = None) -> None:
+        self._base_url = base_url
+        self._client: docker.APIClient | None = None
+
+    def check(self) -> None:
+        """See `Engine.check`."""
+        with _translated():
+            self._api.ping()
+
+    def runtimes(self) -> frozenset[Runtime]:
+        """See `Engine.runtimes`."""
+        with _translated():
+            names = self._api.info().get("Runtimes", {})
+        return frozenset(runtime for runtime in Runtime if runtime.value in names)
+
+    def has_image(self, image: str) -> bool:
+        """See `Engine.has_image`."""
+        try:
+            with _translated():
+                found: dict[str, Any] = self._api.inspect_image(image)  # type: ignore[no-untyped-call] # the stubs leave it out
+            return bool(found["Id"] == image)
+        except ImageMissingError:
+            return False
+
+    def image_digests(self) -> frozenset[str]:
+        """See `Engine.image_digests`."""
+        with _translated():
+            return frozenset(str(image["Id"]) for image in self._api.images())
+
+    def start(self, spec: RunSpec) -> Session:
+        """See `Engine.start`."""
+        self.remove(spec.run_id)
+        name = container_name(spec.run_id)
+        try:
+            with _translated(image=spec.image, runtime=spec.runtime.value):
+                self._api.create_container_from_config(self.options(spec), name)  # type: ignore[no-untyped-call] # the stubs leave it out
+                streams = self._api.attach_socket(name, {"stdin": 1, "stdout": 1, "stderr": 0, "stream": 1})
+                session = DockerSession(getattr(streams, "_sock", streams), streams)
+                self._api.start(name)
+        except EngineUnavailableError:
+            self.remove(spec.run_id)
+            raise
+        return session
+
+    def options(self, spec: RunSpec) -> dict[str, Any]:
+        """Return what the engine is asked for: the seal, and nothing else."""
+        return container_options(spec)
+
+    def get_ending(self, run_id: str, *, timeout_s: float) -> Ending:
+        """See `Engine.get_ending`."""
+        name = container_name(run_id)
+        with _translated():
+            exit_code = int(self._api.wait(name, timeout=max(1, int(timeout_s)))["StatusCode"])
+            state = self._api.inspect_container(name)["State"]
+        return Ending(exit_code, bool(state.get("OOMKilled")))
+
+    def remove(self, run_id: str) -> None:
+        """See `Engine.remove`."""
+        self._remove(container_name(run_id))
+
+    def reap(self, owner: str) -> list[str]:
+        """See `Engine.reap`."""
+        with _translated():
+            found = self._api.containers(all=True, filters={"label": f"{LABEL_OWNER}={owner}"})
+        ids = [str(container["Id"]) for container in found]
+        for container in ids:
+            self._remove(container)
+        return ids
+
+    def _remove(self, container: str) -> None:
+        with _translated():
+            try:
+                self._api.remove_container(container, v=True, force=True)
+            except docker.errors.APIError as exc:
+                if exc.status_code not in (NOT_FOUND, CONFLICT):  # gone, or on its way
+                    raise
+
+    @property
+    def _api(self) -> docker.APIClient:
+        if self._client is None:
+            self._client = docker.APIClient(base_url=self._base_url, version="auto", timeout=CALL_TIMEOUT_S)
+        return self._client
+
+
+class DockerSession:
+    """A `Session` over the attached connection; takes apart the engine's own framing of stdout and stderr."""
+
+    def __init__(self, connection: socket.socket, owner: object) -> None:
+        self._connection = connection
+        self._owner = owner  # closes the connection when it is collected
+        self._header = b""
+        self._left = 0
+        self._kind = STDOUT
+
+    def send(self, data: bytes) -> None:
+        """See `Session.send`."""
+        try:
+            self._connection.settimeout(CALL_TIMEOUT_S)
+            self._connection.sendall(data)
+        except OSError as exc:
+            raise EngineUnavailableError("the connection to the container is gone") from exc
+
+    def read(self, timeout_s: float) -> bytes | None:
+        """See `Session.read`."""
+        try:
+            self._connection.settimeout(timeout_s)
+            return self._read()
+        except TimeoutError:
+            return None
+        except OSError as exc:
+            raise EngineUnavailableError("the connection to the container broke") from exc
+
+    def close(self) -> None:
+        """See `Session.close`."""
+        self._connection.close()
+
+    def _read(self) -> bytes:
+        while True:
+            while self._left == 0:
+                chunk = self._connection.recv(ATTACH_HEADER.size - len(self._header))
+                if not chunk:
+                    return b""
+                self._header += chunk
+                if len(self._header) == ATTACH_HEADER.size:
+                    self._kind, self._left = ATTACH_HEADER.unpack(self._header)
+                    self._header = b""
+            chunk = self._connection.recv(min(self._left, READ_BYTES))
+            self._left = self._left - len(chunk) if chunk else 0
+            if self._kind == STDOUT or not chunk:
+                return chunk
+
+
+@contextmanager
+def _translated(*, image: str = "", runtime: str = "") -> Iterator[None]:
+    """Turn the client's errors into ours, without the engine's own words: they name host paths."""
+    try:
+        yield
+    except docker.errors.ImageNotFound as exc:
+        raise ImageMissingError(image) from exc
+    except docker.errors.APIError as exc:
+        if runtime and "runtime" in str(exc.explanation).lower() and exc.status_code != CONFLICT:
+            raise RuntimeMissingError(runtime) from exc
+        if image and exc.status_code == NOT_FOUND:
+            raise ImageMissingError(image) from exc
+        raise EngineUnavailableError(
+            f"the container engine refused a call (status {exc.status_code}): look at its log"
+        ) from exc
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as exc:
+        raise EngineUnavailableError(
+            "the container engine doesn't answer: start it, or run deploy/setup/engine.sh"
+        ) from exc

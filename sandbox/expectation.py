@@ -1,0 +1,91 @@
+"""What the probe must see inside a sealed container, check by check, and the verdict on what it saw. Pure.
+
+The same table for every run of a spec. Under gVisor, checks that its kernel doesn't show (cgroup files, the filter that
+the host puts around gVisor itself) are left out; the options that set them are the same.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+
+from policies.canonical import canonical_json, digest_of
+from sandbox.seal import (
+    CPU_PERIOD_US,
+    HOSTNAME,
+    READ_ONLY_MOUNTS,
+    SHM_BYTES,
+    USER_ID,
+    cpu_quota,
+    resource_limits,
+    writable_places,
+)
+from sandbox.spec import ProbeReport, ProbeRow, RunSpec, Runtime
+
+NONE = "none"
+NOT_SEEN = "not seen"
+MAX_SEEN_LENGTH = 2000
+LINUX_FLAGS = "nodev,noexec,nosuid"
+GVISOR_FLAGS = "noexec"
+
+
+def expect(spec: RunSpec) -> dict[str, str]:
+    """Return check name to the one acceptable finding."""
+    ids = f"{USER_ID} {USER_ID} {USER_ID}"
+    limits = " ".join(f"{name}={value}" for name, value in sorted(resource_limits(spec.limits).items()))
+    table = {
+        "pid": "1",
+        "processes": "1",
+        "user": f"{ids} {ids}",
+        "other_groups": NONE,
+        "capabilities": NONE,
+        "no_new_privileges": "1",
+        "hostname": HOSTNAME,
+        "interfaces": "lo",
+        "routes": NONE,
+        "root": "ro",
+        "inputs": " ".join(f"{target}:ro" for target in sorted(READ_ONLY_MOUNTS)),
+        "writable": _writable(spec),
+        "engine_sockets": NONE,
+        "resource_limits": limits,
+    }
+    return table | (_gvisor() if spec.runtime is Runtime.RUNSC else _linux(spec))
+
+
+def judge(spec: RunSpec, seen: Mapping[str, str]) -> ProbeReport:
+    """Compare what the probe saw with what it must see; a check without a finding fails."""
+    rows = tuple(
+        ProbeRow(check, expected, finding := seen.get(check, NOT_SEEN)[:MAX_SEEN_LENGTH], finding == expected)
+        for check, expected in sorted(expect(spec).items())
+    )
+    digest = digest_of(canonical_json([[row.check, row.expected, row.seen, row.ok] for row in rows]))
+    return ProbeReport(rows, all(row.ok for row in rows), digest)
+
+
+def _linux(spec: RunSpec) -> dict[str, str]:
+    limits = spec.limits
+    return {
+        "kernel": "linux",
+        "seccomp": "filter",
+        "refused_calls": "all",
+        "devices": "full null random tty urandom zero",
+        "pids_limit": str(limits.pids),
+        "memory_limit": str(limits.memory_bytes // mmap.PAGESIZE * mmap.PAGESIZE),
+        "swap": "0",
+        "cpu_limit": f"{cpu_quota(limits)}/{CPU_PERIOD_US}",
+    }
+
+
+def _gvisor() -> dict[str, str]:
+    return {"kernel": "gvisor", "devices": "full fuse net/tun null ptmx random tty urandom zero"}
+
+
+def _writable(spec: RunSpec) -> str:
+    gvisor = spec.runtime is Runtime.RUNSC
+    flags = GVISOR_FLAGS if gvisor else LINUX_FLAGS
+    places = {path: size for path, (size, _) in writable_places(spec.limits).items()} | {
+        "/dev/shm": SHM_BYTES
+    }
+    if not gvisor:
+        places["/dev/mqueue"] = 0
+    return " ".join(f"{path}:{size}:{flags}" for path, size in sorted(places.items()))

@@ -1,0 +1,231 @@
+"""One sealed run from start to end: start, hand over the orders, collect, and say exactly what happened.
+
+The container never outlives the call. Raises only when nothing was started; from then on every end is a report with a
+reason from the fixed list. Judges no output: that is the egress gate's.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sandbox.collect import KEY_BYTES, Collection, Collector, parse_frames
+from sandbox.engine import Engine, Session
+from sandbox.errors import (
+    EngineUnavailableError,
+    ImageMissingError,
+    RuntimeMissingError,
+    StagingError,
+    StreamError,
+)
+from sandbox.expectation import expect, judge
+from sandbox.seal import environment, seal_digest
+from sandbox.spec import ExitReason, ProbeReport, RunReport, RunSpec
+
+START_GRACE_S = 60
+COLLECT_BYTES_PER_S = 10_000_000
+POLL_S = 0.25
+ENDING_TIMEOUT_S = 10
+
+
+class _StoppedError(Exception):
+    """The host ends the run."""
+
+    def __init__(self, reason: ExitReason) -> None:
+        self.reason = reason
+        super().__init__(reason.value)
+
+
+def run_sealed(
+    engine: Engine,
+    spec: RunSpec,
+    *,
+    folder: Path,
+    on_event: Callable[[str], None],
+    cancelled: Callable[[], bool],
+) -> RunReport:
+    """Run `spec` sealed and collect its outputs into `folder`, which must not exist yet.
+
+    `on_event` hears `starting`, `running` (the probe has passed), `collecting` and `ended`; `cancelled` is asked every
+    quarter of a second.
+
+    Raises:
+        ImageMissingError: the engine doesn't hold the image; nothing ran.
+        RuntimeMissingError: the engine doesn't have the runtime; nothing ran.
+        EngineUnavailableError: the engine doesn't answer; nothing ran.
+        StagingError: `folder` can't be made anew; nothing ran.
+    """
+    _check_engine(engine, spec)
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+    except OSError as exc:
+        raise StagingError("the folder for outputs can't be made anew: remove it first") from exc
+    on_event("starting")
+    collector = Collector(folder, spec.limits)
+    started = int(time.time())
+    try:
+        reason = _attempt(engine, spec, collector, on_event, cancelled)
+    finally:
+        collector.close()
+        _remove(engine, spec.run_id)
+    on_event("ended")
+    return _report(spec, reason, collector.collection, started=started, finished=int(time.time()))
+
+
+def _check_engine(engine: Engine, spec: RunSpec) -> None:
+    if spec.runtime not in engine.runtimes():
+        raise RuntimeMissingError(spec.runtime.value)
+    if not engine.has_image(spec.image):
+        raise ImageMissingError(spec.image)
+
+
+def _attempt(
+    engine: Engine,
+    spec: RunSpec,
+    collector: Collector,
+    on_event: Callable[[str], None],
+    cancelled: Callable[[], bool],
+) -> ExitReason:
+    key = secrets.token_bytes(KEY_BYTES)
+    session = engine.start(spec)
+    try:
+        session.send(_orders(spec, key))
+        chunks = _chunks(session, time.monotonic() + _deadline_s(spec), cancelled)
+        _collect(spec, collector, chunks, key, on_event)
+        return _reason_told(spec, collector.collection)
+    except _StoppedError as stop:
+        return stop.reason if _probe_passed(spec, collector.collection) else _before_probe(stop.reason)
+    except StreamError as error:
+        return _reason_broken(engine, spec, collector.collection, error)
+    except (EngineUnavailableError, OSError):
+        return ExitReason.ENGINE_FAILED
+    finally:
+        session.close()
+
+
+def _orders(spec: RunSpec, key: bytes) -> bytes:
+    """Return the one line that the init reads. The key goes nowhere else."""
+    limits = spec.limits
+    orders = {
+        "key": key.hex(),
+        "argv": list(spec.argv),
+        "env": environment(spec),
+        "expected": expect(spec),
+        "time_s": limits.time_s,
+        "limits": {
+            "output_bytes": limits.output_bytes,
+            "output_files": limits.output_files,
+            "file_bytes": limits.file_bytes,
+            "log_bytes": limits.log_bytes,
+        },
+    }
+    return json.dumps(orders).encode() + b"\n"
+
+
+def _deadline_s(spec: RunSpec) -> float:
+    """Return when the host gives up: later than the init would, which also needs time to start and to send."""
+    sending = (spec.limits.output_bytes + spec.limits.log_bytes) / COLLECT_BYTES_PER_S
+    return spec.limits.time_s + START_GRACE_S + sending
+
+
+def _chunks(session: Session, deadline: float, cancelled: Callable[[], bool]) -> Iterator[bytes]:
+    """Yield what comes out until it ends, asking every `POLL_S` whether to go on."""
+    asked = 0.0
+    while True:
+        now = time.monotonic()
+        if now > deadline:
+            raise _StoppedError(ExitReason.TIMEOUT)
+        if now - asked >= POLL_S:
+            asked = now
+            if cancelled():
+                raise _StoppedError(ExitReason.CANCELLED)
+        chunk = session.read(POLL_S)
+        if chunk == b"":
+            return
+        if chunk:
+            yield chunk
+
+
+def _collect(
+    spec: RunSpec, collector: Collector, chunks: Iterator[bytes], key: bytes, on_event: Callable[[str], None]
+) -> None:
+    known = ""
+    for frame in parse_frames(chunks, key):
+        collector.take(frame)
+        event = "collecting" if collector.collection.result else "running"
+        if event != known and _probe_passed(spec, collector.collection):
+            on_event(event)
+            known = event
+        if collector.collection.complete:
+            return
+    collector.check_complete()
+
+
+def _reason_told(spec: RunSpec, collection: Collection) -> ExitReason:
+    """Return the init's reason, unless the probe's table says that it should never have started the algorithm."""
+    if collection.result is None or not _probe_passed(spec, collection):
+        return ExitReason.PROBE_FAILED
+    return ExitReason(collection.result.reason)
+
+
+def _reason_broken(engine: Engine, spec: RunSpec, collection: Collection, error: StreamError) -> ExitReason:
+    """Say whose doing a broken stream is.
+
+    Before the probe has passed no algorithm exists, so it is the engine's. Afterwards the stream ends early when the
+    memory limit or the algorithm ends the container, and it is forged only by something inside.
+    """
+    if not _probe_passed(spec, collection):
+        return ExitReason.PROBE_FAILED if collection.seen is not None else ExitReason.ENGINE_FAILED
+    try:
+        ending = engine.get_ending(spec.run_id, timeout_s=ENDING_TIMEOUT_S)
+    except EngineUnavailableError:
+        return ExitReason.STREAM_BROKEN if error.reason != "truncated" else ExitReason.ENGINE_FAILED
+    if ending.oom_killed:
+        return ExitReason.OUT_OF_MEMORY
+    return ExitReason.ALGORITHM_FAILED if error.reason == "truncated" else ExitReason.STREAM_BROKEN
+
+
+def _before_probe(reason: ExitReason) -> ExitReason:
+    return reason if reason is ExitReason.CANCELLED else ExitReason.ENGINE_FAILED
+
+
+def _probe_passed(spec: RunSpec, collection: Collection) -> bool:
+    return collection.seen is not None and judge(spec, collection.seen).passed
+
+
+def _remove(engine: Engine, run_id: str) -> None:
+    """Remove the container; an engine that doesn't answer now is asked again when its owner's containers are reaped."""
+    try:
+        engine.remove(run_id)
+    except EngineUnavailableError:
+        return
+
+
+def _probe_report(spec: RunSpec, collection: Collection) -> ProbeReport | None:
+    return None if collection.seen is None else judge(spec, collection.seen)
+
+
+def _report(
+    spec: RunSpec, reason: ExitReason, collection: Collection, *, started: int, finished: int
+) -> RunReport:
+    result = collection.result
+    cpu_ms = result.cpu_ms if result else 0
+    return RunReport(
+        reason=reason,
+        runtime=spec.runtime,
+        image=spec.image,
+        seal_digest=seal_digest(spec),
+        probe=_probe_report(spec, collection),
+        started=started,
+        finished=finished,
+        cpu_s=f"{cpu_ms // 1000}.{cpu_ms % 1000:03d}",
+        peak_memory_bytes=result.peak_memory_bytes if result else 0,
+        bytes_written=result.bytes_written if result else 0,
+        log_digest=collection.log_digest,
+        log=collection.log,
+        outputs=tuple(collection.files) if reason is ExitReason.COMPLETED else (),
+        refused=tuple(result.refused) if result else (),
+    )

@@ -1,0 +1,181 @@
+"""The seal: every option of a sealed container, in one place, with the reason for each. Pure.
+
+Nothing here reads the machine, the clock or the environment. A run spec chooses the image, the runtime, the limits and
+the staged inputs; it can't choose a network, a capability, a mount, a user, or a variable of the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+from typing import Any
+
+from policies.canonical import canonical_json, digest_of
+from sandbox.guest import guest_digest
+from sandbox.seccomp import seccomp_profile
+from sandbox.spec import Limits, RunSpec, Runtime
+
+NAME_PREFIX = "sealroom-"
+LABEL_OWNER = "org.sealroom.owner"
+LABEL_RUN = "org.sealroom.run"
+HOSTNAME = "sealed"
+USER_ID = 65532
+SHM_BYTES = 64 * 1024 * 1024
+TMP_BYTES = 64 * 1024 * 1024
+LOGS_BYTES = 1024 * 1024
+SCRATCH_INODES = 65536
+SMALL_INODES = 4096
+FOLDER_INODES = 64
+CPU_PERIOD_US = 100_000
+NANO = 10**9
+GVISOR_THREADS_PER_PID = 4
+GVISOR_THREADS = 256
+PATH = "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin"
+READ_ONLY_MOUNTS = {
+    "/data/ddos": "data/ddos",
+    "/data/inputs": "data/inputs",
+    "/data/transformations": "data/transformations",
+    "/sealroom": "sealroom",
+}
+GUEST_COMMAND = ["python3", "-I", "-S", "-B", "/sealroom/init.py"]
+
+
+def container_name(run_id: str) -> str:
+    """Return the container's name: the same run always has the same, so a replay can't leave a second one behind."""
+    return NAME_PREFIX + run_id
+
+
+def container_options(spec: RunSpec) -> dict[str, Any]:
+    """Return the body of the engine's "create container" call (Docker Engine API 1.41) for `spec`."""
+    return {
+        "Image": spec.image,  # by digest; the engine is never asked to pull
+        "Entrypoint": GUEST_COMMAND,  # our init, whatever the image says; isolated from the image's environment
+        "Cmd": [],
+        "Env": [f"PATH={PATH}"],  # the algorithm's own environment is made by `environment` alone
+        "User": f"{USER_ID}:{USER_ID}",  # nobody on the host, owner of nothing
+        "WorkingDir": "/scratch",
+        "Hostname": HOSTNAME,  # the host's name is nobody's business
+        "Labels": {LABEL_OWNER: spec.owner, LABEL_RUN: spec.run_id},  # so that a restart finds and removes it
+        "Tty": False,  # a terminal would alter the stream
+        "OpenStdin": True,  # one line of orders comes in
+        "StdinOnce": True,
+        "AttachStdin": True,
+        "AttachStdout": True,  # one authenticated stream comes out
+        "AttachStderr": False,
+        "NetworkDisabled": True,
+        "Healthcheck": {"Test": ["NONE"]},  # an image's health check would be a second program
+        "HostConfig": _host_config(spec),
+    }
+
+
+def _host_config(spec: RunSpec) -> dict[str, Any]:
+    limits = spec.limits
+    return {
+        "Runtime": spec.runtime.value,
+        "NetworkMode": "none",  # nothing is reachable, no existing network is reused
+        "ReadonlyRootfs": True,  # nothing written survives, and no disk of the host is written
+        "CapDrop": ["ALL"],
+        "CapAdd": [],
+        "Privileged": False,
+        "SecurityOpt": ["no-new-privileges:true", "seccomp=" + json.dumps(seccomp_profile())],
+        "PidMode": "",  # own pid namespace: no other process is seen
+        "IpcMode": "private",  # own shared memory
+        "UTSMode": "",  # own host name
+        "CgroupnsMode": "private",  # the host's cgroup tree is not seen
+        "PidsLimit": _pids(spec),
+        "Memory": limits.memory_bytes,
+        "MemorySwap": limits.memory_bytes,  # equal to Memory: no swap, so no data on a swap disk
+        "OomKillDisable": False,
+        "CpuPeriod": CPU_PERIOD_US,
+        "CpuQuota": cpu_quota(limits),
+        "ShmSize": SHM_BYTES,
+        "Ulimits": [
+            {"Name": name, "Soft": value, "Hard": value}
+            for name, value in sorted(resource_limits(limits).items())
+        ],
+        "Tmpfs": {path: _tmpfs_options(*size) for path, size in writable_places(limits).items()},
+        "Mounts": [
+            {
+                "Type": "bind",
+                "Source": str(spec.inputs / source),
+                "Target": target,
+                "ReadOnly": True,
+                "BindOptions": {"Propagation": "rprivate"},  # a later mount on the host doesn't appear inside
+            }
+            for target, source in READ_ONLY_MOUNTS.items()
+        ],
+        "Devices": [],
+        "DeviceRequests": [],
+        "DeviceCgroupRules": [],
+        "LogConfig": {"Type": "none", "Config": {}},  # a flood of output can't fill the host's disk
+        "RestartPolicy": {"Name": "no"},  # a run is one attempt
+        "AutoRemove": False,  # the facts of its end are read first
+        "Init": False,  # PID 1 is ours
+    }
+
+
+def environment(spec: RunSpec) -> dict[str, str]:
+    """Return the algorithm's whole environment; ids and limits are all that a run can vary."""
+    threads = str(max(1, spec.limits.nano_cpus // NANO))
+    return {
+        "PATH": PATH,
+        "LANG": "C.UTF-8",
+        "DIDS": json.dumps(list(spec.dataset_ids)),
+        "TRANSFORMATION_DID": spec.algorithm_id,
+        "VOLUME": "/data",
+        "INPUTS": "/data/inputs",
+        "OUTPUTS": "/data/outputs",
+        "LOGS": "/data/logs",
+        "HOME": "/tmp",  # noqa: S108 - inside the container
+        "MPLCONFIGDIR": "/tmp",  # noqa: S108 - inside the container
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+    }
+
+
+def writable_places(limits: Limits) -> dict[str, tuple[int, int]]:
+    """Return every folder that can be written, with its size in bytes (whole pages) and its number of inodes."""
+    return {
+        "/data/logs": (LOGS_BYTES, SMALL_INODES),
+        "/data/outputs": (_pages(limits.output_bytes), limits.output_files + FOLDER_INODES),
+        "/scratch": (_pages(limits.scratch_bytes), SCRATCH_INODES),
+        "/tmp": (TMP_BYTES, SMALL_INODES),  # noqa: S108 - inside the container
+    }
+
+
+def resource_limits(limits: Limits) -> dict[str, int]:
+    """Return the limits on one process. Not `nproc`: that counts a user over the whole host, so runs would starve each other."""
+    return {"core": 0, "fsize": limits.file_bytes, "nofile": limits.open_files}
+
+
+def cpu_quota(limits: Limits) -> int:
+    """Return the microseconds of CPU per period of 100 ms."""
+    return max(1000, limits.nano_cpus * CPU_PERIOD_US // NANO)
+
+
+def seal_digest(spec: RunSpec) -> str:
+    """Return the digest over everything that seals a run: the options without ids and host paths, and the guest's programs."""
+    options = container_options(spec)
+    del options["Labels"]
+    options["HostConfig"]["Mounts"] = [
+        {**mount, "Source": READ_ONLY_MOUNTS[mount["Target"]]} for mount in options["HostConfig"]["Mounts"]
+    ]
+    return digest_of(canonical_json({"options": options, "guest": guest_digest()}))
+
+
+def _pids(spec: RunSpec) -> int:
+    """Return the pids limit: gVisor's own kernel takes several host threads for each thread inside, and some for itself."""
+    if spec.runtime is Runtime.RUNSC:
+        return GVISOR_THREADS_PER_PID * spec.limits.pids + GVISOR_THREADS
+    return spec.limits.pids
+
+
+def _pages(size_bytes: int) -> int:
+    return -(-size_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+def _tmpfs_options(size_bytes: int, inodes: int) -> str:
+    owner = f"uid={USER_ID},gid={USER_ID},mode=0700"
+    return f"rw,nosuid,nodev,noexec,size={size_bytes},nr_inodes={inodes},{owner}"
