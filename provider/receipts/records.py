@@ -38,6 +38,7 @@ Decimal = Annotated[str, Form(r"(?:0|[1-9][0-9]{0,77})(?:\.[0-9]{1,30})?", "a de
 DecimalInt = Annotated[int, Form(r"0|[1-9][0-9]{0,77}", "a whole number as a decimal string", kind="number")]
 Bytes32 = Annotated[bytes, Form(r"0x[0-9a-f]{64}", "0x and 64 lower-case hex digits", kind="bytes")]
 Point = Annotated[bytes, Form(r"0x04[0-9a-f]{128}", "0x04 and 128 lower-case hex digits", kind="bytes")]
+_UNIONS = (types.UnionType, typing.Union)
 _ABSENT = object()
 
 
@@ -83,7 +84,7 @@ def _encode(value: Any, kind: Any, path: str) -> Any:  # noqa: ANN401 - walks an
     if typing.get_origin(kind) is Annotated:
         form = _form_of(kind)
         return _check_form(_to_text(value, form, path), form, path)
-    if isinstance(kind, types.UnionType):
+    if typing.get_origin(kind) in _UNIONS:
         return None if value is None else _encode(value, _optional(kind), path)
     if typing.get_origin(kind) is tuple:
         item = typing.get_args(kind)[0]
@@ -98,7 +99,7 @@ def _decode(value: Any, kind: Any, path: str) -> Any:  # noqa: ANN401 - walks an
     if origin is Annotated:
         form = _form_of(kind)
         return _from_text(_check_form(value, form, path), form)
-    if isinstance(kind, types.UnionType):
+    if typing.get_origin(kind) in _UNIONS:
         return None if value is None else _decode(value, _optional(kind), path)
     if origin is tuple:
         if not isinstance(value, list):
@@ -145,7 +146,7 @@ def _from_text(text: str, form: Form) -> str | int | bytes:
     return bytes.fromhex(text[2:]) if form.kind == "bytes" else text
 
 
-def _optional(kind: types.UnionType) -> Any:  # noqa: ANN401 - a typing form
+def _optional(kind: Any) -> Any:  # noqa: ANN401 - typing forms
     return next(item for item in typing.get_args(kind) if item is not type(None))
 
 

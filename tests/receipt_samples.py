@@ -1,0 +1,185 @@
+"""Makes complete, true receipts to verify, to break and to show: keys, request, statement, envelope, log, proof, trust."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+from coincurve import PrivateKey
+
+from policies.canonical import canonical_json, digest_of
+from provider.receipts.base64text import encode_base64
+from provider.receipts.envelope import Envelope, format_receipt, sign_envelope
+from provider.receipts.facts import (
+    BlockFacts,
+    CheckFacts,
+    DatasetFacts,
+    EgressFacts,
+    InputsFacts,
+    JobFacts,
+    LogFacts,
+    OrderFacts,
+    OutputFacts,
+    PolicyFacts,
+    PrivacyFacts,
+    ProbeFacts,
+    ProviderFacts,
+    ReceiptFacts,
+    RuleFacts,
+    RunFacts,
+    SandboxFacts,
+)
+from provider.receipts.keys import SigningKeys
+from provider.receipts.log import entry_bytes, log_origin
+from provider.receipts.note import Checkpoint, sign_checkpoint
+from provider.receipts.proof import format_proof
+from provider.receipts.request import parse_request, request_digest
+from provider.receipts.signatures import address_of
+from provider.receipts.statement import build_statement
+from provider.receipts.tree import inclusion_proof, leaf_hash, root_of
+from provider.receipts.trust import Anchor, TrustedKey, TrustRoot
+
+CHAIN_ID = 31337
+ESCROW = "0x00000000000000000000000000000000000000e5"
+PROVIDER = "0x00000000000000000000000000000000000000b0"
+ORIGIN = log_origin(PROVIDER, CHAIN_ID)
+CONSUMER_KEY = PrivateKey(b"\x07" * 32)
+CONSUMER = address_of(CONSUMER_KEY.public_key.format(compressed=False))
+WEIGHTS = b"weights of a small model"
+METRICS = b'{"accuracy":"0.97"}'
+ARTEFACTS = {"model.safetensors": WEIGHTS, "metrics.json": METRICS}
+PARAMETERS: dict[str, Any] = {"epochs": 3, "learning_rate": "0.01"}
+ANCHOR_BLOCK = 120
+ANCHOR_TIME = 1_800_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A receipt as an auditor holds it, with what made it."""
+
+    receipt: bytes
+    proof: bytes
+    trust: TrustRoot
+    artifacts: dict[str, bytes]
+    envelope: Envelope
+    facts: ReceiptFacts
+    keys: SigningKeys
+
+
+def digest(text: str) -> str:
+    """Return the edge form of the SHA-256 of a word, to stand for some digest."""
+    return digest_of(text.encode())
+
+
+def sample_request(**changes: object) -> dict[str, Any]:
+    """Return a job request as JSON."""
+    request: dict[str, Any] = {
+        "datasets": ["a1" * 32],
+        "algorithm": digest("algorithm"),
+        "parameters": digest_of(canonical_json(PARAMETERS)),
+        "purpose": "DUO:0000042",
+        "provider": PROVIDER,
+        "result_key": encode_base64(b"a result key"),
+        "nonce": "0f" * 32,
+        "expiry": ANCHOR_TIME + 3600,
+    }
+    return request | changes
+
+
+def sign_request(request: dict[str, Any]) -> tuple[str, str]:
+    """Return the job id and the consumer's signature."""
+    hashed = request_digest(parse_request(request), CHAIN_ID, ESCROW)
+    raw = CONSUMER_KEY.sign_recoverable(hashed, hasher=None)
+    return hashed.hex(), "0x" + (raw[:64] + bytes([raw[64] + 27])).hex()
+
+
+def sample_facts(keys: SigningKeys, index: int = 3) -> ReceiptFacts:
+    """Return the facts of a job that released two files."""
+    return ReceiptFacts(
+        job=sample_job(),
+        inputs=InputsFacts(
+            datasets=(
+                DatasetFacts("a1" * 32, 1, digest("data"), "sealroom-files-v1", digest("metadata")),
+            ),
+            algorithm=digest("algorithm"),
+            image=digest("image"),
+            parameters_digest=digest_of(canonical_json(PARAMETERS)),
+            parameters=PARAMETERS,
+        ),
+        policy=PolicyFacts(
+            digests=(digest("policy"),),
+            engine="sealroom-policy/1",
+            decision="allow",
+            rules=(RuleFacts("purpose-allowed", "allow", "DUO:0000042 is allowed"),),
+            decided=ANCHOR_TIME - 90,
+        ),
+        sandbox=SandboxFacts("runc", digest("profile"), {"time_s": 60}, ProbeFacts(True, digest("probe"), 21)),
+        run=RunFacts(ANCHOR_TIME - 80, ANCHOR_TIME - 20, "completed", "41.5", 2**28, 4096, digest("log")),
+        outputs=tuple(
+            OutputFacts(name, digest("raw " + name), len(data), released=True, released_digest=digest_of(data))
+            for name, data in ARTEFACTS.items()
+        ),
+        privacy=PrivacyFacts("none", None, None, None, None, None, None, 192),
+        egress=EgressFacts(
+            "RELEASED", "released", "sealroom-gate/1", (CheckFacts("only-declared-files", True, ""),), ""
+        ),
+        not_before=BlockFacts(ANCHOR_BLOCK - 10, "0x" + "bb" * 32),
+        provider=ProviderFacts(PROVIDER, ORIGIN, digest("software"), keys.keyids),
+        log=LogFacts(ORIGIN, index),
+    )
+
+
+def sample_job() -> JobFacts:
+    """Return a job that was ordered and signed."""
+    request = sample_request()
+    job_id, signature = sign_request(request)
+    order = OrderFacts(
+        CHAIN_ID, "0x" + "cc" * 32, 2, "0x" + "d0" * 20, CONSUMER, 5 * 10**18, 1
+    )
+    return JobFacts(job_id, "5e" * 32, CONSUMER, 1, order, request, signature)
+
+
+def withheld(facts: ReceiptFacts) -> ReceiptFacts:
+    """Return the same job, with nothing let out."""
+    outputs = tuple(replace(item, released=False, released_digest=None) for item in facts.outputs)
+    checks = (CheckFacts("weights-finite", False, ""),)
+    egress = EgressFacts("WITHHELD", "withheld", "sealroom-gate/1", checks, "weights-finite")
+    return replace(facts, outputs=outputs, egress=egress)
+
+
+def refused(facts: ReceiptFacts) -> ReceiptFacts:
+    """Return a job that policy refused: no order, no sandbox, no run."""
+    egress = EgressFacts("WITHHELD", "refused", "sealroom-gate/1", (), "purpose-allowed")
+    job = replace(facts.job, order=None, attempt=0)
+    return replace(facts, job=job, outputs=(), sandbox=None, run=None, egress=egress)
+
+
+def trusted_key(keys: SigningKeys, **changes: Any) -> TrustedKey:
+    """Return the published form of the keys, in force since long."""
+    public = keys.public()
+    key = TrustedKey(public.p256, public.signer, public.ed25519, ANCHOR_TIME - 10_000, 10, None, revoked=False)
+    return replace(key, **changes)
+
+
+def make_sample(
+    facts: ReceiptFacts | None = None,
+    *,
+    keys: SigningKeys | None = None,
+    payload: bytes | None = None,
+    size: int = 7,
+) -> Sample:
+    """Sign, log, anchor and publish; `payload` stands in for the statement of the facts."""
+    keys = keys or SigningKeys.generate(CHAIN_ID)
+    facts = facts or sample_facts(keys)
+    envelope = sign_envelope(build_statement(facts) if payload is None else payload, keys)
+    index = facts.log.index
+    leaves = [leaf_hash(entry_bytes(b"entry %d" % number)) for number in range(size)]
+    leaves[index] = leaf_hash(entry_bytes(envelope.pae))
+    root = root_of(leaves)
+    note = sign_checkpoint(Checkpoint(ORIGIN, size, root), keys)
+    anchor = Anchor(size, root, ANCHOR_BLOCK, b"\xab" * 32, ANCHOR_TIME, "0x" + "ee" * 32)
+    trust = TrustRoot(1, CHAIN_ID, ESCROW, PROVIDER, ORIGIN, (trusted_key(keys),), (anchor,))
+    artifacts = {name: hashlib.sha256(data).digest() for name, data in ARTEFACTS.items()}
+    proof = format_proof(index, inclusion_proof(leaves, index, size), note).encode()
+    return Sample(format_receipt(envelope), proof, trust, artifacts, envelope, facts, keys)
