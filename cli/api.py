@@ -94,14 +94,6 @@ class ApiClient:
         """GET a JSON document and read it as `model`."""
         return _read_model(self.get_bytes(path, login=login), model)
 
-    def get_list(self, path: str, key: str, model: type[ModelT], *, login: bool = False) -> list[ModelT]:
-        """GET a document of the form {key: [...]} and read its items as `model`."""
-        value = _read_json(self.get_bytes(path, login=login))
-        items = value.get(key) if isinstance(value, dict) else None
-        if not isinstance(items, list):
-            raise UnreachableError(f"the answer to {path} has no list named {key!r}: this is not a provider")
-        return [_validate(item, model) for item in items]
-
     def get_bytes(self, path: str, *, login: bool = False, max_bytes: int = MAX_ANSWER_BYTES) -> bytes:
         """GET bytes; with `login` as the signer, logging in first when needed."""
         try:

@@ -23,9 +23,9 @@ def add_commands(group: click.Group) -> None:
 @pass_session
 def requests(session: Session, asset_id: str | None) -> None:
     """List requests for approval: for your datasets, and your own."""
-    from provider.wire import ApprovalView
+    from provider.wire import ApprovalsView
 
-    views = session.get_api().get_list("/v1/approvals", "approvals", ApprovalView, login=True)
+    views = session.get_api().get_model("/v1/approvals", ApprovalsView, login=True).approvals
     chosen = [view for view in views if asset_id in (None, view.asset_id)]
     rows = [
         (view.state, view.algorithm, f"{view.name} {view.version}", view.purpose, view.message)

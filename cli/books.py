@@ -26,12 +26,12 @@ def add_commands(group: click.Group) -> None:
 def _list_jobs(session: Session, asset_id: str | None) -> list[JobView]:
     """Return the jobs on datasets that the caller owns."""
     from cli.datasets import list_datasets
-    from provider.wire import JobView
+    from provider.wire import JobsView
 
     me = session.get_address().lower()
     mine = {view.asset_id for view in list_datasets(session) if view.owner.lower() == me}
     wanted = mine if asset_id is None else mine & {asset_id}
-    views = session.get_api().get_list("/v1/jobs", "jobs", JobView, login=True)
+    views = session.get_api().get_model("/v1/jobs", JobsView, login=True).jobs
     return [view for view in views if wanted & set(view.request.datasets)]
 
 

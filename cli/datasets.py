@@ -15,7 +15,7 @@ from cli.home import Home
 from datatokens.model import DATASET_KIND, Asset, AssetTerms
 from policies.canonical import digest_of, digest_text, parse_digest
 from provider.settings import load_settings
-from provider.wire import DatasetPrepareBody, DatasetPrepared, DatasetPublishBody, DatasetView
+from provider.wire import DatasetPrepareBody, DatasetPrepared, DatasetPublishBody, DatasetsView, DatasetView
 
 if TYPE_CHECKING:
     from cli.context import Session
@@ -89,7 +89,7 @@ def list_datasets(session: Session) -> list[DatasetView]:
     Raises:
         MismatchError: the provider says of one what the chain doesn't.
     """
-    views = session.get_api().get_list("/v1/datasets", "datasets", DatasetView)
+    views = session.get_api().get_model("/v1/datasets", DatasetsView).datasets
     for view in views:
         check_view(view, session.get_chain().get_asset(int(view.token_id)))
     return views

@@ -121,9 +121,15 @@ EXIT_CODES: Mapping[str, ExitCode] = {
     "datatokens.errors.TransactionFailedError": ExitCode.DENIED,
     "datatokens.errors.WrongChainError": ExitCode.VERIFICATION,
     "policies.errors.PolicyError": ExitCode.USAGE,
+    "provider.receipts.errors.EvidenceUnavailableError": ExitCode.UNREACHABLE,
+    "provider.receipts.errors.MalformedError": ExitCode.VERIFICATION,
+    "provider.receipts.errors.SigningKeysError": ExitCode.USAGE,
+    "provider.receipts.errors.StatementRefusedError": ExitCode.VERIFICATION,
     "provider.receipts.errors.VerificationError": ExitCode.VERIFICATION,
+    "provider.release.ReleaseError": ExitCode.VERIFICATION,
     "sandbox.errors.BundleInvalidError": ExitCode.USAGE,
 }
+VERDICT_EXIT_CODES: Mapping[str, ExitCode] = {"chain-unreachable": ExitCode.UNREACHABLE}
 HTTP_EXIT_CODES: Mapping[int, ExitCode] = {
     400: ExitCode.USAGE,
     401: ExitCode.DENIED,
@@ -149,6 +155,9 @@ def exit_code(error: BaseException) -> ExitCode:
     """Return the exit code of `error`; what nobody raises on purpose is our bug."""
     if isinstance(error, ApiError):
         return HTTP_EXIT_CODES.get(error.status, ExitCode.BUG)
+    verdict = getattr(error, "verdict", None)
+    if isinstance(verdict, str) and verdict in VERDICT_EXIT_CODES:
+        return VERDICT_EXIT_CODES[verdict]
     names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
     return next((EXIT_CODES[name] for name in names if name in EXIT_CODES), ExitCode.BUG)
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from cli.errors import InputError
 
 DEFAULT_HOME = "~/.sealroom"
-DEFAULT_PROVIDER_URL = "http://127.0.0.1:8830"
+DEFAULT_PORT = 8830
+DEFAULT_RPC_PORT = 8545
+DEFAULT_PROVIDER_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 
 
 @dataclass(frozen=True, slots=True)

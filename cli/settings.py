@@ -15,12 +15,16 @@ Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+", max_length=500)]
 
 
 class ClientSettings(StrictModel):
-    """`client.json` of a home folder. `provider` is pinned: a service that answers for another account is refused."""
+    """`client.json` of a home folder. `provider` is pinned: a service that answers for another account is refused.
+
+    `local_chain` says that `sealroom up` starts the chain itself.
+    """
 
     version: Literal[1] = 1
     rpc_url: Url
     provider_url: Url = DEFAULT_PROVIDER_URL
     provider: Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")] | None = None
+    local_chain: bool = False
 
 
 def find_settings(home: Home) -> ClientSettings | None:

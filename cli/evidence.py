@@ -1,0 +1,98 @@
+"""What a chain says of a receipt's order and approvals, for `receipt verify` with an RPC address.
+
+Silence is an error, never a yes. Not checked here: signatures, inclusion and anchors; the checklist does those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from datatokens.errors import ChainUnreachableError, NoSuchAssetError
+from policies.canonical import parse_digest
+from provider.receipts.errors import EvidenceUnavailableError
+from provider.receipts.facts import DatasetFacts, OrderFacts
+from provider.receipts.statement import Statement
+
+if TYPE_CHECKING:
+    from datatokens.client import ChainClient
+    from datatokens.model import OrderPlaced
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentEvidence:
+    """The evidence that one deployment holds."""
+
+    chain: ChainClient
+
+    def order_matches(self, statement: Statement) -> bool:
+        """Tell whether the order that the receipt names stands on chain with the same terms.
+
+        Raises:
+            EvidenceUnavailableError: the chain doesn't answer.
+        """
+        facts = statement.facts
+        order = facts.job.order
+        if order is None:
+            return not statement.is_released
+        try:
+            placed = self.chain.find_order_event(bytes.fromhex(facts.job.id), facts.job.consumer)
+            asset = None if placed is None else self.chain.get_asset(placed.token_id)
+        except ChainUnreachableError as exc:
+            raise EvidenceUnavailableError("the chain doesn't answer about the order") from exc
+        if placed is None or asset is None:
+            return False
+        same_token = asset.datatoken.lower() == order.datatoken.lower()
+        return same_token and self._same_order(placed, order, statement)
+
+    def approvals_match(self, statement: Statement) -> bool:
+        """Tell whether the owner's approval of the algorithm held for each dataset when the policy was decided.
+
+        Raises:
+            EvidenceUnavailableError: the chain doesn't answer.
+        """
+        facts = statement.facts
+        provider, at = facts.provider.address.lower(), facts.not_before.number
+        algorithm = parse_digest(facts.inputs.algorithm)
+        try:
+            block = self.chain.get_block(at)
+            time = max(block.time, facts.policy.decided)
+            return "0x" + block.hash.hex() == facts.not_before.hash and all(
+                self._approved(item, algorithm, at_block=at, time=time) and self._keeper(item) == provider
+                for item in facts.inputs.datasets
+            )
+        except ChainUnreachableError as exc:
+            raise EvidenceUnavailableError("the chain doesn't answer about approvals") from exc
+
+    def _same_order(self, placed: OrderPlaced, order: OrderFacts, statement: Statement) -> bool:
+        facts = statement.facts
+        pairs = (
+            (order.chain_id, self.chain.chain_id),
+            (order.tx_hash.lower(), placed.tx_hash.lower()),
+            (order.log_index, placed.log_index),
+            (order.token_id, placed.token_id),
+            (order.amount_wei, placed.amount_wei),
+            (order.consumer.lower(), placed.consumer.lower()),
+            (facts.job.consumer.lower(), placed.consumer.lower()),
+            (facts.provider.address.lower(), placed.provider.lower()),
+        )
+        return all(said == on_chain for said, on_chain in pairs) and order.token_id in {
+            dataset.token_id for dataset in facts.inputs.datasets
+        }
+
+    def _keeper(self, dataset: DatasetFacts) -> str:
+        """Return the provider that the registry names for this very data, empty when it is other data."""
+        try:
+            asset = self.chain.get_asset(dataset.token_id)
+        except NoSuchAssetError:
+            return ""
+        same = (asset.asset_id, asset.terms.commitment) == (
+            dataset.asset_id,
+            parse_digest(dataset.commitment),
+        )
+        return asset.terms.provider.lower() if same else ""
+
+    def _approved(self, dataset: DatasetFacts, algorithm: bytes, *, at_block: int, time: int) -> bool:
+        """Judge by the block that the decision was made on: what the owner said later doesn't undo the past."""
+        approval = self.chain.find_approval(dataset.token_id, algorithm, at_block=at_block)
+        return approval is not None and approval.is_valid(time)

@@ -1,0 +1,165 @@
+"""`sealroom job`: submit, follow, cancel, fetch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.context import Session, SessionGroup, pass_session
+from cli.errors import ExitCode, job_exit_code
+from cli.ids import JOB_ID
+from cli.output import fields, plain, table
+
+if TYPE_CHECKING:
+    from provider.wire import JobView
+
+AWAITING_APPROVAL = "awaiting-approval"
+DEFAULT_WAIT_S = 6 * 3600
+
+
+@click.group(cls=SessionGroup)
+def job() -> None:
+    """Submit jobs, follow them, fetch what was released."""
+
+
+wait_option = click.option("--wait", is_flag=True, help="Follow the job until its receipt is anchored.")
+timeout_option = click.option(
+    "--timeout-s",
+    type=click.IntRange(1),
+    default=DEFAULT_WAIT_S,
+    show_default=True,
+    help="How long --wait waits.",
+)
+
+
+def _words(view: JobView) -> str:
+    pairs = {
+        "job": view.job_id,
+        "state": f"{view.state} ({view.code})",
+        "what": view.message,
+        "next": view.next_step,
+        "order": view.order_tx or "-",
+        "receipt": "-" if view.receipt_index is None else f"entry {view.receipt_index}",
+        "anchor": view.anchor_tx or "-",
+    }
+    return fields(pairs)
+
+
+def _tell(session: Session, view: JobView) -> ExitCode:
+    """Print where a job stands and return the exit code for it."""
+    session.output.data(view.model_dump(mode="json"), lambda: _words(view))
+    if view.code == AWAITING_APPROVAL:
+        session.output.say(f"no money was moved; next: {plain(view.next_step)}")
+        return ExitCode.DENIED
+    return job_exit_code(view.state)
+
+
+def _go_on(session: Session, job_id: str, *, wait: bool, timeout_s: int) -> ExitCode:
+    from cli.submissions import mark_done
+    from cli.submitting import send_job
+    from cli.watching import decide_and_order, watch_job
+
+    send_job(session, job_id)
+    if wait:
+        view = watch_job(session, job_id, timeout_s=timeout_s, pay=True)
+    else:
+        view = decide_and_order(session, job_id)
+    if view.terminal:
+        mark_done(session.home, job_id)
+    return _tell(session, view)
+
+
+@job.command("submit")
+@click.argument("file", type=click.Path(path_type=Path))
+@wait_option
+@timeout_option
+@pass_session
+def submit(session: Session, file: Path, *, wait: bool, timeout_s: int) -> ExitCode:
+    """Submit the job in FILE: sign, send, and order it once the policy allows it."""
+    from cli.submitting import begin_job
+
+    record = begin_job(session, file)
+    session.output.say(f"job {record.job_id}")
+    return _go_on(session, record.job_id, wait=wait, timeout_s=timeout_s)
+
+
+@job.command("resume")
+@click.argument("job_id", type=JOB_ID)
+@wait_option
+@timeout_option
+@pass_session
+def resume(session: Session, job_id: str, *, wait: bool, timeout_s: int) -> ExitCode:
+    """Go on with a job where it was left: send it again, and order it if that is still to do."""
+    return _go_on(session, job_id, wait=wait, timeout_s=timeout_s)
+
+
+@job.command("status")
+@click.argument("job_id", type=JOB_ID)
+@wait_option
+@timeout_option
+@pass_session
+def status(session: Session, job_id: str, *, wait: bool, timeout_s: int) -> ExitCode:
+    """Show where a job stands, why, and what comes next; orders nothing."""
+    from cli.watching import Progress, get_job, watch_job
+
+    if wait:
+        return _tell(session, watch_job(session, job_id, timeout_s=timeout_s, pay=False))
+    view = get_job(session, job_id)
+    Progress(session.output.say).show(view)
+    session.output.data(view.model_dump(mode="json"), lambda: _words(view))
+    return ExitCode.OK
+
+
+@job.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """List your jobs, and jobs on your datasets."""
+    from provider.wire import JobsView
+
+    views = session.get_api().get_model("/v1/jobs", JobsView, login=True).jobs
+    rows = [(view.job_id, view.state, view.code, view.message) for view in views]
+    document = {"jobs": [view.model_dump(mode="json") for view in views]}
+    session.output.data(
+        document, lambda: table(("JOB", "STATE", "REASON", "WHAT"), rows, empty="no jobs yet")
+    )
+
+
+@job.command("cancel")
+@click.argument("job_id", type=JOB_ID)
+@pass_session
+def cancel(session: Session, job_id: str) -> None:
+    """Stop a job; what was paid comes back if it had not begun to run."""
+    from provider.wire import JobCancelBody, JobView
+
+    view = session.get_api().act("job.cancel", JobCancelBody(job_id=job_id), JobView)
+    session.output.data(view.model_dump(mode="json"), lambda: _words(view))
+
+
+@job.command("fetch")
+@click.argument("job_id", type=JOB_ID)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder to write to (default: ./<first digits of the id>).",
+)
+@pass_session
+def fetch(session: Session, job_id: str, output: Path | None) -> ExitCode:
+    """Fetch, decrypt and verify what was released, with its receipt; exits 6 when nothing was."""
+    from cli.fetching import fetch_job
+
+    target = output or Path(job_id[:12])
+    done = fetch_job(session, job_id, target)
+    outcome = done.receipt.statement.facts.egress.outcome
+    document = {
+        "job_id": job_id,
+        "outcome": outcome,
+        "verdict": done.receipt.verdict.value,
+        "folder": str(target),
+        "files": {path.name: str(path) for path in done.files},
+        "digests": dict(done.digests),
+    }
+    words = {"outcome": outcome, "receipt": "verified", **{path.name: path for path in done.files}}
+    session.output.data(document, lambda: fields(words))
+    return job_exit_code(outcome)

@@ -1,0 +1,157 @@
+"""Takes a job from job.yaml to an order on chain, in steps that can each be repeated.
+
+1. The request is signed and saved here, with its limits and its result key, before anything is sent.
+2. The provider gets it; the same request again is the same job.
+3. Only when the provider says that the policy allows it, one order is placed, after the chain was asked for one.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.bundles import resolve_algorithm
+from cli.datasets import get_asset
+from cli.errors import MismatchError, RefusedError
+from cli.jobfile import JobFile, load_job_file
+from cli.resultkeys import seal_key
+from cli.submissions import Submission, find_open, load_submission, mark_done, save_submission
+from policies.canonical import canonical_json, digest_of, parse_digest
+from provider.release import create_result_key
+from provider.wire import Domain, JobRequest, JobView
+from sandbox.bundle import check_parameters
+
+if TYPE_CHECKING:
+    from cli.context import Session
+    from datatokens.model import Asset
+
+AWAITING_ORDER = "awaiting-order"
+
+
+def begin_job(session: Session, path: Path) -> Submission:
+    """Return the saved request for job.yaml: one that was begun and neither paid nor ended, else a new one.
+
+    Raises:
+        InputError, DocumentError, BundleInvalidError: the job file or the algorithm can't be used.
+        RefusedError: the dataset is retired, costs more than `max_price`, or belongs to another provider.
+    """
+    job = load_job_file(path)
+    asset = get_asset(session, job.datasets[0])
+    algorithm, bundle = resolve_algorithm(session, job.algorithm, base=path.parent, image=job.image)
+    if bundle is not None:
+        check_parameters(bundle.manifest, job.parameters)
+    _check_asset(session, asset, job)
+    order, now = _order_digest(job, algorithm), int(time.time())
+    record = find_open(session.home, order=order, consumer=session.get_address(), now=now)
+    if record is not None:
+        session.output.say(f"continuing job {record.job_id}")
+        return record
+    return _create(session, job, asset, algorithm=algorithm, order=order)
+
+
+def send_job(session: Session, job_id: str) -> JobView:
+    """Send a saved request and return where the job stands.
+
+    Raises:
+        MismatchError: the provider answers with another job.
+    """
+    record = load_submission(session.home, job_id)
+    view = session.get_api().submit_job(record.submission)
+    if view.job_id != job_id:
+        raise MismatchError(f"job: sent {job_id}, the provider answered with {view.job_id}")
+    return view
+
+
+def order_job(session: Session, job_id: str) -> str:
+    """Place the order of a saved job unless it stands on chain already, and return its transaction.
+
+    Raises:
+        RefusedError: the price rose above what was allowed, or the asset was retired.
+        NotEnoughMoneyError, ContractRefusedError: the chain refuses; nothing is spent.
+    """
+    record, chain = load_submission(session.home, job_id), session.get_chain()
+    job, token_id = bytes.fromhex(job_id), int(record.token_id)
+    placed = chain.find_order_event(job, record.consumer)
+    if placed is not None:
+        mark_done(session.home, job_id)
+        return placed.tx_hash
+    terms, max_price_wei = chain.get_asset(token_id).terms, int(record.max_price_wei)
+    _check_price(terms.price_wei, max_price_wei)
+    lifetime_s = min(record.deadline_s or terms.max_deadline_s, terms.max_deadline_s)
+    session.output.say(f"ordering job {job_id}: {terms.price_wei} wei of {terms.payment_token}")
+    result = chain.order(
+        token_id,
+        parse_digest(record.submission.request.algorithm),
+        job,
+        max_price_wei,
+        chain.head().time + lifetime_s,
+        sender=session.get_account(),
+    )
+    mark_done(session.home, job_id)
+    return result.tx_hash
+
+
+def _create(session: Session, job: JobFile, asset: Asset, *, algorithm: str, order: str) -> Submission:
+    """Sign a new request and save it whole before it is sent."""
+    key = create_result_key()
+    request = JobRequest(
+        datasets=job.datasets,
+        algorithm=algorithm,
+        parameters=job.parameters_digest,
+        purpose=job.purpose,
+        provider=asset.terms.provider,
+        result_key=base64.b64encode(key.public).decode(),
+        nonce=secrets.token_hex(32),
+        expiry=int(time.time()) + job.expires_in_s,
+    )
+    deployment = session.get_deployment()
+    job_id = request.job_id(Domain(deployment.chain_id, deployment.escrow))
+    record = Submission(
+        job_id=job_id,
+        consumer=session.get_address(),
+        order=order,
+        token_id=str(asset.token_id),
+        max_price_wei=str(job.max_price_wei),
+        deadline_s=job.deadline_s,
+        submission=session.get_api().sign_request(request, job.parameters),
+    )
+    save_submission(session.home, record, seal_key(key.private, session.get_password(), job_id))
+    return record
+
+
+def _order_digest(job: JobFile, algorithm: str) -> str:
+    """Return the digest of what is asked for, without what differs each time (nonce, key, expiry)."""
+    asked = {
+        "datasets": job.datasets,
+        "algorithm": algorithm,
+        "parameters": job.parameters_digest,
+        "purpose": job.purpose,
+        "max_price_wei": str(job.max_price_wei),
+    }
+    return digest_of(canonical_json(asked))
+
+
+def _check_asset(session: Session, asset: Asset, job: JobFile) -> None:
+    if asset.retired:
+        raise RefusedError(
+            f"dataset {asset.asset_id} is retired: nothing can be ordered", code="asset-retired"
+        )
+    if asset.terms.provider.lower() != session.get_provider().lower():
+        raise RefusedError(
+            f"dataset {asset.asset_id} is kept by provider {asset.terms.provider}, not by the pinned one",
+            code="wrong-provider",
+            remedy="connect to that provider with `sealroom provider connect`",
+        )
+    _check_price(asset.terms.price_wei, job.max_price_wei)
+
+
+def _check_price(price_wei: int, max_price_wei: int) -> None:
+    if price_wei > max_price_wei:
+        raise RefusedError(
+            f"price: at most {max_price_wei} wei was allowed, the dataset costs {price_wei}",
+            code="price-too-high",
+            remedy="raise max_price in the job file, or ask the owner",
+        )
