@@ -46,6 +46,7 @@ def expect(spec: RunSpec) -> dict[str, str]:
         "root": "ro",
         "inputs": " ".join(f"{target}:ro" for target in sorted(READ_ONLY_MOUNTS)),
         "writable": _writable(spec),
+        "devices": "full null random tty urandom zero",
         "engine_sockets": NONE,
         "resource_limits": limits,
     }
@@ -68,7 +69,6 @@ def _linux(spec: RunSpec) -> dict[str, str]:
         "kernel": "linux",
         "seccomp": "filter",
         "refused_calls": "all",
-        "devices": "full null random tty urandom zero",
         "pids_limit": str(limits.pids),
         "memory_limit": str(limits.memory_bytes // mmap.PAGESIZE * mmap.PAGESIZE),
         "swap": "0",
@@ -77,15 +77,14 @@ def _linux(spec: RunSpec) -> dict[str, str]:
 
 
 def _gvisor() -> dict[str, str]:
-    return {"kernel": "gvisor", "devices": "full fuse net/tun null ptmx random tty urandom zero"}
+    return {"kernel": "gvisor"}
 
 
 def _writable(spec: RunSpec) -> str:
     gvisor = spec.runtime is Runtime.RUNSC
     flags = GVISOR_FLAGS if gvisor else LINUX_FLAGS
-    places = {path: size for path, (size, _) in writable_places(spec.limits).items()} | {
-        "/dev/shm": SHM_BYTES
-    }
+    places = {path: size for path, (size, _) in writable_places(spec.limits).items()}
+    places["/dev/shm"] = SHM_BYTES  # noqa: S108 - inside the container
     if not gvisor:
         places["/dev/mqueue"] = 0
     return " ".join(f"{path}:{size}:{flags}" for path, size in sorted(places.items()))

@@ -8,6 +8,7 @@ files, and is the only process that knows the stream's key.
 from __future__ import annotations
 
 import collections
+import contextlib
 import ctypes
 import hashlib
 import hmac
@@ -100,6 +101,11 @@ class Outputs:
         limits = self._limits
         too_large = self.written > limits["output_bytes"] or self.largest > limits["file_bytes"]
         return too_large or self.entries > limits["output_files"]
+
+    @property
+    def full(self) -> bool:
+        """Whether the last byte allowed is used, which is how a failed write looks afterwards."""
+        return self.written >= self._limits["output_bytes"]
 
     def walk(self, folder: str = OUTPUTS, prefix: str = "", depth: int = 1) -> None:
         """Look at every entry until there are too many."""
@@ -242,10 +248,8 @@ def reap(child: int) -> int | None:
 def end_everyone() -> None:
     """Kill every other process in the container and wait until none is left."""
     while True:
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(-1, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
@@ -284,10 +288,12 @@ def usage() -> tuple[float, int]:
     return cpu_s or used.ru_utime + used.ru_stime, peak or used.ru_maxrss * 1024
 
 
-def reason_of(status: int | None) -> str:
-    """Return the fixed reason for a wait status."""
+def reason_of(status: int | None, outputs: Outputs) -> str:
+    """Return the fixed reason for a wait status and what was left."""
     if status is None:
         return "timeout"
+    if outputs.too_much or (status and outputs.full):
+        return "too-much-output"
     if status == 0:
         return "completed"
     kills = read_number(("memory.events", "oom_kill"), ("memory/memory.oom_control", "oom_kill"))
@@ -351,10 +357,7 @@ def main() -> None:
     end_everyone()
     drain(reader, log)
     outputs.walk()
-    reason = reason_of(status)
-    if reason == "completed" and outputs.too_much:
-        reason = "too-much-output"
-    finish(stream, reason, log, outputs)
+    finish(stream, reason_of(status, outputs), log, outputs)
 
 
 if __name__ == "__main__":

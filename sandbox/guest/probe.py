@@ -19,6 +19,7 @@ CLONE_NEWNS = 0x00020000
 UNREADABLE = "unreadable"
 CGROUP = "/sys/fs/cgroup"
 GVISOR_VERSION = "Sun Jan 10 15:06:54 PST 2016"
+GVISOR_DEVICES = ("fuse", "net/tun")
 ENGINE_SOCKETS = (
     "/var/run/docker.sock",
     "/run/docker.sock",
@@ -145,6 +146,8 @@ def _writable() -> str:
 
 
 def _devices() -> str:
+    """Return the device nodes, without those that gVisor's kernel makes up: no device of the host is behind them."""
+    made_up = GVISOR_DEVICES if _kernel() == "gvisor" else ()
     found = []
     for folder, folders, files in os.walk("/dev"):
         folders[:] = [name for name in folders if name not in {"pts", "shm", "mqueue"}]
@@ -153,7 +156,7 @@ def _devices() -> str:
             mode = os.lstat(path).st_mode
             if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
                 found.append(path[len("/dev/") :])
-    return " ".join(sorted(found)) or "none"
+    return " ".join(sorted(set(found).difference(made_up))) or "none"
 
 
 def _engine_sockets() -> str:
