@@ -66,7 +66,7 @@ ALLOWED: dict[Access, frozenset[Role]] = {
     Access.RELEASE_READ: frozenset({Role.CONSUMER}),
 }
 HIDDEN_WHEN_DENIED = frozenset(
-    {Access.ALGORITHM_READ, Access.JOB_READ, Access.JOB_LOG_READ, Access.RELEASE_READ}
+    {Access.ALGORITHM_READ, Access.JOB_READ, Access.JOB_CANCEL, Access.JOB_LOG_READ, Access.RELEASE_READ}
 )
 
 

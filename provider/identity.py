@@ -8,7 +8,7 @@ from pathlib import Path
 
 from datatokens.model import Deployment
 from policies.canonical import canonical_json, digest_of
-from provider.receipts.log import origin as log_origin
+from provider.receipts.log import log_origin
 from provider.wire import Domain
 
 PACKAGES = ("policies", "sandbox", "datatokens", "provider", "cli")

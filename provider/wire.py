@@ -11,7 +11,7 @@ import binascii
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from eth_account import Account
+from datatokens.ethkeys import Account
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_keys.exceptions import BadSignature
 from eth_utils.crypto import keccak

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
-from datatokens.errors import ChainUnreachableError
+from datatokens.errors import ChainError, ChainUnreachableError
 from policies.decide import Verdict
 from provider.chain import Chain
 from provider.jobs.codes import describe
@@ -15,6 +16,7 @@ from provider.store import Database
 from provider.store.records import Ending, JobRecord, OrderRecord
 from sandbox.errors import EngineUnavailableError
 
+log = logging.getLogger(__name__)
 MAX_PATIENCE_S = 10
 PATIENCE_DIVISOR = 20
 CHAIN_FACT = "chain"
@@ -58,12 +60,12 @@ class Clerk:
         now = self._clock()
         self._looked_at[job.job_id] = now
         try:
-            evaluation = self._judge.evaluate(job, now=now)
-        except ChainUnreachableError:
+            return self._act_on(job, self._judge.evaluate(job, now=now))
+        except ChainError:
+            log.warning("job %s waits: the chain can't be read", job.job_id, exc_info=True)
             return self._wait(job, "chain-unreachable")
         except EngineUnavailableError:
             return self._wait(job, "engine-unreachable")
-        return self._act_on(job, evaluation)
 
     def _act_on(self, job: JobRecord, evaluation: Evaluation) -> bool:
         if job.cancel_requested:

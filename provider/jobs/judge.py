@@ -90,7 +90,7 @@ class Judge:
         """Decide about one job on the facts of this moment.
 
         Raises:
-            ChainUnreachableError, EngineUnavailableError: a fact can't be read now; the job has to wait.
+            ChainError, EngineUnavailableError: a fact can't be read now; the job has to wait.
         """
         self._chain.check()
         head = self._chain.head()
@@ -106,7 +106,7 @@ class Judge:
             decision = decide_job(
                 policy,
                 self._request_facts(job, now=now, paid=paid),
-                algorithm_facts(bundle.manifest.outputs, bundle.manifest.image),
+                algorithm_facts(bundle.manifest.image, bundle.manifest.outputs),
                 self._approval_facts(asset, job.request.algorithm),
                 _asset_facts(asset),
                 EnvironmentFacts(

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 log = logging.getLogger(__name__)
-MAX_PAUSE_S = 30.0
+MAX_PAUSE_S = 5.0
 
 
 def run_loop(

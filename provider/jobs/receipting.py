@@ -216,7 +216,8 @@ def _output_facts(
     """List declared files, and undeclared ones as one line: their names, number and sizes are the algorithm's to choose."""
     if report is None or evaluation.bundle is None:
         return ()
-    declared = evaluation.bundle.manifest.outputs.file_names
+    outputs = evaluation.bundle.manifest.outputs
+    declared = {part.file for part in (outputs.weights, outputs.metrics) if part is not None}
     released = {file.name: file for file in gate.released} if gate else {}
     facts = []
     for produced in sorted(report.outputs, key=lambda file: file.path):

@@ -14,7 +14,7 @@ from pathlib import Path
 from sandbox.engine import Engine
 from sandbox.run import run_sealed
 
-from datatokens.errors import ChainUnreachableError
+from datatokens.errors import ChainError
 from policies.decide import Verdict
 from policies.model import Policy
 from policies.runtimes import choose_runtime
@@ -94,7 +94,7 @@ class Runner:
             return False
         try:
             evaluation = self._judge.evaluate(job, now=self._clock())
-        except ChainUnreachableError:
+        except ChainError:
             return self._put_back(job, "chain-unreachable")
         except EngineUnavailableError:
             return self._put_back(job, "engine-unreachable")
