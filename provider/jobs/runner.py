@@ -11,9 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.engine import Engine
-from sandbox.run import run_sealed
-
 from datatokens.errors import ChainError
 from policies.decide import Verdict
 from policies.model import Policy
@@ -32,7 +29,9 @@ from provider.store import Database
 from provider.store.records import Ending, JobRecord
 from provider.wire import decode_base64
 from sandbox.bundle import Bundle
+from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailableError, SandboxError, StagingError
+from sandbox.run import run_sealed
 from sandbox.spec import ExitReason, Limits, RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, cleanup, stage
 
@@ -132,7 +131,10 @@ class Runner:
             staged = stage(work / "inputs", [self._find_dataset(job)], bundle, self._parameters(job))
         except (ProviderError, StagingError, OSError):
             return Finding(State.FAILED, "dataset-unreadable")
-        entries = [DatasetEntry(*entry) for entry in staged.datasets[job.asset_id]]
+        entries = [
+            DatasetEntry(name, size_bytes, digest.removeprefix(DIGEST_PREFIX))
+            for name, size_bytes, digest in staged.datasets[job.asset_id]
+        ]
         if commit_entries(entries) != evaluation.asset.terms.commitment:
             return Finding(State.FAILED, "dataset-changed")
         self._move(job, State.RUNNING, "sealed-run")
