@@ -22,7 +22,7 @@ from datatokens.errors import (
 )
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
+    from datatokens.ethkeys import LocalAccount
 
 DEFAULT_KDF_ITERATIONS = 2**17
 MAX_KEYSTORE_BYTES = 64 * 1024
@@ -41,7 +41,7 @@ def create_keystore(
         KeystoreExistsError: there is a key of that name.
         KeystoreInvalidError: the name is not one.
     """
-    from eth_account import Account  # noqa: PLC0415 - half a second, see the module's docstring
+    from datatokens.ethkeys import Account  # noqa: PLC0415 - half a second, see the module's docstring
 
     account = Account.create()
     _store(folder, name, account, password, kdf_iterations)
@@ -62,8 +62,9 @@ def import_keystore(
         KeystoreExistsError: there is a key of that name.
         KeystoreInvalidError: the name or the key is not one.
     """
-    from eth_account import Account  # noqa: PLC0415 - half a second, see the module's docstring
     from eth_utils.exceptions import ValidationError  # noqa: PLC0415 - likewise
+
+    from datatokens.ethkeys import Account  # noqa: PLC0415 - half a second, see the module's docstring
 
     try:
         account = Account.from_key(private_key)
@@ -82,7 +83,7 @@ def load_account(folder: Path, name: str, password: str) -> LocalAccount:
         WrongPasswordError: the password doesn't open it.
     """
     keystore = _read(_path(folder, name), name)
-    from eth_account import Account  # noqa: PLC0415 - half a second, see the module's docstring
+    from datatokens.ethkeys import Account  # noqa: PLC0415 - half a second, see the module's docstring
 
     try:
         account: LocalAccount = Account.from_key(Account.decrypt(keystore, password))

@@ -9,7 +9,7 @@ from datatokens.model import Deployment
 from datatokens.reads import named_addresses
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
+    from datatokens.ethkeys import LocalAccount
 
 DEPLOY_TIMEOUT_S = 30.0
 

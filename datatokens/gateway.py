@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import requests
 from eth_utils.address import to_checksum_address
@@ -29,11 +29,9 @@ from datatokens.errors import (
     TransactionFailedError,
     WrongChainError,
 )
+from datatokens.ethkeys import LocalAccount
 from datatokens.model import Block, TxResult
 from datatokens.refusals import parse_refusal
-
-if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
 
 GAS_MARGIN_PERCENT = 20
 RECEIPT_TIMEOUT_S = 120.0

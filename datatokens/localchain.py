@@ -28,6 +28,7 @@ STOP_TIMEOUT_S = 20.0
 REQUEST_TIMEOUT_S = 5.0
 POLL_S = 0.05
 HOST = "127.0.0.1"
+_started: dict[int, subprocess.Popen[bytes]] = {}  # our own children, which only we can reap
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -77,6 +78,7 @@ def start(
     state_file.parent.mkdir(parents=True, exist_ok=True)
     _restore(state_file)
     process = _spawn([str(program), *_options(state_file, port, chain_id)], log_file)
+    _started[process.pid] = process
     chain = LocalChain(process.pid, f"http://{HOST}:{port}")
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
@@ -86,8 +88,7 @@ def start(
             if int(request(chain.rpc_url, "eth_chainId"), 16) == chain_id:
                 return chain
         time.sleep(POLL_S)
-    process.kill()
-    process.wait()
+    stop(process.pid)
     raise LocalChainError(f"anvil: didn't answer within {START_TIMEOUT_S:.0f} s; read its log")
 
 
@@ -210,7 +211,7 @@ def _restore(state_file: Path) -> None:
 def _is_whole(state_file: Path) -> bool:
     try:
         return isinstance(json.loads(state_file.read_bytes()), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -227,9 +228,12 @@ def _native(candidate: Path) -> Path | None:
 
 
 def _has_ended(pid: int) -> bool:
-    with suppress(ChildProcessError):
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:  # our own child: reap it
-            return True
+    child = _started.get(pid)
+    if child is not None:
+        if child.poll() is None:
+            return False
+        del _started[pid]
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

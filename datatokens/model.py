@@ -206,7 +206,7 @@ def parse_deployment(text: str) -> Deployment:
     """
     try:
         value = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise DeploymentInvalidError("deployment file: is not JSON; deploy again or copy it anew") from exc
     names = {item.name for item in fields(Deployment)}
     if not isinstance(value, dict) or set(value) != names:

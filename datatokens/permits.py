@@ -7,16 +7,13 @@ be useless, or worse, good elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 
 from datatokens.errors import ContractRefusedError, WrongChainError
+from datatokens.ethkeys import LocalAccount, encode_typed_data
 from datatokens.gateway import Gateway
-
-if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
 
 PERMIT_LIFETIME_S = 3600
 PERMIT_TYPES = {

@@ -16,7 +16,7 @@ from datatokens.permits import find_permission
 from datatokens.reads import ChainReader
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
+    from datatokens.ethkeys import LocalAccount
 
 P256_POINT_BYTES = 65
 FINISHED = (OrderStatus.SETTLED, OrderStatus.REFUNDED)
