@@ -56,6 +56,11 @@ mkdir -p "$cache/image"
 cache=$(CDPATH='' cd -- "$cache/image" && pwd)
 exec 9>"$cache/lock"
 flock 9 # two builds at once would do the same work twice
+image=$(find_image inputs "$inputs")
+if [ -n "$image" ]; then
+    finish "$image"
+    exit 0
+fi
 
 if [ -z "$base" ]; then
     base_digest=$(printf '%s' "$base_key" | digest)
