@@ -99,9 +99,7 @@ def sample_facts(keys: SigningKeys, index: int = 3) -> ReceiptFacts:
     return ReceiptFacts(
         job=sample_job(),
         inputs=InputsFacts(
-            datasets=(
-                DatasetFacts("a1" * 32, 1, digest("data"), "sealroom-files-v1", digest("metadata")),
-            ),
+            datasets=(DatasetFacts("a1" * 32, 1, digest("data"), "sealroom-files-v1", digest("metadata")),),
             algorithm=digest("algorithm"),
             image=digest("image"),
             parameters_digest=digest_of(canonical_json(PARAMETERS)),
@@ -114,15 +112,26 @@ def sample_facts(keys: SigningKeys, index: int = 3) -> ReceiptFacts:
             rules=(RuleFacts("purpose-allowed", "allow", "DUO:0000042 is allowed"),),
             decided=ANCHOR_TIME - 90,
         ),
-        sandbox=SandboxFacts("runc", digest("profile"), {"time_s": 60}, ProbeFacts(True, digest("probe"), 21)),
+        sandbox=SandboxFacts(
+            "runc",
+            digest("profile"),
+            {"time_s": 60},
+            ProbeFacts(passed=True, digest=digest("probe"), rows=21),
+        ),
         run=RunFacts(ANCHOR_TIME - 80, ANCHOR_TIME - 20, "completed", "41.5", 2**28, 4096, digest("log")),
         outputs=tuple(
-            OutputFacts(name, digest("raw " + name), len(data), released=True, released_digest=digest_of(data))
+            OutputFacts(
+                name, digest("raw " + name), len(data), released=True, released_digest=digest_of(data)
+            )
             for name, data in ARTEFACTS.items()
         ),
         privacy=PrivacyFacts("none", None, None, None, None, None, None, 192),
         egress=EgressFacts(
-            "RELEASED", "released", "sealroom-gate/1", (CheckFacts("only-declared-files", True, ""),), ""
+            "RELEASED",
+            "released",
+            "sealroom-gate/1",
+            (CheckFacts("only-declared-files", ok=True, detail=""),),
+            "",
         ),
         not_before=BlockFacts(ANCHOR_BLOCK - 10, "0x" + "bb" * 32),
         provider=ProviderFacts(PROVIDER, ORIGIN, digest("software"), keys.keyids),
@@ -134,16 +143,14 @@ def sample_job() -> JobFacts:
     """Return a job that was ordered and signed."""
     request = sample_request()
     job_id, signature = sign_request(request)
-    order = OrderFacts(
-        CHAIN_ID, "0x" + "cc" * 32, 2, "0x" + "d0" * 20, CONSUMER, 5 * 10**18, 1
-    )
+    order = OrderFacts(CHAIN_ID, "0x" + "cc" * 32, 2, "0x" + "d0" * 20, CONSUMER, 5 * 10**18, 1)
     return JobFacts(job_id, "5e" * 32, CONSUMER, 1, order, request, signature)
 
 
 def withheld(facts: ReceiptFacts) -> ReceiptFacts:
     """Return the same job, with nothing let out."""
     outputs = tuple(replace(item, released=False, released_digest=None) for item in facts.outputs)
-    checks = (CheckFacts("weights-finite", False, ""),)
+    checks = (CheckFacts("weights-finite", ok=False, detail=""),)
     egress = EgressFacts("WITHHELD", "withheld", "sealroom-gate/1", checks, "weights-finite")
     return replace(facts, outputs=outputs, egress=egress)
 
@@ -158,7 +165,9 @@ def refused(facts: ReceiptFacts) -> ReceiptFacts:
 def trusted_key(keys: SigningKeys, **changes: Any) -> TrustedKey:
     """Return the published form of the keys, in force since long."""
     public = keys.public()
-    key = TrustedKey(public.p256, public.signer, public.ed25519, ANCHOR_TIME - 10_000, 10, None, revoked=False)
+    key = TrustedKey(
+        public.p256, public.signer, public.ed25519, ANCHOR_TIME - 10_000, 10, None, revoked=False
+    )
     return replace(key, **changes)
 
 

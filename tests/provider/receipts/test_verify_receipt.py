@@ -96,7 +96,9 @@ def test_without_artefacts_that_step_says_skipped() -> None:
 
 
 @pytest.mark.parametrize("change", [withheld, refused])
-def test_hole_22_a_job_that_released_nothing_has_a_receipt_that_verifies(change: Callable[..., object]) -> None:
+def test_hole_22_a_job_that_released_nothing_has_a_receipt_that_verifies(
+    change: Callable[..., object],
+) -> None:
     facts = change(sample_facts(KEYS))
     verified = check(replace(make_sample(facts, keys=KEYS), artifacts={}))  # type: ignore[arg-type]  # both return facts
     assert not verified.statement.is_released
@@ -127,9 +129,7 @@ def test_keys_that_nobody_published_are_unknown_and_not_a_bad_signature() -> Non
 @pytest.mark.parametrize("kept", [0, 1], ids=["p-256 alone", "secp256k1 alone"])
 def test_one_of_the_two_signatures_is_not_enough(kept: int) -> None:
     envelope = replace(SAMPLE.envelope, signatures=(SAMPLE.envelope.signatures[kept],))
-    check_refused(
-        replace(SAMPLE, receipt=format_receipt(envelope)), Verdict.UNKNOWN_KEY, "know the keys"
-    )
+    check_refused(replace(SAMPLE, receipt=format_receipt(envelope)), Verdict.UNKNOWN_KEY, "know the keys")
 
 
 def test_a_countersignature_by_a_stranger_is_ignored() -> None:
@@ -165,9 +165,7 @@ def test_two_envelopes_in_one_file_are_refused() -> None:
 def test_the_proof_of_another_receipt_is_refused() -> None:
     other = make_sample(withheld(sample_facts(KEYS)), keys=KEYS)
     trust = replace(SAMPLE.trust, anchors=(*SAMPLE.trust.anchors, *other.trust.anchors))
-    check_refused(
-        replace(SAMPLE, proof=other.proof, trust=trust), Verdict.NOT_INCLUDED, "entry included"
-    )
+    check_refused(replace(SAMPLE, proof=other.proof, trust=trust), Verdict.NOT_INCLUDED, "entry included")
 
 
 def test_a_proof_for_another_size_is_refused() -> None:
@@ -245,14 +243,10 @@ def test_another_payload_type_is_refused_even_when_signed() -> None:
     assert PAYLOAD_TYPE.encode() not in message
     signatures = tuple(
         replace(item, sig=sign(message))
-        for item, sign in zip(
-            SAMPLE.envelope.signatures, (KEYS.sign_p256, KEYS.sign_secp256k1), strict=True
-        )
+        for item, sign in zip(SAMPLE.envelope.signatures, (KEYS.sign_p256, KEYS.sign_secp256k1), strict=True)
     )
     envelope = Envelope(SAMPLE.envelope.payload, "text/plain", signatures)
-    check_refused(
-        replace(SAMPLE, receipt=format_receipt(envelope)), Verdict.NOT_INCLUDED, "entry included"
-    )
+    check_refused(replace(SAMPLE, receipt=format_receipt(envelope)), Verdict.NOT_INCLUDED, "entry included")
 
 
 def test_a_statement_for_another_place_in_the_log_is_refused() -> None:
@@ -262,9 +256,7 @@ def test_a_statement_for_another_place_in_the_log_is_refused() -> None:
         replace(facts, provider=replace(facts.provider, address="0x" + "11" * 20)),
         replace(facts, provider=replace(facts.provider, keyids=OTHER_KEYS.keyids)),
     ):
-        check_refused(
-            make_sample(wrong, keys=KEYS), Verdict.STATEMENT_REFUSED, "statement is of this log"
-        )
+        check_refused(make_sample(wrong, keys=KEYS), Verdict.STATEMENT_REFUSED, "statement is of this log")
     moved = make_sample(keys=KEYS, payload=build_statement(sample_facts(KEYS, index=4)))
     check_refused(moved, Verdict.STATEMENT_REFUSED, "statement is of this log")
 
