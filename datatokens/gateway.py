@@ -36,6 +36,8 @@ from datatokens.refusals import parse_refusal
 GAS_MARGIN_PERCENT = 20
 RECEIPT_TIMEOUT_S = 120.0
 RECEIPT_POLL_S = 0.05
+# What web3's formatters raise when a node answers with another shape than the method has.
+_NONSENSE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 
 def checksum(address: str) -> str:
@@ -69,7 +71,7 @@ def _translated() -> Iterator[None]:
         ) from exc
     except web3_errors.Web3RPCError as exc:
         raise _rpc_error(exc) from exc
-    except (requests.RequestException, web3_errors.Web3Exception, ValueError, OSError) as exc:
+    except (requests.RequestException, web3_errors.Web3Exception, OSError, *_NONSENSE) as exc:
         raise ChainUnreachableError(
             "chain: the node doesn't answer as expected; check the rpc address and that the node runs"
         ) from exc
