@@ -1,0 +1,69 @@
+"""The page on policies and the example policies say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from policies.decide import RULES, find_information_excess, find_metrics_excess, find_weights_excess
+from policies.model import parse_policy
+from policies.purposes import TERMS
+from provider.gate.decide import CHECKS
+from provider.gate.declaration import algorithm_facts
+from sandbox.bundle import OutputsDeclaration, load_bundle
+from tests.policy_samples import IMAGE
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "policy.md").read_text()
+POLICIES = sorted((ROOT / "examples").glob("*/policy*.yaml"))
+ALGORITHMS = sorted(path.parent for path in (ROOT / "examples").glob("algorithms/*/algorithm.yaml"))
+
+
+def _first_cells(heading: str) -> list[str]:
+    section = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE)
+
+
+def test_the_page_lists_every_rule_every_check_and_every_term_in_order() -> None:
+    assert _first_cells("Before a job runs") == [name for name, _ in RULES]
+    assert _first_cells("Before anything leaves") == [name for name, _ in CHECKS]
+    assert sorted(_first_cells("Purposes")) == sorted(TERMS)
+
+
+@pytest.mark.parametrize("curie", sorted(TERMS))
+def test_the_page_says_of_each_term_what_the_code_says(curie: str) -> None:
+    term = TERMS[curie]
+    assert f"| `{curie}` | {term.label} | {term.kind} | {term.force} |" in PAGE
+
+
+def test_the_policy_on_the_page_can_be_read() -> None:
+    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert parse_policy(block.encode()).consumers == "anyone"
+
+
+def _outputs(folder: Path) -> OutputsDeclaration:
+    return load_bundle(folder, image=IMAGE).manifest.outputs
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.name)
+def test_an_example_policy_lets_out_what_the_example_algorithms_declare(path: Path, algorithm: Path) -> None:
+    allowed = parse_policy(path.read_bytes()).outputs
+    facts = algorithm_facts(IMAGE, _outputs(algorithm))
+    assert find_weights_excess(allowed, facts.weights_bytes) is None
+    assert find_metrics_excess(allowed, facts.metrics_count, facts.metrics_digits) is None
+    assert find_information_excess(allowed, facts.information_bits) is None
+
+
+def test_the_bound_on_the_page_is_the_example_network_s() -> None:
+    facts = algorithm_facts(IMAGE, _outputs(ROOT / "examples" / "algorithms" / "torch_mlp"))
+    assert f"{facts.information_bits:,} bits" in PAGE
+
+
+def test_the_examples_show_gvisor_demanded_and_consumers_listed() -> None:
+    policies = {path.name: parse_policy(path.read_bytes()) for path in POLICIES}
+    assert policies["policy.yaml"].consumers == "anyone"
+    assert policies["policy-gvisor.yaml"].runtime == "gvisor"
+    assert len(policies["policy-listed.yaml"].consumers) == 2
