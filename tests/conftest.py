@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
+settings.register_profile(
+    "shared-machine", deadline=None
+)  # an example's time says more of the neighbours than of it
+settings.load_profile("shared-machine")
 pytest_plugins = ["tests.chain_fixtures", "tests.provider_fixtures"]
