@@ -38,7 +38,7 @@ finish() {
 
 digest() { sha256sum | cut -d' ' -f1; }
 
-find_image() { docker image ls --no-trunc --quiet --filter "label=org.sealroom.$1=$2" | head -n 1; }
+find_image() { docker image ls --no-trunc --quiet --filter "label=org.sealroom.inputs=$inputs" | head -n 1; }
 
 if [ -n "$base" ]; then
     base_key=$(docker image inspect --format '{{.Id}}' "$base")
@@ -46,7 +46,7 @@ else
     base_key="mmdebstrap minbase $suite $packages"
 fi
 inputs=$({ printf '%s\n%s\n' "$base_key" "$torch"; cat "$here/requirements.txt" "$here/Dockerfile"; } | digest)
-image=$(find_image inputs "$inputs")
+image=$(find_image)
 if [ -n "$image" ]; then
     finish "$image"
     exit 0
@@ -56,33 +56,30 @@ mkdir -p "$cache/image"
 cache=$(CDPATH='' cd -- "$cache/image" && pwd)
 exec 9>"$cache/lock"
 flock 9 # two builds at once would do the same work twice
-image=$(find_image inputs "$inputs")
+image=$(find_image)
 if [ -n "$image" ]; then
     finish "$image"
     exit 0
 fi
 
 if [ -z "$base" ]; then
-    base_digest=$(printf '%s' "$base_key" | digest)
-    base=$(find_image base "$base_digest")
-    if [ -z "$base" ]; then
+    base=sealroom/base:$(printf '%s' "$base_key" | digest | cut -c1-12)
+    if ! docker image inspect "$base" >/dev/null 2>&1; then
         if ! command -v mmdebstrap >/dev/null; then
             say "installing mmdebstrap"
+            as_root apt-get update -qq
             as_root apt-get install -y -qq mmdebstrap >/dev/null
         fi
         say "making a minimal Debian ($suite)"
         as_root mmdebstrap --quiet --variant=minbase --include="$packages" \
             --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
             --dpkgopt='path-exclude=/usr/share/locale/*' "$suite" "$cache/base.tar" >&2
-        base=$(docker import --change "LABEL org.sealroom.base=$base_digest" "$cache/base.tar")
+        docker import "$cache/base.tar" "$base" >/dev/null
         as_root rm -f "$cache/base.tar"
     fi
-    # A name, because builders read a bare digest as a repository.
-    docker tag "$base" sealroom/base:local
-    base=sealroom/base:local
 fi
 
-wheels=$cache/wheels-$(printf '%s' "$inputs" | cut -c1-16)
+wheels=$cache/wheels-$({ echo "$torch"; cat "$here/requirements.txt"; } | digest | cut -c1-12)
 if [ ! -e "$wheels/complete" ]; then
     if ! "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
         say "the wheels must be fetched by Python 3.11, the image's version: set PYTHON to one"
@@ -106,5 +103,5 @@ cp "$here/Dockerfile" "$here/requirements.txt" "$context/"
 docker build --quiet --network none --build-arg BASE="$base" --build-arg TORCH="$torch" \
     --label "org.sealroom.inputs=$inputs" --tag "sealroom/python:$(printf '%s' "$inputs" | cut -c1-12)" \
     "$context" >"$cache/build.log" 2>&1 || { cat "$cache/build.log" >&2; exit 1; }
-image=$(find_image inputs "$inputs")
+image=$(find_image)
 finish "$image"
