@@ -25,6 +25,10 @@ abstract contract Anchor {
     error AnchorZeroRoot();
 
     /// @notice A provider's log was anchored.
+    /// @param provider The provider.
+    /// @param size Number of log entries.
+    /// @param root Merkle tree hash over them.
+    /// @param previousRoot What stood before; zero at first.
     event Anchored(address indexed provider, uint64 size, bytes32 root, bytes32 previousRoot);
 
     mapping(address provider => Head head) private _heads;

@@ -74,29 +74,64 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
     }
 
     /// @notice The price is above what the buyer allows.
+    /// @param price The price asked, in units of the payment token.
+    /// @param maxPrice The most that the buyer pays.
     error EscrowPriceAboveMax(uint96 price, uint96 maxPrice);
     /// @notice The deadline is outside of what the owner allows.
+    /// @param deadline Unix time after which anyone can refund.
+    /// @param time The block's time.
+    /// @param latest The latest unix time allowed.
     error EscrowDeadlineOutOfRange(uint40 deadline, uint256 time, uint256 latest);
     /// @notice This consumer ordered this job before.
+    /// @param orderId The order.
     error EscrowOrderExists(bytes32 orderId);
     /// @notice The order isn't open: it never was, or it has ended.
+    /// @param orderId The order.
+    /// @param status Where it stands.
     error EscrowOrderNotOpen(bytes32 orderId, Status status);
     /// @notice Somebody other than the order's provider tried to settle it.
+    /// @param orderId The order.
+    /// @param caller Who tried.
     error EscrowNotProvider(bytes32 orderId, address caller);
     /// @notice Too early for a refund by anyone but the provider.
+    /// @param orderId The order.
+    /// @param deadline Unix time after which anyone can refund.
     error EscrowDeadlineNotReached(bytes32 orderId, uint40 deadline);
     /// @notice The credit is too small.
+    /// @param token The ERC-20.
+    /// @param account Whose credit.
+    /// @param credit What stands, in units of the token.
+    /// @param wanted What was asked, in units of the token.
     error EscrowCreditTooSmall(address token, address account, uint256 credit, uint256 wanted);
     /// @notice The token delivered another amount than it was asked to.
+    /// @param token The ERC-20.
+    /// @param expected What was asked for.
+    /// @param received What arrived.
     error EscrowTokenTookFee(address token, uint256 expected, uint256 received);
     /// @notice A token or job id is zero.
+    /// @param field Its name.
     error EscrowZeroValue(string field);
 
     /// @notice Money came in.
+    /// @param token The ERC-20.
+    /// @param account Whose credit.
+    /// @param amount Units of the token.
     event Deposited(address indexed token, address indexed account, uint256 amount);
     /// @notice Money went out.
+    /// @param token The ERC-20.
+    /// @param account Whose credit.
+    /// @param amount Units of the token.
     event Withdrawn(address indexed token, address indexed account, uint256 amount);
     /// @notice A job was ordered and paid.
+    /// @param jobId The digest of the signed job request.
+    /// @param consumer Who ordered.
+    /// @param tokenId The asset.
+    /// @param orderId The order.
+    /// @param provider The provider.
+    /// @param amount Units of the token.
+    /// @param algorithm SHA-256 of the algorithm bundle.
+    /// @param deadline Unix time after which anyone can refund.
+    /// @param withDatatoken Whether a datatoken paid.
     event OrderPlaced(
         bytes32 indexed jobId,
         address indexed consumer,
@@ -109,10 +144,21 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
         bool withDatatoken
     );
     /// @notice A job has run, and its price is the owner's and the provider's.
+    /// @param orderId The order.
+    /// @param owner Who holds the data NFT.
+    /// @param ownerAmount The owner's part, in units of the payment token.
+    /// @param providerAmount The provider's part.
     event OrderSettled(bytes32 indexed orderId, address indexed owner, uint96 ownerAmount, uint96 providerAmount);
     /// @notice A job didn't run, and its price is the consumer's again.
+    /// @param orderId The order.
+    /// @param consumer Who ordered.
+    /// @param amount Units of the token.
     event OrderRefunded(bytes32 indexed orderId, address indexed consumer, uint96 amount);
     /// @notice Datatokens were sold.
+    /// @param tokenId The asset.
+    /// @param buyer Who bought.
+    /// @param amount Units of the token.
+    /// @param cost What was paid, in units of the payment token.
     event DatatokensSold(uint256 indexed tokenId, address indexed buyer, uint256 amount, uint256 cost);
 
     uint256 private constant ONE_JOB = 1e18;

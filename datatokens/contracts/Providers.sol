@@ -29,21 +29,38 @@ struct KeySet {
 /// @notice Append-only: a key set is replaced, revoked from a time on, or closed, and never forgotten.
 contract Providers {
     /// @notice A key is zero or not a point of its curve.
+    /// @param field Its name.
     error ProvidersBadKey(string field);
     /// @notice The account that signs receipts is the one that sends transactions.
+    /// @param signer The secp256k1 account that signs receipts.
     error ProvidersSignerIsSender(address signer);
     /// @notice There is no key set of that number.
+    /// @param provider The provider.
+    /// @param index The key set's number.
     error ProvidersNoSuchKeys(address provider, uint256 index);
     /// @notice The time isn't within the key set's life up to now.
+    /// @param fromTime Unix time from which the keys are not trusted.
+    /// @param earliest The earliest unix time allowed.
+    /// @param latest The latest unix time allowed.
     error ProvidersTimeOutOfRange(uint40 fromTime, uint40 earliest, uint256 latest);
     /// @notice The provider has closed its log for good.
+    /// @param provider The provider.
+    /// @param closedAt When it closed, unix time.
     error ProvidersIsClosed(address provider, uint40 closedAt);
 
     /// @notice A key set was published; the former one, if any, ended.
+    /// @param provider The provider.
+    /// @param index The key set's number.
+    /// @param signer The secp256k1 account that signs receipts.
+    /// @param endpoint Where the provider's service is.
     event KeysPublished(address indexed provider, uint256 indexed index, address signer, string endpoint);
     /// @notice A key set is not to be trusted from `fromTime` on.
+    /// @param provider The provider.
+    /// @param index The key set's number.
+    /// @param fromTime Unix time from which the keys are not trusted.
     event KeysRevoked(address indexed provider, uint256 indexed index, uint40 fromTime);
     /// @notice The provider ended its log for good.
+    /// @param provider The provider.
     event ProviderClosed(address indexed provider);
 
     /// @notice When a provider closed, unix time; zero while it is open.

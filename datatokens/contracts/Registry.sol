@@ -128,6 +128,12 @@ contract Registry is ERC721 {
     error RegistryApprovalExpired(uint256 tokenId, bytes32 algorithm, uint48 expiresAt);
 
     /// @notice An asset was registered.
+    /// @param tokenId The asset.
+    /// @param owner Who holds the data NFT.
+    /// @param provider The provider.
+    /// @param commitment Merkle root over the asset's files.
+    /// @param policyDigest SHA-256 of the policy.
+    /// @param datatoken The asset's access token.
     event Registered(
         uint256 indexed tokenId,
         address indexed owner,
@@ -137,14 +143,25 @@ contract Registry is ERC721 {
         address datatoken
     );
     /// @notice The price of one job changed.
+    /// @param tokenId The asset.
+    /// @param price The price asked, in units of the payment token.
     event PriceChanged(uint256 indexed tokenId, uint96 price);
     /// @notice The policy changed.
+    /// @param tokenId The asset.
+    /// @param policyDigest SHA-256 of the policy.
+    /// @param previousDigest What stood before.
     event PolicyChanged(uint256 indexed tokenId, bytes32 policyDigest, bytes32 previousDigest);
     /// @notice The asset was retired, for good.
+    /// @param tokenId The asset.
     event Retired(uint256 indexed tokenId);
     /// @notice An algorithm digest was approved for an asset until `expiresAt`.
+    /// @param tokenId The asset.
+    /// @param algorithm SHA-256 of the algorithm bundle.
+    /// @param expiresAt Unix time from which it no longer holds.
     event AlgorithmApproved(uint256 indexed tokenId, bytes32 indexed algorithm, uint48 expiresAt);
     /// @notice An approval was revoked.
+    /// @param tokenId The asset.
+    /// @param algorithm SHA-256 of the algorithm bundle.
     event AlgorithmRevoked(uint256 indexed tokenId, bytes32 indexed algorithm);
 
     /// @notice The escrow that sells jobs on these assets.
