@@ -32,6 +32,7 @@ class _StrictLoader(yaml.SafeLoader):
     """SafeLoader that refuses what a reader would not expect."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse anchors, aliases and tags before a node is made of them."""
         event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it untyped
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise yaml.constructor.ConstructorError(
@@ -42,6 +43,7 @@ class _StrictLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        """Refuse keys that are not text, and a key that stands twice."""
         seen: set[object] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)

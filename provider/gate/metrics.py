@@ -16,7 +16,7 @@ from sandbox.bundle import MetricDeclaration
 
 MAX_METRICS_BYTES = 64 * 1024
 MAX_NUMBER_CHARS = 64
-_PRECISION = 128
+_PRECISION = 128  # a declared bound has at most 30 digits on each side of the point
 _CONTEXT = Context(prec=_PRECISION, rounding=ROUND_HALF_EVEN)
 _DECLARED = "metrics-declared"
 _RANGE = "metrics-range"
@@ -75,10 +75,7 @@ def count_values(declared: MetricDeclaration) -> int:
 
 
 def _quantize(value: Decimal, digits: int) -> Decimal:
-    try:
-        rounded = value.quantize(Decimal((0, (1,), -digits)), context=_CONTEXT)
-    except DecimalException as exc:
-        raise OutputRefusedError(_RANGE, "a metric has more digits than can be rounded") from exc
+    rounded = value.quantize(Decimal((0, (1,), -digits)), context=_CONTEXT)
     return rounded or abs(rounded)
 
 

@@ -232,8 +232,8 @@ TIGHTER: list[dict[str, Any]] = [
     {"runtime": "gvisor"},
     {"images": [IMAGE]},
     {"images": []},
-    {"outputs": {"weights": {"max_bytes": 10}}},
-    {"outputs": {"metrics": {"max_count": 1, "max_digits": 1}}},
+    {"outputs": {"weights": {"max_bytes": 10}, "max_information_bits": 100_000}},
+    {"outputs": {"metrics": {"max_count": 1, "max_digits": 1}, "max_information_bits": 9}},
     {"purposes": ["DUO:0000007"]},
     {"purposes": ["DUO:0000006", "DUO:0000044"]},
 ]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.canonical import canonical_json
+from provider import datasets
 from provider.datasets import (
     DatasetEntry,
     DatasetFile,
@@ -150,6 +151,11 @@ def test_folders_without_end_are_refused(root: Path) -> None:
     deep = root / Path(*["deep"] * 20)
     deep.mkdir(parents=True)
     assert _refused_code(list_files, root / "deep") == "dataset-too-deep"
+
+
+def test_more_files_than_a_job_can_stage_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "MAX_FILES", 2)
+    assert _refused_code(list_files, root / "study") == "dataset-too-many-files"
 
 
 def test_every_file_is_hashed_whole(root: Path) -> None:

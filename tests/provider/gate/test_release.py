@@ -269,12 +269,10 @@ def test_weights_of_exactly_the_cap_leave(tmp_path: Path) -> None:
 
 
 def test_what_the_collection_refused_is_the_rule_that_is_named(tmp_path: Path) -> None:
-    _check_withheld(tmp_path, HONEST, "symbolic-link", refused=["symbolic-link", "too-many-files"])
+    _check_withheld(tmp_path, HONEST, "symbolic-link", refused=["symbolic-link", "hard-link"])
 
 
-@pytest.mark.parametrize(
-    "rule", ["", "patient-17", "name of a patient", "A", "a" * 41, "a-\n", "a-b-c-d-e-f-g"]
-)
+@pytest.mark.parametrize("rule", ["", "patient-17", "Symbolic-Link", "smith"])
 def test_hole_18_a_rule_name_that_could_carry_data_is_replaced(tmp_path: Path, rule: str) -> None:
     _check_withheld(tmp_path, HONEST, COLLECTION_REFUSED, refused=[rule])
 
