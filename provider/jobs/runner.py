@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatokens.errors import ChainError
+from policies.canonical import DIGEST_PREFIX
 from policies.decide import Verdict
 from policies.model import Policy
 from policies.runtimes import choose_runtime
