@@ -78,6 +78,10 @@ def register_dataset(session: Session, offer: Offer) -> Registration:
     if asset is None:
         asset, result = chain.register(terms, sender=session.get_account())
         transaction, gas_used = result.tx_hash, result.gas_used
+    elif asset.terms.price_wei != offer.price_wei:
+        session.output.say(
+            f"registered before, at {asset.terms.price_wei} wei; `sealroom dataset price` changes it"
+        )
     view = api.act("dataset.publish", DatasetPublishBody(token_id=str(asset.token_id)), DatasetView)
     check_view(view, asset)
     return Registration(view, transaction, gas_used)

@@ -118,7 +118,7 @@ def ensure_settings(home: Home, rpc_url: str, operator: str, options: StackOptio
     if options.data_root is not None:
         changes["data_root"] = str(data_root)
     owners = [*known.owners, *(resolve_address(home, who) for who in options.owners)]
-    changes["owners"] = list(dict.fromkeys(owners))
+    changes["owners"] = tuple(dict.fromkeys(owners))
     settings = known.model_copy(update=changes)
     Path(settings.data_root).mkdir(mode=0o700, parents=True, exist_ok=True)
     save_provider_settings(home.settings_file, settings)
@@ -151,7 +151,7 @@ def allow_owner(home: Home, who: str) -> list[str]:
         raise StackError("there is no provider in this home folder", remedy="run `sealroom up`")
     settings = load_provider_settings(home.settings_file)
     owners = list(dict.fromkeys([*settings.owners, resolve_address(home, who)]))
-    save_provider_settings(home.settings_file, settings.model_copy(update={"owners": owners}))
+    save_provider_settings(home.settings_file, settings.model_copy(update={"owners": tuple(owners)}))
     return owners
 
 

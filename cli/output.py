@@ -67,7 +67,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
 def fields(pairs: Mapping[str, object]) -> str:
     """Lay out names and values, one a line."""
     width = max((len(name) for name in pairs), default=0)
-    return "\n".join(f"{name.ljust(width)}  {plain(value)}" for name, value in pairs.items())
+    return "\n".join(
+        f"{name.ljust(width)}  {plain('-' if value is None else value)}" for name, value in pairs.items()
+    )
 
 
 def indent(text: str) -> str:
