@@ -102,6 +102,10 @@ class Runner:
         try:
             finding = self._find_refusal(job, evaluation) or self._run(job, evaluation, work)
             self._finish(job, evaluation, finding)
+        except BaseException:
+            # A defect of ours, a full disk: the job is not lost, and after its last attempt it ends with a refund.
+            self._move(job, State.QUEUED, "restarted")
+            raise
         finally:
             cleanup(work)
         return True

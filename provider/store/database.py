@@ -25,17 +25,17 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        writer = engine.execution_options(sealroom_write=True)
+        self._writer = writer = engine.execution_options(sealroom_write=True)
         self.access = AccessStore(engine, writer)
         self.catalogue = CatalogueStore(engine, writer)
         self.jobs = JobStore(engine, writer)
         self.ledger = LedgerStore(engine, writer)
 
     def migrate(self) -> None:
-        """Bring the schema to the newest revision; safe to repeat."""
+        """Bring the schema to the newest revision; safe to repeat, and for two processes at once."""
         config = Config()
         config.set_main_option("script_location", "provider:migrations")
-        with self._engine.begin() as connection:
+        with self._writer.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
