@@ -182,6 +182,12 @@ class DockerEngine:
                 if exc.status_code not in (NOT_FOUND, CONFLICT):  # gone, or on its way
                     raise
 
+    def close(self) -> None:
+        """Let go of the connection; the next call makes a new one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
     @property
     def _api(self) -> docker.APIClient:
         if self._client is None:
@@ -192,9 +198,9 @@ class DockerEngine:
 class DockerSession:
     """A `Session` over the attached connection; takes apart the engine's own framing of stdout and stderr."""
 
-    def __init__(self, connection: socket.socket, owner: object) -> None:
+    def __init__(self, connection: socket.socket, stream: socket.SocketIO) -> None:
         self._connection = connection
-        self._owner = owner  # closes the connection when it is collected
+        self._stream = stream  # holds the connection open until it is closed too
         self._header = b""
         self._left = 0
         self._kind = STDOUT
@@ -219,6 +225,7 @@ class DockerSession:
 
     def close(self) -> None:
         """See `Session.close`."""
+        self._stream.close()
         self._connection.close()
 
     def _read(self) -> bytes:
