@@ -87,10 +87,11 @@ def start_stack(session: Session, options: StackOptions) -> list[PartStatus]:
     return stack_status(home)
 
 
-def stop_stack(home: Home) -> list[str]:
-    """Stop the worker, the API and the local chain, in this order, and return those that ran."""
+def stop_stack(home: Home, *, keep_chain: bool = False) -> list[str]:
+    """Stop the worker, the API and (unless it is kept) the local chain, in this order, and return those that ran."""
     processes = Processes(home.run)
-    return [name for name in (WORKER, API, CHAIN) if processes.stop(name, timeout_s=STOP_TIMEOUT_S)]
+    parts = (WORKER, API) if keep_chain else (WORKER, API, CHAIN)
+    return [name for name in parts if processes.stop(name, timeout_s=STOP_TIMEOUT_S)]
 
 
 def stack_status(home: Home) -> list[PartStatus]:

@@ -64,12 +64,13 @@ def up(
 
 
 @click.command(cls=SessionCommand)
+@click.option("--keep-chain", is_flag=True, help="Stop the provider only, so that its anchors can still be read.")
 @pass_session
-def down(session: Session) -> None:
+def down(session: Session, *, keep_chain: bool) -> None:
     """Stop what `up` started; data, keys and the chain's state stay."""
     from cli.services import stop_stack
 
-    stopped = stop_stack(session.home)
+    stopped = stop_stack(session.home, keep_chain=keep_chain)
     words = f"stopped {', '.join(stopped)}" if stopped else "nothing ran"
     session.output.data({"stopped": stopped}, lambda: words)
 

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.context import Session
+from cli.errors import ExitCode
+from cli.main import run
+from cli.output import Output
+from tests.receipt_samples import ARTEFACTS, Sample, make_sample
+
+
+@pytest.fixture
+def sample() -> Sample:
+    return make_sample()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, sample: Sample) -> Path:
+    (tmp_path / "receipt.jsonl").write_bytes(sample.receipt)
+    (tmp_path / "receipt.tlog-proof").write_bytes(sample.proof)
+    (tmp_path / "trust.json").write_bytes(sample.trust.to_json())
+    for name, content in ARTEFACTS.items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def verify(folder: Path, sample: Sample, *options: str) -> ExitCode:
+    artifacts = [word for name in sample.artifacts for word in ("--artifact", str(folder / name))]
+    session = Session(environ={}, output=Output(), interactive=False, home_path=folder / "no home")
+    receipt, trust = str(folder / "receipt.jsonl"), str(folder / "trust.json")
+    return run(["receipt", "verify", receipt, "--trust", trust, *artifacts, *options], session)
+
+
+def test_a_true_receipt_verifies_without_home_key_or_provider(
+    folder: Path, sample: Sample, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify(folder, sample, "--json") is ExitCode.OK
+    document = json.loads(capsys.readouterr().out)
+    assert document["verdict"] == "verified"
+    assert [step["number"] for step in document["steps"]] == list(range(1, len(document["steps"]) + 1))
+    assert not (folder / "no home").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("receipt.jsonl", "p-256 signature"),
+        ("receipt.tlog-proof", ""),
+        ("model.safetensors", "artefact digests"),
+    ],
+)
+def test_hole_22_one_flipped_byte_ends_4_and_names_the_step(
+    folder: Path, sample: Sample, name: str, step: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(data)
+    assert verify(folder, sample) is ExitCode.VERIFICATION
+    out, err = capsys.readouterr()
+    assert "failed" in out
+    assert f"at step '{step}" in err
+
+
+def test_with_json_a_failed_verification_names_its_verdict(
+    folder: Path, sample: Sample, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "model.safetensors").write_bytes(b"other weights")
+    assert verify(folder, sample, "--json") is ExitCode.VERIFICATION
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "artefact-digest-differs"
+
+
+def test_whom_to_trust_has_to_be_said(folder: Path) -> None:
+    session = Session(environ={}, output=Output(), interactive=False)
+    assert run(["receipt", "verify", str(folder / "receipt.jsonl")], session) is ExitCode.USAGE
+
+
+def test_a_chain_that_does_not_answer_is_never_a_yes(folder: Path, sample: Sample) -> None:
+    deployment = folder / "deployment.json"
+    address = "0x" + "11" * 20
+    deployment.write_text(
+        json.dumps(
+            {
+                "chain_id": 31337,
+                "registry": address,
+                "escrow": address,
+                "providers": address,
+                "payment_token": None,
+                "block": 0,
+                "code_hashes": {},
+            }
+        )
+    )
+    options = ("--rpc", "http://127.0.0.1:1", "--deployment", str(deployment))
+    assert verify(folder, sample, *options) is ExitCode.UNREACHABLE
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"\xff\x00", b'{"payload": 1}\n', b"[" * 5000])
+def test_garbage_is_no_receipt_and_no_traceback(
+    folder: Path, sample: Sample, data: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "receipt.jsonl").write_bytes(data)
+    assert verify(folder, sample) is ExitCode.VERIFICATION
+    session = Session(environ={}, output=Output(), interactive=False)
+    assert run(["receipt", "show", str(folder / "receipt.jsonl")], session) is ExitCode.VERIFICATION
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_receipt_is_shown_in_words_and_said_to_be_unverified(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = Session(environ={}, output=Output(), interactive=False)
+    assert run(["receipt", "show", str(folder / "receipt.jsonl")], session) is ExitCode.OK
+    out, err = capsys.readouterr()
+    assert "algorithm" in out
+    assert "what the receipt says" in err

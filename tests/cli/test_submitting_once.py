@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cli.bundles import fetch_bundle
+from cli.context import Session
+from cli.errors import ApiError, ExitCode, InputError, RefusedError, exit_code
+from cli.submissions import load_submission
+from cli.submitting import begin_job, order_job, send_job
+from datatokens.client import ChainClient
+from datatokens.errors import ContractRefusedError, NotEnoughMoneyError
+from datatokens.model import Asset, OrderStatus, TxResult
+from policies.errors import DocumentError
+from sandbox.bundle import Bundle
+from tests.cli.conftest import Desk, DyingTransport
+from tests.provider_fixtures import make_bundle, new_account
+
+if TYPE_CHECKING:
+    from datatokens.ethkeys import LocalAccount
+
+
+class DyingChain(ChainClient):
+    """Stops the client dead right after its order was mined."""
+
+    def order(self, *terms: Any, sender: LocalAccount, with_datatoken: bool = False) -> TxResult:
+        super().order(*terms, sender=sender, with_datatoken=with_datatoken)
+        raise KeyboardInterrupt
+
+
+def scientist(desk: Desk, **changes: Any) -> Session:
+    return desk.session("scientist", desk.lab.people.scientist, **changes)
+
+
+def write_job(folder: Path, asset: Asset, **changes: object) -> Path:
+    bundle: Bundle = make_bundle()
+    target = folder / "algorithm"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for path, content in bundle.files.items():
+        (target / path).write_bytes(content)
+    values: dict[str, object] = {
+        "dataset": asset.asset_id,
+        "algorithm": "algorithm",
+        "purpose": '"DUO:0000006"',
+        "max_price": '"5"',
+    }
+    path = folder / "job.yaml"
+    path.write_text("".join(f"{name}: {value}\n" for name, value in (values | changes).items()))
+    return path
+
+
+@pytest.fixture
+def sale(desk: Desk) -> Asset:
+    asset = desk.lab.add_dataset()
+    desk.lab.approve(asset, make_bundle())
+    return asset
+
+
+def test_a_job_is_saved_before_it_is_sent_and_its_key_is_encrypted(
+    desk: Desk, sale: Asset, tmp_path: Path
+) -> None:
+    session = scientist(desk)
+    record = begin_job(session, write_job(tmp_path, sale))
+    folder = session.home.jobs / record.job_id
+    assert load_submission(session.home, record.job_id) == record
+    assert folder.joinpath("result-key.json").stat().st_mode & 0o077 == 0
+    assert send_job(session, record.job_id).job_id == record.job_id
+
+
+def test_hole_21_a_submission_killed_before_it_was_sent_goes_on_as_the_same_job(
+    desk: Desk, sale: Asset, tmp_path: Path
+) -> None:
+    file = write_job(tmp_path, sale)
+    session = scientist(desk, transport=DyingTransport(desk.transport(), b"result_key"))
+    record = begin_job(session, file)
+    with pytest.raises(KeyboardInterrupt):
+        send_job(session, record.job_id)
+    assert begin_job(scientist(desk), file).job_id == record.job_id
+
+
+def test_hole_4_an_order_whose_client_was_killed_is_found_and_not_paid_twice(
+    desk: Desk, sale: Asset, tmp_path: Path
+) -> None:
+    file, chain = write_job(tmp_path, sale), desk.lab.chain
+    dying = DyingChain.connect(desk.rpc_url, chain.deployment)
+    session = scientist(desk, chain=dying)
+    record = begin_job(session, file)
+    token, me = sale.terms.payment_token, record.consumer
+    before = chain.token_balance(token, me) + chain.escrow_balance(token, me)
+    with pytest.raises(KeyboardInterrupt):
+        order_job(session, record.job_id)
+    again = begin_job(scientist(desk), file)
+    assert again.job_id == record.job_id
+    first = order_job(scientist(desk), record.job_id)
+    assert order_job(scientist(desk), record.job_id) == first
+    assert before - chain.token_balance(token, me) - chain.escrow_balance(token, me) == sale.terms.price_wei
+
+
+def test_a_paid_job_is_done_and_the_same_file_makes_a_new_one(
+    desk: Desk, sale: Asset, tmp_path: Path
+) -> None:
+    file = write_job(tmp_path, sale)
+    record = begin_job(scientist(desk), file)
+    order_job(scientist(desk), record.job_id)
+    order = desk.lab.chain.find_order(bytes.fromhex(record.job_id), record.consumer)
+    assert order is not None
+    assert order.status is OrderStatus.OPEN
+    assert begin_job(scientist(desk), file).job_id != record.job_id
+
+
+def test_hole_10_an_unapproved_algorithm_moves_no_money(desk: Desk, tmp_path: Path) -> None:
+    asset = desk.lab.add_dataset()
+    record = begin_job(scientist(desk), write_job(tmp_path, asset))
+    with pytest.raises(ContractRefusedError) as caught:
+        order_job(scientist(desk), record.job_id)
+    assert exit_code(caught.value) is ExitCode.DENIED
+    assert desk.lab.chain.find_order(bytes.fromhex(record.job_id), record.consumer) is None
+
+
+def test_a_price_above_the_limit_is_refused_before_anything_is_signed(
+    desk: Desk, sale: Asset, tmp_path: Path
+) -> None:
+    session = scientist(desk)
+    with pytest.raises(RefusedError) as caught:
+        begin_job(session, write_job(tmp_path, sale, max_price='"4.9"'))
+    assert caught.value.code == "price-too-high"
+    assert not session.home.jobs.exists()
+
+
+def test_a_price_raised_after_the_request_is_not_paid(desk: Desk, sale: Asset, tmp_path: Path) -> None:
+    record = begin_job(scientist(desk), write_job(tmp_path, sale))
+    desk.lab.chain.set_price(sale.token_id, sale.terms.price_wei + 1, sender=desk.lab.people.owner)
+    with pytest.raises(RefusedError):
+        order_job(scientist(desk), record.job_id)
+
+
+def test_hole_7_a_retired_dataset_can_not_be_asked_for(desk: Desk, sale: Asset, tmp_path: Path) -> None:
+    desk.lab.chain.retire(sale.token_id, sender=desk.lab.people.owner)
+    with pytest.raises(RefusedError) as caught:
+        begin_job(scientist(desk), write_job(tmp_path, sale))
+    assert caught.value.code == "asset-retired"
+
+
+def test_whoever_has_no_money_is_told_so(desk: Desk, sale: Asset, tmp_path: Path) -> None:
+    poor = new_account()
+    record = begin_job(desk.session("poor", poor), write_job(tmp_path, sale))
+    with pytest.raises(NotEnoughMoneyError):
+        order_job(desk.session("poor", poor), record.job_id)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dataset": "00"},
+        {"purpose": "research"},
+        {"max_price": "5"},
+        {"max_price": '"-5"'},
+        {"parameters": "[1]"},
+        {"parameters": "{rate: 0.5}"},
+        {"surprise": "1"},
+        {"expires_in_s": "1"},
+    ],
+)
+def test_a_job_file_that_is_not_one_is_refused_with_its_place(
+    desk: Desk, sale: Asset, tmp_path: Path, change: dict[str, str]
+) -> None:
+    with pytest.raises(DocumentError) as caught:
+        begin_job(scientist(desk), write_job(tmp_path, sale, **change))
+    assert next(iter(change)) in f"{caught.value.path} {caught.value.problem}" or caught.value.problem
+
+
+def test_a_dataset_that_is_not_registered_is_refused(desk: Desk, sale: Asset, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        begin_job(scientist(desk), write_job(tmp_path, sale, dataset='"' + "ab" * 32 + '"'))
+    assert caught.value.code == "dataset-unknown"
+
+
+def test_the_code_shown_has_the_digest_that_is_approved(desk: Desk, sale: Asset, tmp_path: Path) -> None:
+    begin_job(scientist(desk), write_job(tmp_path, sale))
+    assert fetch_bundle(scientist(desk), make_bundle().digest) == make_bundle()
+    with pytest.raises(ApiError):
+        fetch_bundle(desk.session("stranger", desk.lab.people.stranger), make_bundle().digest)
