@@ -68,6 +68,9 @@ def run_sealed(
     started = int(time.time())
     try:
         reason = _attempt(engine, spec, collector, on_event, cancelled)
+    except EngineUnavailableError:
+        folder.rmdir()  # nothing was started, so the same call can be made again
+        raise
     finally:
         collector.close()
         _remove(engine, spec.run_id)

@@ -82,8 +82,13 @@ MIS_SEALED: dict[str, tuple[str, Change]] = {
         ),
     ),
 }
+REACH = """
+import socket
+try: socket.create_connection(("172.17.0.1", 22), timeout=3); print("reached")
+except ConnectionRefusedError: print("reached")
+except OSError: print("refused")
+"""
 UNDER_GVISOR = (
-    "a network",
     "a capability",
     "a writable root",
     "a larger scratch",
@@ -117,9 +122,19 @@ def test_the_probe_catches_on_every_runtime(bench: Bench, runtime: Runtime, case
     _check(bench, runtime, case)
 
 
-def test_hole_13_an_open_network_never_runs_the_algorithm(bench: Bench, runtime: Runtime) -> None:
-    """A peer reused an existing network without checking that it was closed."""
-    _check(bench, runtime, "a network")
+def test_hole_13_an_open_network_is_caught_or_not_there(bench: Bench, runtime: Runtime) -> None:
+    """A peer reused an existing network without checking that it was closed.
+
+    gVisor is registered with no network of its own, so an open one of the engine's doesn't appear inside.
+    """
+    engine = MisSealing(_network)
+    try:
+        report = bench.run(REACH, runtime, engine=engine)
+    finally:
+        engine.close()
+    if report.reason is not ExitReason.PROBE_FAILED:
+        assert runtime is Runtime.RUNSC
+        assert printed(report) == "refused\n"
 
 
 def test_a_runtime_other_than_the_one_asked_for_is_seen(bench: Bench) -> None:

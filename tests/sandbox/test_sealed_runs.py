@@ -154,7 +154,7 @@ def test_a_cancelled_run_ends_at_once(bench: Bench, runtime: Runtime) -> None:
 
 
 def test_a_missing_image_is_named_before_anything_starts(bench: Bench) -> None:
-    spec = make_spec(bench.dataset().files[0].parent if bench.dataset().files else bench._folder)
+    spec = make_spec(bench._folder)
     with pytest.raises(ImageMissingError, match=IMAGE):
         run_sealed(bench.engine, spec, folder=bench._folder / "o", on_event=print, cancelled=lambda: False)
 

@@ -1,0 +1,56 @@
+"""The example algorithms, on the real data, sealed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from sandbox.bundle import check_parameters, load_bundle
+from sandbox.spec import ExitReason, Runtime
+from sandbox.staging import StagedDataset
+from tests.sandbox_fixtures import ASSET, MIB, ROOT, Bench, printed
+
+DATA = ROOT / "examples" / "breast_cancer" / "wdbc.csv"
+ALGORITHMS = sorted(path.name for path in (ROOT / "examples" / "algorithms").iterdir())
+TYPES = {"F32": "float32"}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_an_example_trains_and_keeps_its_declaration(bench: Bench, runtime: Runtime, name: str) -> None:
+    bundle = load_bundle(ROOT / "examples" / "algorithms" / name, image=bench.image)
+    parameters = {"seed": 1}
+    check_parameters(bundle.manifest, parameters)
+    dataset = StagedDataset(ASSET, (DATA,), (DATA.name,), {"id": ASSET})
+    reports = [
+        bench.run(
+            "", runtime, bundle=bundle, datasets=[dataset], parameters=parameters,
+            time_s=120, memory_bytes=2048 * MIB, scratch_bytes=64 * MIB, file_bytes=64 * MIB, open_files=1024,
+        )
+        for _ in range(2 if runtime is Runtime.RUNC else 1)
+    ]  # fmt: skip
+    assert [report.reason for report in reports] == [ExitReason.COMPLETED] * len(reports), printed(reports[0])
+    assert len({tuple(output.digest for output in report.outputs) for report in reports}) == 1
+    outputs = {output.path: output.content for output in reports[0].outputs}
+    assert set(outputs) == {"metrics.json", "model.safetensors"}
+    metrics = json.loads(outputs["metrics.json"].read_text())
+    assert set(metrics) == {"accuracy", "auc"}
+    assert metrics["accuracy"] > 0.9
+    assert metrics["auc"] > 0.95
+    assert bundle.manifest.outputs.weights is not None
+    _check_tensors(outputs["model.safetensors"], bundle.manifest.outputs.weights.tensors)
+
+
+def _check_tensors(path: Path, declared: object) -> None:
+    tensors = {name: (str(value.dtype), list(value.shape)) for name, value in load_file(path).items()}
+    assert isinstance(declared, list)
+    assert tensors == {tensor.name: (TYPES[tensor.dtype], tensor.shape) for tensor in declared}
+
+
+def test_the_example_data_is_what_its_script_says() -> None:
+    lines = DATA.read_text().splitlines()
+    assert len(lines) == 570
+    assert lines[0].split(",")[-1] == "malignant"
+    assert sum(line.endswith(",1") for line in lines[1:]) == 212
