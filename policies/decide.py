@@ -31,17 +31,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """The signed request. `consumer` is the recovered signer; `expiry` is in Unix seconds.
-
-    `chain_ok` says that the request is signed for the chain and the escrow that this provider serves.
-    """
+    """The signed request. `consumer` is the signer recovered for this chain; `expiry` is in Unix seconds."""
 
     consumer: str
     purpose: str
     algorithm: str
     provider: str
     expiry: int
-    chain_ok: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +239,6 @@ def _outputs_allowed(case: _Case) -> Finding:
 
 
 def _request_current(case: _Case) -> Finding:
-    if not case.request.chain_ok:
-        return Verdict.DENY, "the request is signed for another chain"
     return _allow_if(
         case.environment.now < case.request.expiry, f"the request expired at {case.request.expiry}"
     )

@@ -64,7 +64,7 @@ def allowed_facts(**changes: object) -> Facts:
     policy = make_policy(**changes)
     return Facts(
         policy,
-        RequestFacts(CONSUMER, "DUO:0000006", digest_of(b"bundle"), PROVIDER, NOW + 60, chain_ok=True),
+        RequestFacts(CONSUMER, "DUO:0000006", digest_of(b"bundle"), PROVIDER, NOW + 60),
         AlgorithmFacts(IMAGE, 5000, 2, 4, 40_000),
         ApprovalFacts(NOW - 100, NOW + 100, None),
         AssetFacts("1" * 64, OWNER, PROVIDER, policy.digest, retired=False),

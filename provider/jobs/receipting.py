@@ -1,7 +1,7 @@
 """Writes the receipt of every job that ends, whatever its end, in the same transaction as the end itself.
 
-A receipt is public. What an algorithm chose freely and the gate did not release (file digests, sizes, its log, exact
-times and loads) could carry data, so it stands here blinded or rounded up; see `blind` and the steps below.
+A receipt is public. What an algorithm chose freely and the gate did not release (digests and sizes of files, its log,
+exact times and loads) could carry data, so it stands here blinded or rounded up; see `blind` and the steps below.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ def _output_facts(
         facts.append(
             OutputFacts(
                 name=produced.path,
-                digest=produced.digest if left else blind(key, produced.digest),
+                digest=produced.digest if left and left.digest == produced.digest else blind(key, produced.digest),
                 size_bytes=left.size_bytes if left else _round_up(produced.size_bytes, SIZE_STEP_BYTES),
                 released=left is not None,
                 released_digest=left.digest if left else None,

@@ -71,7 +71,6 @@ CASES: list[tuple[str, dict[str, Any], str, dict[str, Any], str, Verdict]] = [
         "the request is for another chain (hole 6)",
         {},
         "request",
-        {"chain_ok": False},
         "request-current",
         DENY,
     ),

@@ -1,0 +1,68 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. The rest is for daily work.
+
+PYTHON ?= python3
+BIN := .venv/bin
+IMAGE_FILE := .build/image-id
+PACKAGES := policies sandbox datatokens provider cli
+export PYTHONWARNINGS := ignore::SyntaxWarning
+
+.PHONY: help setup tools demo up down test check format lint types imports generated generate wheel lock clean
+
+help: ## Show this help
+	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
+
+tools: ## Install the Python environment, the local chain and the contracts' compiler
+	@PYTHON=$(PYTHON) deploy/setup/python.sh
+	@deploy/setup/node.sh --compiler
+
+setup: tools ## Install all that is missing: environment, chain, container engine, image
+	@deploy/setup/engine.sh
+	@mkdir -p .build
+	@PYTHON=$(CURDIR)/$(BIN)/python deploy/image/build.sh -o $(IMAGE_FILE) >/dev/null
+
+demo: setup ## Play owner, scientist and auditor on real data, from nothing to a verified receipt
+	@$(BIN)/python deploy/demo.py run --image-file $(IMAGE_FILE)
+
+up: setup ## Start the demo's stack, leave it running, and say what to try next
+	@$(BIN)/python deploy/demo.py up --image-file $(IMAGE_FILE)
+
+down: ## Stop the demo's stack
+	@$(BIN)/python deploy/demo.py down
+
+test: setup ## Pass every test
+	@$(BIN)/python -m pytest
+
+check: setup ## What must hold before a change lands: format, lint, types, imports, generated files, wheel, tests
+	@$(MAKE) --no-print-directory lint types imports generated wheel
+	@$(BIN)/python -m pytest --ignore=tests/test_habits.py
+
+format: tools ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only --quiet .
+
+lint: tools ## Check format and style
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: tools ## Check types, strictly
+	@$(BIN)/mypy
+
+imports: tools ## Check who imports whom
+	@$(BIN)/lint-imports --no-cache
+
+generated: tools ## Check that committed generated files are what their sources make
+	@$(BIN)/python deploy/generate.py --check
+	@node deploy/node/compile.mjs --check
+
+generate: tools ## Make the generated files anew
+	@$(BIN)/python deploy/generate.py
+	@node deploy/node/compile.mjs
+
+wheel: tools ## Build the wheel and check what is in it
+	@$(BIN)/python deploy/check_wheel.py
+
+lock: tools ## Lock the newest versions that pyproject.toml admits
+	@deploy/requirements/lock.sh
+
+clean: ## Remove what was built, but not the demo's home
+	@rm -rf .build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis

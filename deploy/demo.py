@@ -1,0 +1,223 @@
+"""Plays owner, scientist and auditor through the real command, on real data, in the home folder `.demo`.
+
+    demo.py run    from nothing to a verified receipt; writes .demo/summary.json
+    demo.py up     start the stack and leave it running
+    demo.py down   stop it
+
+Every step is a `sealroom` command as a person would type it; this file adds nothing but the order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = Path(".demo")
+COMMAND = Path(".venv/bin/sealroom")
+DATASET = Path("examples/breast_cancer/wdbc.csv")
+POLICY = Path("examples/breast_cancer/policy.yaml")
+ALGORITHM = Path("examples/algorithms/torch_mlp")
+PURPOSE = "DUO:0000006"
+PRICE = "5"
+RESULT = HOME / "result"
+TRUST = HOME / "provider-keys.json"
+
+
+class Stage:
+    """Runs commands, shows them, and keeps the time of each act."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def act(self, name: str, what: str) -> Iterator[None]:
+        """Announce an act and time it."""
+        print(f"\n== {what}", flush=True)
+        begun = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - begun, 2)
+
+    def run(self, *words: str, person: str | None = None, show: bool = True) -> dict[str, Any]:
+        """Run one `sealroom` command with --json and return what it printed; stop the demo if it fails."""
+        identity = ["--as", person] if person else []
+        settings = ["--home", str(HOME), "--password-file", str(HOME / "password")]
+        if show:
+            print(f"$ sealroom {shlex.join([*identity, *words])}", flush=True)
+        done = subprocess.run(
+            [str(COMMAND), "--json", *settings, *identity, *words], stdout=subprocess.PIPE, text=True, check=False
+        )
+        if done.returncode:
+            print(done.stdout, file=sys.stderr)
+            sys.exit(f"demo: the command above ended with exit code {done.returncode}")
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+
+def is_running() -> bool:
+    """Say whether the demo's stack is up already."""
+    words = [str(COMMAND), "--home", str(HOME), "status"]
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+def prepare(stage: Stage) -> dict[str, Any]:
+    """Start the stack, with keys for an owner and a scientist, and put the data where the provider finds it."""
+    HOME.mkdir(exist_ok=True)
+    password = HOME / "password"
+    if not password.exists():
+        password.touch(mode=0o600)
+        password.write_text(secrets.token_urlsafe(24) + "\n")
+    stack = stage.run("up")
+    people = {account["name"] for account in stage.run("account", "list", show=False)["accounts"]}
+    for person in {"owner", "scientist"} - people:
+        stage.run("account", "new", person)
+    stage.run("provider", "allow-owner", "owner")
+    for person in ("owner", "scientist"):
+        stage.run("account", "fund", person)
+    (HOME / "data").mkdir(exist_ok=True)
+    shutil.copyfile(DATASET, HOME / "data" / DATASET.name)
+    return stack
+
+
+def register(stage: Stage) -> dict[str, Any]:
+    """Offer the dataset; return the command's answer."""
+    words = ["dataset", "add", DATASET.name, "--name", "Breast cancer, Wisconsin", "--policy", str(POLICY)]
+    return stage.run(*words, "--price", PRICE, person="owner")
+
+
+def ask_and_approve(stage: Stage, asset_id: str, image: str) -> dict[str, Any]:
+    """Have the scientist ask and the owner read and approve; return the approval."""
+    words = ["algorithm", "request", str(ALGORITHM), "--image", image, "--dataset", asset_id, "--purpose", PURPOSE]
+    asked = stage.run(*words, person="scientist")
+    stage.run("dataset", "requests", person="owner")
+    code = stage.run("algorithm", "show", asked["algorithm"], "--file", "train.py", person="owner")
+    print(f"  (the owner reads {len(str(code).splitlines()) or 1} file of source)")
+    return stage.run("dataset", "approve", asked["algorithm"], "--dataset", asset_id, person="owner")
+
+
+def submit(stage: Stage, asset_id: str, algorithm: str) -> dict[str, Any]:
+    """Submit, wait and fetch; return the job."""
+    job_file = HOME / "job.yaml"
+    job_file.write_text(
+        f"dataset: {asset_id}\nalgorithm: {algorithm}\nparameters: {{epochs: 40, seed: 7}}\n"
+        f'purpose: {PURPOSE}\nmax_price: "{PRICE}"\n'
+    )
+    job = stage.run("job", "submit", str(job_file), "--wait", person="scientist")
+    shutil.rmtree(RESULT, ignore_errors=True)
+    stage.run("job", "fetch", job["job_id"], "--output", str(RESULT), person="scientist")
+    print("  metrics:", (RESULT / "metrics.json").read_text())
+    return job
+
+
+def verify(arguments: list[str]) -> None:
+    """Run the auditor's command as it stands, and show what it says."""
+    print("$ " + shlex.join(arguments), flush=True)
+    done = subprocess.run(arguments, check=False)
+    if done.returncode:
+        sys.exit(f"demo: verification ended with exit code {done.returncode}")
+
+
+def gas_used(rpc_url: str, tx_hash: str) -> int:
+    """Ask the chain what a transaction used."""
+    question = {"jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionReceipt", "params": [tx_hash]}
+    request = urllib.request.Request(  # noqa: S310 - the local chain's own address
+        rpc_url, json.dumps(question).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
+        return int(json.load(answer)["result"]["gasUsed"], 16)
+
+
+def read_runtime(receipt: Path) -> str:
+    """Return the runtime that the receipt names."""
+    import base64
+
+    envelope = json.loads(receipt.read_text())
+    statement = json.loads(base64.b64decode(envelope["payload"]))
+    return str(statement["predicate"]["sandbox"]["runtime"])
+
+
+def play(image: str) -> None:
+    """Play the whole demo."""
+    stage, begun = Stage(), time.monotonic()
+    was_running = is_running()
+    with stage.act("up", "The hospital's IT starts the provider"):
+        stack = prepare(stage)
+    rpc_url = next(part["url"] for part in stack["parts"] if part["part"] == "chain")
+    with stage.act("register", "The owner offers a dataset"):
+        dataset = register(stage)
+    with stage.act("approve", "The scientist asks, the owner reads the code and approves its digest"):
+        approval = ask_and_approve(stage, dataset["asset_id"], image)
+    with stage.act("job", "The scientist submits a job; it runs sealed; what passes the gate comes back"):
+        job = submit(stage, dataset["asset_id"], approval["algorithm"])
+    receipt, proof = RESULT / "receipt.jsonl", RESULT / "receipt.tlog-proof"
+    with stage.act("trust", "The owner publishes the keys and anchors that stand on the chain"):
+        stage.run("provider", "trust", "--output", str(TRUST), person="owner")
+    if not was_running:
+        stage.run("down", "--keep-chain")
+    offline = [str(COMMAND), "receipt", "verify", str(receipt)]
+    offline += ["--artifact", str(RESULT / "model.safetensors"), "--trust", str(TRUST)]
+    with stage.act("verify", "The auditor verifies, offline" + ("" if was_running else ", with the provider stopped")):
+        verify(offline)
+    stage.seconds["total"] = round(time.monotonic() - begun, 2)
+    summary = {
+        "asset_id": dataset["asset_id"],
+        "algorithm_digest": approval["algorithm"],
+        "job_id": job["job_id"],
+        "order_tx": job["order_tx"],
+        "anchor_tx": job["anchor_tx"],
+        "receipt": str(receipt),
+        "proof": str(proof),
+        "artifacts": [str(RESULT / name) for name in ("model.safetensors", "metrics.json")],
+        "verify": offline,
+        "runtime": read_runtime(receipt),
+        "rpc_url": rpc_url,
+        "gas": {
+            "register": gas_used(rpc_url, dataset["transaction"]),
+            "approve": gas_used(rpc_url, approval["transaction"]),
+            "order": gas_used(rpc_url, job["order_tx"]),
+            "anchor_settle": gas_used(rpc_url, job["anchor_tx"]),
+        },
+        "seconds": stage.seconds,
+    }
+    (HOME / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    print(f"\nDone in {stage.seconds['total']} s. {HOME / 'summary.json'} says where everything is.")
+    if not was_running:
+        print("The local chain still answers; `make down` stops it, `make up` starts everything again.")
+
+
+def start() -> None:
+    """Start the stack and say what to try next."""
+    prepare(Stage())
+    prefix = f"{COMMAND} --home {HOME} --password-file {HOME / 'password'}"
+    print(f"\nThe stack runs. Try:\n  {prefix} status\n  {prefix} dataset list")
+    print(f"  {prefix} --as owner dataset requests\n  {prefix} --as scientist job list")
+    print(f"  {COMMAND} --help\n  make demo    # plays all three roles on this stack\n  make down")
+
+
+def main() -> None:
+    """Read the arguments and play."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("what", choices=["run", "up", "down"])
+    parser.add_argument("--image-file", type=Path)
+    arguments = parser.parse_args()
+    if arguments.what == "run":
+        play(arguments.image_file.read_text().strip())
+    elif arguments.what == "up":
+        start()
+    else:
+        Stage().run("down")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Writes every generated document from its source; with --check, fails when one is not what its source makes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from cli.reference import describe_commands
+from provider.jobs.states import state_diagram
+from provider.routes.endpoints import ENDPOINTS
+from provider.routes.openapi import describe_api
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def job_states() -> bytes:
+    """Draw the states of a job."""
+    text = "# The states of a job\n\nDrawn from the table in `provider/jobs/states.py`; a test compares the two.\n\n"
+    return f"{text}```mermaid\n{state_diagram()}```\n".encode()
+
+
+DOCUMENTS: dict[str, Callable[[], bytes]] = {
+    "docs/job-states.md": job_states,
+    "docs/openapi.json": lambda: describe_api(ENDPOINTS),
+    "docs/cli.md": lambda: describe_commands().encode(),
+}
+
+
+def main() -> None:
+    """Write or check."""
+    parser = argparse.ArgumentParser(prog="generate", description="Write or check the generated documents.")
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    stale = [name for name, make in DOCUMENTS.items() if not is_current(ROOT / name, make())]
+    if arguments.check:
+        sys.exit(f"generate: not what its source makes: {', '.join(stale)}; run make generate" if stale else 0)
+    for name in stale:
+        (ROOT / name).write_bytes(DOCUMENTS[name]())
+        print(f"wrote {name}")
+
+
+def is_current(path: Path, wanted: bytes) -> bool:
+    """Say whether a file holds exactly these bytes."""
+    return path.exists() and path.read_bytes() == wanted
+
+
+if __name__ == "__main__":
+    main()
