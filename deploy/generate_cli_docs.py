@@ -38,8 +38,8 @@ def section(command: click.Command, context: click.Context) -> str:
 
 def write_page() -> str:
     """Return the whole page."""
-    from cli.errors import ExitCode
-    from cli.main import root
+    from cli.errors import ExitCode  # noqa: PLC0415 - the checkout is put on the path first
+    from cli.main import root  # noqa: PLC0415 - likewise
 
     context = click.Context(root, info_name="sealroom", terminal_width=WIDTH, max_content_width=WIDTH)
     shared = [parameter.get_help_record(context) for parameter in root.params]

@@ -40,8 +40,8 @@ def write_job(folder: Path, asset: Asset, **changes: object) -> Path:
     target = folder / "algorithm"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for path, content in bundle.files.items():
-        (target / path).write_bytes(content)
+    for name, content in bundle.files.items():
+        (target / name).write_bytes(content)
     values: dict[str, object] = {
         "dataset": asset.asset_id,
         "algorithm": "algorithm",
@@ -49,7 +49,7 @@ def write_job(folder: Path, asset: Asset, **changes: object) -> Path:
         "max_price": '"5"',
     }
     path = folder / "job.yaml"
-    path.write_text("".join(f"{name}: {value}\n" for name, value in (values | changes).items()))
+    path.write_text("".join(f"{key}: {value}\n" for key, value in (values | changes).items()))
     return path
 
 
