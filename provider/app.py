@@ -13,6 +13,7 @@ from datatokens.errors import ChainUnreachableError
 from policies.errors import PolicyError
 from provider.auth import Guard
 from provider.errors import BadRequestError, ProviderError, UnavailableError, http_status
+from provider.receipts.errors import MalformedError
 from provider.release import ResultKeyError
 from provider.routes.endpoints import ENDPOINTS, Call, Endpoint
 from provider.services import Services
@@ -78,7 +79,7 @@ def _describe_error(error: Exception) -> tuple[int, ErrorBody]:
         error = UnavailableError(
             "the chain can't be reached", code="chain-unreachable", remedy="try again later"
         )
-    if isinstance(error, PolicyError | BundleInvalidError | ResultKeyError):
+    if isinstance(error, PolicyError | BundleInvalidError | ResultKeyError | MalformedError):
         error = BadRequestError(str(error), code=error.code)
     if isinstance(error, ProviderError) and http_status(error) < 500:  # noqa: PLR2004 - their fault
         return http_status(error), ErrorBody(code=error.code, message=str(error), remedy=error.remedy)

@@ -11,13 +11,13 @@ import binascii
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from datatokens.ethkeys import Account
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_keys.exceptions import BadSignature
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from datatokens.ethkeys import Account
 from policies.canonical import canonical_json, parse_digest, sha256
 from provider.errors import BadSignatureError
 

@@ -15,8 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.engine import DockerEngine, Engine
-
 from datatokens.accounts import load_account
 from provider.assembly import Parts, open_parts
 from provider.identity import OPERATOR
@@ -25,10 +23,11 @@ from provider.jobs.judge import Judge
 from provider.jobs.loop import run_loop
 from provider.jobs.notary import Notary
 from provider.jobs.receipting import Registrar
-from provider.jobs.runner import Runner
+from provider.jobs.runner import Runner, Workplace
 from provider.receipts.keys import SigningKeys, load_signing_keys
 from provider.services import system_clock
 from provider.settings import load_settings
+from sandbox.engine import DockerEngine, Engine
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -55,10 +54,12 @@ class Worker:
             engine,
             judge,
             registrar,
-            paths=parts.paths,
-            load_settings=lambda: load_settings(parts.paths.settings),
-            owner=f"{identity.deployment.chain_id}-{identity.address.lower()}",
-            clock=clock,
+            workplace=Workplace(
+                folder=parts.paths.work,
+                owner=f"{identity.deployment.chain_id}-{identity.address.lower()}",
+                load_settings=lambda: load_settings(parts.paths.settings),
+                clock=clock,
+            ),
         )
 
     def stop(self) -> None:

@@ -12,6 +12,7 @@ from provider.errors import BadRequestError, ConflictError, DeniedError, NotFoun
 from provider.identity import ProviderIdentity
 from provider.jobs.codes import describe
 from provider.jobs.states import State
+from provider.receipts.strictjson import JsonLimits, parse_json_strict
 from provider.release import check_result_key
 from provider.settings import Settings
 from provider.signed import check_addressee, check_signer
@@ -26,6 +27,8 @@ from provider.wire import (
     recover_signer,
 )
 from sandbox.bundle import check_parameters, parse_bundle
+
+PARAMETER_LIMITS = JsonLimits(size_bytes=64 * 1024, depth=8, fractions=True)
 
 
 class JobDesk:
@@ -163,7 +166,9 @@ class JobDesk:
     def _check_contents(self, submission: JobSubmission) -> None:
         request = submission.request
         check_result_key(decode_base64(request.result_key))
-        if digest_of(canonical_json(submission.parameters)) != request.parameters:
+        parameters = canonical_json(submission.parameters)
+        parse_json_strict(parameters, document="parameters", limits=PARAMETER_LIMITS)
+        if digest_of(parameters) != request.parameters:
             raise BadRequestError(
                 "the parameters sent don't have the digest that was signed", code="parameters-differ"
             )

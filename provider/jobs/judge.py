@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandbox.engine import Engine
-
 from datatokens.model import Approval, Asset, Block, Order, OrderStatus
 from policies.canonical import digest_text, parse_digest
 from policies.decide import (
@@ -33,6 +31,7 @@ from provider.identity import ProviderIdentity
 from provider.store import Database
 from provider.store.records import JobRecord
 from sandbox.bundle import Bundle, parse_bundle
+from sandbox.engine import Engine
 from sandbox.errors import BundleInvalidError
 
 ORDER_MARGIN_S = 60
@@ -94,7 +93,9 @@ class Judge:
         """
         self._chain.check()
         head = self._chain.head()
-        now = max(now, head.time)  # a chain's clock may run ahead of ours; an approval in its newest block counts
+        now = max(
+            now, head.time
+        )  # a chain's clock may run ahead of ours; an approval in its newest block counts
         asset = self._chain.get_asset(self._token_id(job.asset_id))
         order = self._chain.find_order(bytes.fromhex(job.job_id), job.consumer)
         policy, bundle = self._find_policy(asset), self._find_bundle(job.request.algorithm)

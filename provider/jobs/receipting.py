@@ -227,7 +227,9 @@ def _output_facts(
         facts.append(
             OutputFacts(
                 name=produced.path,
-                digest=produced.digest if left and left.digest == produced.digest else blind(key, produced.digest),
+                digest=produced.digest
+                if left and left.digest == produced.digest
+                else blind(key, produced.digest),
                 size_bytes=left.size_bytes if left else _round_up(produced.size_bytes, SIZE_STEP_BYTES),
                 released=left is not None,
                 released_digest=left.digest if left else None,

@@ -7,6 +7,7 @@ folder. `recover` removes the last two and queues the first again, as a new atte
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from provider.jobs.judge import Evaluation, Judge
 from provider.jobs.receipting import Registrar
 from provider.jobs.states import State
 from provider.release import seal_release
-from provider.settings import ProviderPaths, Settings
+from provider.settings import Settings
 from provider.store import Database
 from provider.store.records import Ending, JobRecord
 from provider.wire import decode_base64
@@ -37,6 +38,7 @@ from sandbox.spec import ExitReason, Limits, RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, cleanup, stage
 
 OPEN_FILES = 1024
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,16 @@ class Finding:
     gate: GateReport | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where and as whom a runner works: its folder, the label of its containers, its settings and clock."""
+
+    folder: Path
+    owner: str
+    load_settings: Callable[[], Settings]
+    clock: Callable[[], int]
+
+
 class Runner:
     """Takes queued jobs to their end."""
 
@@ -61,27 +73,21 @@ class Runner:
         judge: Judge,
         registrar: Registrar,
         *,
-        paths: ProviderPaths,
-        load_settings: Callable[[], Settings],
-        owner: str,
-        clock: Callable[[], int],
+        workplace: Workplace,
     ) -> None:
-        self._database = database
+        self._catalogue = database.catalogue
         self._jobs = database.jobs
         self._blobs = blobs
         self._engine = engine
         self._judge = judge
         self._registrar = registrar
-        self._paths = paths
-        self._load_settings = load_settings
-        self._owner = owner
-        self._clock = clock
+        self._place = workplace
 
     def recover(self) -> None:
         """Clear what a stopped worker left: containers, work folders, and jobs in the middle of a run."""
-        self._engine.reap(self._owner)
-        if self._paths.work.exists():
-            for folder in self._paths.work.iterdir():
+        self._engine.reap(self._place.owner)
+        if self._place.folder.exists():
+            for folder in self._place.folder.iterdir():
                 cleanup(folder)
         for state in (State.RUNNING, State.CHECKING):
             for job in self._jobs.list_by(state=state):
@@ -89,16 +95,16 @@ class Runner:
 
     def turn(self) -> bool:
         """Claim one job and take it as far as it goes; True when there was one."""
-        job = self._jobs.claim(now=self._clock(), message=describe("staging").message)
+        job = self._jobs.claim(now=self._place.clock(), message=describe("staging").message)
         if job is None:
             return False
         try:
-            evaluation = self._judge.evaluate(job, now=self._clock())
+            evaluation = self._judge.evaluate(job, now=self._place.clock())
         except ChainError:
             return self._put_back(job, "chain-unreachable")
         except EngineUnavailableError:
             return self._put_back(job, "engine-unreachable")
-        work = self._paths.work / f"{job.job_id}-{job.attempt}"
+        work = self._place.folder / f"{job.job_id}-{job.attempt}"
         try:
             finding = self._find_refusal(job, evaluation) or self._run(job, evaluation, work)
             self._finish(job, evaluation, finding)
@@ -119,7 +125,7 @@ class Runner:
         """Check again, at the last moment, what the clerk checked: approvals are revoked and orders refunded."""
         if job.cancel_requested:
             return Finding(State.CANCELLED, "cancelled")
-        if job.attempt > self._load_settings().max_attempts:
+        if job.attempt > self._place.load_settings().max_attempts:
             return Finding(State.FAILED, "too-many-attempts")
         if evaluation.decision.status is not Verdict.ALLOW:
             denied = evaluation.decision.first_denied
@@ -133,7 +139,7 @@ class Runner:
         if policy is None or bundle is None:
             return Finding(State.REFUSED, "policy-changed" if policy is None else "algorithm-changed")
         try:
-            staged = stage(work / "inputs", [self._find_dataset(job)], bundle, self._parameters(job))
+            staged = stage(work / "inputs", [self._find_dataset(job)], bundle, json.loads(job.parameters))
         except (ProviderError, StagingError, OSError):
             return Finding(State.FAILED, "dataset-unreadable")
         entries = [
@@ -143,9 +149,18 @@ class Runner:
         if commit_entries(entries) != evaluation.asset.terms.commitment:
             return Finding(State.FAILED, "dataset-changed")
         self._move(job, State.RUNNING, "sealed-run")
-        spec = self._spec(job, evaluation, policy, bundle, staged.root)
+        report = self._run_sealed(job, self._spec(job, evaluation, policy, bundle, staged.root), work)
+        if report is None:
+            return Finding(State.FAILED, "engine-failed")
+        if report.reason is ExitReason.COMPLETED:
+            return self._gate(job, policy, bundle, report, work)
+        state = State.CANCELLED if report.reason is ExitReason.CANCELLED else State.FAILED
+        return Finding(state, report.reason.value, report=report)
+
+    def _run_sealed(self, job: JobRecord, spec: RunSpec, work: Path) -> RunReport | None:
+        """Run, or return None when the engine could not even start; why is for the operator's log alone."""
         try:
-            report = run_sealed(
+            return run_sealed(
                 self._engine,
                 spec,
                 folder=work / "outputs",
@@ -153,12 +168,8 @@ class Runner:
                 cancelled=lambda: self._jobs.is_cancel_requested(job.job_id),
             )
         except SandboxError:
-            return Finding(State.FAILED, "engine-failed")
-        if report.reason is ExitReason.CANCELLED:
-            return Finding(State.CANCELLED, "cancelled", report=report)
-        if report.reason is not ExitReason.COMPLETED:
-            return Finding(State.FAILED, report.reason.value, report=report)
-        return self._gate(job, policy, bundle, report, work)
+            log.exception("job %s could not be started", job.job_id)
+            return None
 
     def _gate(self, job: JobRecord, policy: Policy, bundle: Bundle, report: RunReport, work: Path) -> Finding:
         self._move(job, State.CHECKING, "gate")
@@ -181,7 +192,7 @@ class Runner:
             key = decode_base64(job.request.result_key)
             release = self._blobs.put(seal_release(files, result_key=key, job_id=job.job_id))
         keep_log = evaluation.policy is not None and evaluation.policy.logs == "owner"
-        log = report.log.read_bytes() if report and report.log and keep_log else None
+        output = report.log.read_bytes() if report and report.log and keep_log else None
         ending = Ending(
             state=finding.state,
             code=finding.code,
@@ -189,7 +200,7 @@ class Runner:
             order_id=evaluation.open_order_id,
             ran=report is not None and report.reason.ran,
             release=release,
-            log_blob=self._blobs.put(log) if log else None,
+            log_blob=self._blobs.put(output) if output else None,
         )
         current = self._jobs.get(job.job_id)
         self._registrar.finish(
@@ -197,18 +208,14 @@ class Runner:
         )
 
     def _find_dataset(self, job: JobRecord) -> StagedDataset:
-        record = self._database.catalogue.find_dataset(job.asset_id)
+        record = self._catalogue.find_dataset(job.asset_id)
         if record is None:
             raise ProviderError("the dataset of this job has no record", code="dataset-unknown")
-        files = list_files(resolve_data_path(Path(self._load_settings().data_root), record.path))
+        files = list_files(resolve_data_path(Path(self._place.load_settings().data_root), record.path))
         description = {"id": job.asset_id, "name": record.name, "files": [file.name for file in files]}
         return StagedDataset(
             job.asset_id, tuple(file.path for file in files), tuple(file.name for file in files), description
         )
-
-    def _parameters(self, job: JobRecord) -> dict[str, object]:
-        parameters: dict[str, object] = json.loads(job.parameters)
-        return parameters
 
     def _spec(
         self, job: JobRecord, evaluation: Evaluation, policy: Policy, bundle: Bundle, inputs: Path
@@ -216,7 +223,7 @@ class Runner:
         limits = policy.limits
         return RunSpec(
             run_id=f"{job.job_id}-{job.attempt}",
-            owner=self._owner,
+            owner=self._place.owner,
             image=bundle.manifest.image,
             runtime=Runtime(choose_runtime(policy, evaluation.runtimes)),
             argv=bundle.manifest.argv,
@@ -240,4 +247,4 @@ class Runner:
     def _move(self, job: JobRecord, state: State, code: str) -> None:
         current = self._jobs.get(job.job_id)
         message = describe(code, job_id=job.job_id).message
-        self._jobs.move(job.job_id, current.state, state, code=code, message=message, now=self._clock())
+        self._jobs.move(job.job_id, current.state, state, code=code, message=message, now=self._place.clock())

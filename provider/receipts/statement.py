@@ -28,7 +28,7 @@ RUN_OUTCOMES = ("released", "withheld")
 JOB_SUBJECT = "job"
 UNDECLARED = "undeclared"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_LIMITS = JsonLimits(size_bytes=MAX_PAYLOAD_BYTES, depth=24)
+_LIMITS = JsonLimits(size_bytes=MAX_PAYLOAD_BYTES, depth=24, fractions=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """Reads JSON that a stranger may have written: one meaning or a refusal.
 
-Refuses: duplicate keys, NaN and infinities, floats, integers past 2^53 - 1, half surrogates, too deep, too large, a byte
+Refuses: duplicate keys, NaN and infinities, fractions unless asked for, integers past 2^53 - 1, half surrogates, too deep, too large, a byte
 order mark, anything but UTF-8.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -16,14 +17,16 @@ from provider.receipts.errors import MalformedError
 MAX_JSON_BYTES = 1024 * 1024
 MAX_JSON_DEPTH = 32
 MAX_NUMBER_CHARS = 17
+MAX_FRACTION_CHARS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class JsonLimits:
-    """How much is read; more is refused, not cut."""
+    """How much is read; more is refused, not cut. `fractions` admits numbers that are not integers."""
 
     size_bytes: int = MAX_JSON_BYTES
     depth: int = MAX_JSON_DEPTH
+    fractions: bool = False
 
 
 DEFAULT_LIMITS = JsonLimits()
@@ -38,7 +41,8 @@ def parse_json_strict(data: bytes, *, document: str = "json", limits: JsonLimits
     if len(data) > limits.size_bytes:
         raise MalformedError(document, f"is {len(data)} bytes, at most {limits.size_bytes} are read")
     try:
-        value = _DECODER.decode(data.decode("utf-8"))
+        decoder = _FRACTION_DECODER if limits.fractions else _DECODER
+        value = decoder.decode(data.decode("utf-8"))
         _check_value(value, document, limits.depth)
     except MalformedError as exc:
         raise MalformedError(document, exc.problem) from exc
@@ -64,6 +68,13 @@ def _parse_integer(text: str) -> int:
     return int(text)
 
 
+def _parse_fraction(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value) or len(text) > MAX_FRACTION_CHARS:
+        raise MalformedError("json", "a number is too large or too long")
+    return value
+
+
 def _refuse_number(text: str) -> NoReturn:
     raise MalformedError("json", f"{text[:20]} is not an integer; fractions are written as strings")
 
@@ -83,6 +94,12 @@ def _check_value(value: object, document: str, depth: int) -> None:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_refuse_duplicates,
     parse_float=_refuse_number,
+    parse_int=_parse_integer,
+    parse_constant=_refuse_number,
+)
+_FRACTION_DECODER = json.JSONDecoder(
+    object_pairs_hook=_refuse_duplicates,
+    parse_float=_parse_fraction,
     parse_int=_parse_integer,
     parse_constant=_refuse_number,
 )

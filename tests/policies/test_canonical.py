@@ -35,7 +35,7 @@ def test_the_order_of_keys_does_not_matter_and_nothing_is_spent_on_white_space()
 @pytest.mark.parametrize(
     ("value", "path"),
     [
-        ({"a": [1, 0.5]}, "$.a[1]"),
+        ({"a": [1, float("inf")]}, "$.a[1]"),
         ({"a": {"b": 2**53}}, "$.a.b"),
         ({"a": b"x"}, "$.a"),
         ({1: "x"}, "$"),
@@ -43,7 +43,7 @@ def test_the_order_of_keys_does_not_matter_and_nothing_is_spent_on_white_space()
         ({"a": {1, 2}}, "$.a"),
     ],
     ids=[
-        "a float",
+        "an infinity",
         "an integer past 2^53",
         "bytes",
         "a key that is a number",
@@ -70,3 +70,31 @@ def test_a_digest_in_any_other_form_is_refused(change: object) -> None:
     changed = change(text) if callable(change) else ""
     with pytest.raises(DocumentError, match="expected sha256:"):
         parse_digest(changed)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (-0.0, "0"),
+        (1.0, "1"),
+        (0.1, "0.1"),
+        (-1.5, "-1.5"),
+        (1e-7, "1e-7"),
+        (1e-6, "0.000001"),
+        (123456.789, "123456.789"),
+        (1e20, "100000000000000000000"),
+        (1e21, "1e+21"),
+        (9007199254740993e3, "9007199254740993000"),
+        (5e-324, "5e-324"),
+        (1.7976931348623157e308, "1.7976931348623157e+308"),
+        (333333333.33333329, "333333333.3333333"),
+    ],
+)
+def test_fractions_are_written_as_rfc_8785_says(value: float, text: str) -> None:
+    assert canonical_json(value) == text.encode()
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_fraction_reads_back_as_the_same_number(value: float) -> None:
+    assert float(canonical_json(value)) == value
