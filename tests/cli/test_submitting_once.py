@@ -160,7 +160,7 @@ def test_whoever_has_no_money_is_told_so(desk: Desk, sale: Asset, tmp_path: Path
         {"max_price": "5"},
         {"max_price": '"-5"'},
         {"parameters": "[1]"},
-        {"parameters": "{rate: 0.5}"},
+        {"parameters": "{rate: .inf}"},
         {"surprise": "1"},
         {"expires_in_s": "1"},
     ],
