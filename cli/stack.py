@@ -64,7 +64,9 @@ def up(
 
 
 @click.command(cls=SessionCommand)
-@click.option("--keep-chain", is_flag=True, help="Stop the provider only, so that its anchors can still be read.")
+@click.option(
+    "--keep-chain", is_flag=True, help="Stop the provider only, so that its anchors can still be read."
+)
 @pass_session
 def down(session: Session, *, keep_chain: bool) -> None:
     """Stop what `up` started; data, keys and the chain's state stay."""
