@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.reference import describe_commands
+from generate_cli_docs import write_page
+
 from provider.jobs.states import state_diagram
 from provider.routes.endpoints import ENDPOINTS
 from provider.routes.openapi import describe_api
@@ -24,7 +25,7 @@ def job_states() -> bytes:
 DOCUMENTS: dict[str, Callable[[], bytes]] = {
     "docs/job-states.md": job_states,
     "docs/openapi.json": lambda: describe_api(ENDPOINTS),
-    "docs/cli.md": lambda: describe_commands().encode(),
+    "docs/cli.md": lambda: write_page().encode(),
 }
 
 

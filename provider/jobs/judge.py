@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from datatokens.errors import ChainError
 from datatokens.model import Approval, Asset, Block, Order, OrderStatus
 from policies.canonical import digest_text, parse_digest
 from policies.decide import (
@@ -32,7 +33,7 @@ from provider.store import Database
 from provider.store.records import JobRecord
 from sandbox.bundle import Bundle, parse_bundle
 from sandbox.engine import Engine
-from sandbox.errors import BundleInvalidError
+from sandbox.errors import BundleInvalidError, EngineUnavailableError
 
 ORDER_MARGIN_S = 60
 
@@ -84,6 +85,17 @@ class Judge:
         self._blobs = blobs
         self._chain = chain
         self._engine = engine
+
+    def find_obstacle(self) -> str | None:
+        """Return the code of what keeps every job waiting, a chain or an engine that is away, or None."""
+        try:
+            self._chain.check()
+            self._engine.check()
+        except ChainError:
+            return "chain-unreachable"
+        except EngineUnavailableError:
+            return "engine-unreachable"
+        return None
 
     def evaluate(self, job: JobRecord, *, now: int) -> Evaluation:
         """Decide about one job on the facts of this moment.

@@ -95,6 +95,8 @@ class Runner:
 
     def turn(self) -> bool:
         """Claim one job and take it as far as it goes; True when there was one."""
+        if self._is_blocked():
+            return False
         job = self._jobs.claim(now=self._place.clock(), message=describe("staging").message)
         if job is None:
             return False
@@ -104,16 +106,28 @@ class Runner:
             return self._put_back(job, "chain-unreachable")
         except EngineUnavailableError:
             return self._put_back(job, "engine-unreachable")
-        work = self._place.folder / f"{job.job_id}-{job.attempt}"
+        work = self._place.folder / f"{job.job_id}-{job.attempt + 1}"
         try:
             finding = self._find_refusal(job, evaluation) or self._run(job, evaluation, work)
             self._finish(job, evaluation, finding)
+        except EngineUnavailableError:
+            return self._put_back(job, "engine-unreachable")
         except BaseException:
             # A defect of ours, a full disk: the job is not lost, and after its last attempt it ends with a refund.
             self._move(job, State.QUEUED, "restarted")
             raise
         finally:
             cleanup(work)
+        return True
+
+    def _is_blocked(self) -> bool:
+        """Say once to every queued job what it waits for, instead of claiming it again and again."""
+        queued = self._jobs.list_by(state=State.QUEUED)
+        obstacle = self._judge.find_obstacle() if queued else None
+        if obstacle is None:
+            return not queued
+        for job in queued:
+            self._move(job, State.QUEUED, obstacle)
         return True
 
     def _put_back(self, job: JobRecord, code: str) -> bool:
@@ -125,7 +139,7 @@ class Runner:
         """Check again, at the last moment, what the clerk checked: approvals are revoked and orders refunded."""
         if job.cancel_requested:
             return Finding(State.CANCELLED, "cancelled")
-        if job.attempt > self._place.load_settings().max_attempts:
+        if job.attempt >= self._place.load_settings().max_attempts:
             return Finding(State.FAILED, "too-many-attempts")
         if evaluation.decision.status is not Verdict.ALLOW:
             denied = evaluation.decision.first_denied
@@ -148,7 +162,7 @@ class Runner:
         ]
         if commit_entries(entries) != evaluation.asset.terms.commitment:
             return Finding(State.FAILED, "dataset-changed")
-        self._move(job, State.RUNNING, "sealed-run")
+        self._move(job, State.RUNNING, "sealed-run", attempt=job.attempt + 1)
         report = self._run_sealed(job, self._spec(job, evaluation, policy, bundle, staged.root), work)
         if report is None:
             return Finding(State.FAILED, "engine-failed")
@@ -158,7 +172,11 @@ class Runner:
         return Finding(state, report.reason.value, report=report)
 
     def _run_sealed(self, job: JobRecord, spec: RunSpec, work: Path) -> RunReport | None:
-        """Run, or return None when the engine could not even start; why is for the operator's log alone."""
+        """Run, or return None when it could not even start; why is for the operator's log alone.
+
+        Raises:
+            EngineUnavailableError: the engine is away; the job waits for it.
+        """
         try:
             return run_sealed(
                 self._engine,
@@ -167,6 +185,8 @@ class Runner:
                 on_event=lambda _event: None,
                 cancelled=lambda: self._jobs.is_cancel_requested(job.job_id),
             )
+        except EngineUnavailableError:
+            raise
         except SandboxError:
             log.exception("job %s could not be started", job.job_id)
             return None
@@ -222,7 +242,7 @@ class Runner:
     ) -> RunSpec:
         limits = policy.limits
         return RunSpec(
-            run_id=f"{job.job_id}-{job.attempt}",
+            run_id=f"{job.job_id}-{job.attempt + 1}",
             owner=self._place.owner,
             image=bundle.manifest.image,
             runtime=Runtime(choose_runtime(policy, evaluation.runtimes)),
@@ -244,7 +264,7 @@ class Runner:
             ),
         )
 
-    def _move(self, job: JobRecord, state: State, code: str) -> None:
-        current = self._jobs.get(job.job_id)
-        message = describe(code, job_id=job.job_id).message
-        self._jobs.move(job.job_id, current.state, state, code=code, message=message, now=self._place.clock())
+    def _move(self, job: JobRecord, state: State, code: str, *, attempt: int | None = None) -> None:
+        source = self._jobs.get(job.job_id).state
+        message, now = describe(code, job_id=job.job_id).message, self._place.clock()
+        self._jobs.move(job.job_id, source, state, code=code, message=message, now=now, attempt=attempt)

@@ -91,8 +91,11 @@ class JobStore(StorePart):
         message: str,
         now: int,
         order: OrderRecord | None = None,
+        attempt: int | None = None,
     ) -> bool:
         """Move a job that is in `source`; False when another process moved it first. Not for terminal states.
+
+        `order` and `attempt` are written where given.
 
         Raises:
             ConflictError: the table of moves doesn't have this one, or `target` is terminal (that needs a receipt).
@@ -107,11 +110,12 @@ class JobStore(StorePart):
             row.state, row.code, row.message = target.value, code, message
             if order is not None:
                 row.order = json.dumps(dataclasses.asdict(order))
+            row.attempt = row.attempt if attempt is None else attempt
             _add_step(session, job_id, now, target, code, message)
         return True
 
     def claim(self, *, now: int, message: str) -> JobRecord | None:
-        """Take the oldest queued job and make it RUNNING, as a new attempt; one caller gets it."""
+        """Take the oldest queued job and make it RUNNING; one caller gets it."""
         with self._write() as session:
             query = select(JobRow).where(JobRow.state == State.QUEUED.value)
             row = session.scalars(
@@ -120,7 +124,6 @@ class JobStore(StorePart):
             if row is None:
                 return None
             row.state, row.code, row.message = State.RUNNING.value, "staging", message
-            row.attempt += 1
             _add_step(session, row.job_id, now, State.RUNNING, "staging", message)
             return read_job(row)
 

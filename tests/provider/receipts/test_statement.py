@@ -165,7 +165,9 @@ def test_a_withheld_job_can_not_have_released_an_output() -> None:
 @pytest.mark.parametrize(
     "facts",
     [
-        pytest.param(replace(FACTS, inputs=replace(FACTS.inputs, parameters={"rate": float("nan")})), id="NaN"),
+        pytest.param(
+            replace(FACTS, inputs=replace(FACTS.inputs, parameters={"rate": float("nan")})), id="NaN"
+        ),
         pytest.param(replace(FACTS, inputs=replace(FACTS.inputs, algorithm="abc")), id="no digest"),
         pytest.param(replace(FACTS, job=replace(FACTS.job, request={"big": 2**60})), id="a large number"),
         pytest.param(

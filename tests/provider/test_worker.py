@@ -1,0 +1,573 @@
+"""Jobs through clerk, runner and notary: real chain, real containers, real receipts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datatokens.client import ChainClient
+from datatokens.localchain import LocalChain
+from datatokens.model import Asset, OrderStatus
+from policies.canonical import digest_of, parse_digest, sha256
+from provider.jobs.clerk import Clerk
+from provider.jobs.judge import Judge
+from provider.jobs.notary import ForeignAnchorError, Notary
+from provider.jobs.receipting import Registrar
+from provider.jobs.runner import Runner, Workplace
+from provider.jobs.states import State
+from provider.receipts.envelope import parse_receipt
+from provider.receipts.keys import SigningKeys
+from provider.receipts.statement import Statement, parse_statement
+from provider.receipts.trust import Anchor, TrustedKey, TrustRoot
+from provider.receipts.verify import verify_receipt
+from provider.release import create_result_key, open_release
+from provider.store.records import JobRecord
+from sandbox.bundle import Bundle
+from sandbox.engine import DockerEngine
+from tests.chain_fixtures import PRICE, travel
+from tests.provider_fixtures import CSV, HONEST, POLICY, Lab, make_bundle
+
+NO_ENGINE = "unix:///nonexistent/docker.sock"
+
+
+@dataclass(slots=True)
+class Hospital:
+    """A lab with a worker: submit, pay, let it work, and look at what came of it."""
+
+    lab: Lab
+    clerk: Clerk
+    runner: Runner
+    notary: Notary
+    judge: Judge
+    keys: SigningKeys
+    image: str
+
+    def bundle(self, source: str = HONEST) -> Bundle:
+        return make_bundle(source, image=self.image)
+
+    def accepted(self, source: str = HONEST, *, policy: str = POLICY) -> tuple[Asset, Bundle]:
+        asset, bundle = self.lab.add_dataset(policy=policy), self.bundle(source)
+        self.lab.upload(bundle)
+        self.lab.approve(asset, bundle)
+        return asset, bundle
+
+    def submit(self, asset: Asset, bundle: Bundle, **changes: Any) -> str:
+        answer = self.lab.submit(self.lab.request(asset, bundle, **changes))
+        return str((answer.json or {})["job_id"])
+
+    def pay(self, asset: Asset, bundle: Bundle, job_id: str, who: Any = None) -> None:
+        self.lab.chain.order(
+            asset.token_id,
+            parse_digest(bundle.digest),
+            bytes.fromhex(job_id),
+            PRICE,
+            self.lab.chain.head().time + 3600,
+            sender=who or self.lab.people.scientist,
+        )
+
+    def work(self) -> None:
+        self.clerk.turn()
+        self.runner.turn()
+        self.notary.turn()
+
+    def run(self, source: str = HONEST, **changes: Any) -> JobRecord:
+        asset, bundle = self.accepted(source)
+        job_id = self.submit(asset, bundle, **changes)
+        self.pay(asset, bundle, job_id)
+        self.work()
+        return self.job(job_id)
+
+    def job(self, job_id: str) -> JobRecord:
+        return self.lab.database.jobs.get(job_id)
+
+    def order_status(self, job_id: str) -> OrderStatus:
+        order = self.lab.chain.find_order(bytes.fromhex(job_id), self.lab.people.scientist.address)
+        return order.status if order else OrderStatus.NONE
+
+    def receipt(self, job_id: str) -> bytes:
+        return bytes(self.lab.client.get(f"/v1/jobs/{job_id}/receipt").data)
+
+    def statement(self, job_id: str) -> Statement:
+        return parse_statement(parse_receipt(self.receipt(job_id))[0].payload)
+
+    def trust(self) -> TrustRoot:
+        chain, provider = self.lab.chain, self.lab.people.provider.address
+        public = self.keys.public()
+        key = TrustedKey(public.p256, public.signer, public.ed25519, 0, 0, None, revoked=False)
+        anchors = tuple(
+            Anchor(a.size, a.root, a.block.number, a.block.hash, a.block.time, a.tx_hash)
+            for a in chain.list_anchors(provider)
+        )
+        deployment = chain.deployment
+        return TrustRoot(
+            1,
+            deployment.chain_id,
+            deployment.escrow,
+            provider,
+            self.lab.services.identity.origin,
+            (key,),
+            anchors,
+        )
+
+    def verify(self, job_id: str, artifacts: dict[str, bytes]) -> Statement:
+        proof = self.lab.client.get(f"/v1/jobs/{job_id}/proof").data
+        digests = {name: sha256(data) for name, data in artifacts.items()}
+        return verify_receipt(self.receipt(job_id), proof, self.trust(), digests).statement
+
+
+@pytest.fixture
+def hospital(lab: Lab, engine: DockerEngine, image_digest: str) -> Hospital:
+    keys = SigningKeys.generate(lab.chain.chain_id)
+    identity, database = lab.services.identity, lab.database
+    judge = Judge(identity, database, lab.blobs, lab.chain, engine)
+    registrar = Registrar(identity, database, keys, clock=lambda: lab.now)
+    place = Workplace(lab.home / "work", f"test-{lab.home.name}"[:60], lambda: lab.settings, lambda: lab.now)
+    return Hospital(
+        lab=lab,
+        clerk=Clerk(database, lab.chain, judge, registrar, clock=lambda: lab.now),
+        runner=Runner(database, lab.blobs, engine, judge, registrar, workplace=place),
+        notary=Notary(identity, database, lab.chain, keys=keys, sender=lab.people.provider),
+        judge=judge,
+        keys=keys,
+        image=image_digest,
+    )
+
+
+# The way of an honest job
+
+
+def test_a_paid_job_is_released_to_its_scientist_receipted_anchored_and_paid_to_the_owner(
+    hospital: Hospital,
+) -> None:
+    key = create_result_key()
+    job = hospital.run(result_key=base64.b64encode(key.public).decode())
+    assert (job.state, job.code, job.attempt) == (State.RELEASED, "released", 1)
+    sealed = hospital.lab.read(hospital.lab.people.scientist, f"/v1/jobs/{job.job_id}/release").data
+    files = open_release(sealed, key.private, job.job_id)
+    assert json.loads(files["metrics.json"]) == {"loss": 0.1235}
+    assert set(files) == {"model.safetensors", "metrics.json"}
+    statement = hospital.verify(job.job_id, files)
+    assert statement.is_released
+    assert statement.facts.job.consumer == hospital.lab.people.scientist.address.lower()
+    assert hospital.order_status(job.job_id) is OrderStatus.SETTLED
+    token = hospital.lab.chain.deployment.payment_token or ""
+    owner, provider = hospital.lab.people.owner.address, hospital.lab.people.provider.address
+    assert hospital.lab.chain.escrow_balance(token, owner) == PRICE * 9 // 10
+    assert hospital.lab.chain.escrow_balance(token, provider) == PRICE // 10
+    assert list((hospital.lab.home / "work").iterdir()) == []
+
+
+def test_a_release_is_kept_encrypted_and_opens_with_the_signed_key_only(hospital: Hospital) -> None:
+    job = hospital.run()
+    blobs = [
+        path.read_bytes()
+        for path in (hospital.lab.home / "provider" / "artifacts").rglob("*")
+        if path.is_file()
+    ]
+    assert not any(b'"data_offsets"' in blob and b"F32" in blob and b"train" not in blob for blob in blobs)
+    assert job.release is not None
+
+
+def test_the_owner_reads_the_log_and_the_scientist_does_not(hospital: Hospital) -> None:
+    job = hospital.run(HONEST + "print('hello owner')\n")
+    path = f"/v1/jobs/{job.job_id}/log"
+    assert b"hello owner" in hospital.lab.read(hospital.lab.people.owner, path).data
+    assert hospital.lab.read(hospital.lab.people.scientist, path).status_code == 404
+
+
+# Nothing runs that may not
+
+
+def test_a_purpose_that_the_policy_does_not_allow_is_refused_before_anything_is_paid(
+    hospital: Hospital,
+) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle, purpose="DUO:0000043")
+    hospital.clerk.turn()
+    job = hospital.job(job_id)
+    assert (job.state, job.message) == (State.REFUSED, "refused by rule purpose-allowed")
+    hospital.notary.turn()
+    statement = hospital.verify(job_id, {})
+    assert (statement.facts.egress.verdict, statement.facts.egress.outcome) == ("WITHHELD", "refused")
+    assert statement.facts.job.order is None
+
+
+def test_a_job_waits_for_approval_with_the_next_step_in_words_and_goes_on_when_it_is_there(
+    hospital: Hospital,
+) -> None:
+    asset, bundle = hospital.lab.add_dataset(), hospital.bundle()
+    hospital.lab.upload(bundle)
+    job_id = hospital.submit(asset, bundle)
+    hospital.clerk.turn()
+    view = hospital.lab.read(hospital.lab.people.scientist, f"/v1/jobs/{job_id}").json or {}
+    assert view["message"] == f"waiting for the owner to approve algorithm {bundle.digest}"
+    assert "sealroom algorithm request" in view["next_step"]
+    hospital.lab.approve(asset, bundle)
+    hospital.clerk.turn()
+    assert hospital.job(job_id).code == "awaiting-order"
+
+
+def test_nothing_runs_unpaid(hospital: Hospital) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle)
+    hospital.work()
+    assert (hospital.job(job_id).state, hospital.job(job_id).code) == (State.WAITING, "awaiting-order")
+
+
+def test_hole_4_an_order_of_somebody_else_or_for_another_job_pays_nothing(hospital: Hospital) -> None:
+    asset, bundle = hospital.accepted()
+    mine, other = hospital.submit(asset, bundle), hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, mine, who=hospital.lab.people.stranger)
+    hospital.pay(asset, bundle, other)
+    hospital.clerk.turn()
+    assert hospital.job(mine).code == "awaiting-order"
+    assert hospital.job(other).state is State.QUEUED
+
+
+def test_hole_4_a_used_order_runs_nothing(hospital: Hospital) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, job_id)
+    order = hospital.lab.chain.find_order(bytes.fromhex(job_id), hospital.lab.people.scientist.address)
+    hospital.lab.chain.refund(order.order_id if order else b"", sender=hospital.lab.people.provider)
+    hospital.clerk.turn()
+    assert (hospital.job(job_id).state, hospital.job(job_id).code) == (State.REFUSED, "order-used")
+
+
+def test_hole_4_an_order_for_another_dataset_is_refused_and_refunded(hospital: Hospital) -> None:
+    asset, bundle = hospital.accepted()
+    cheap = hospital.lab.add_dataset()
+    hospital.lab.approve(cheap, bundle)
+    job_id = hospital.submit(asset, bundle)
+    hospital.pay(cheap, bundle, job_id)
+    hospital.work()
+    assert (hospital.job(job_id).state, hospital.job(job_id).code) == (State.REFUSED, "order-mismatch")
+    assert hospital.order_status(job_id) is OrderStatus.REFUNDED
+
+
+def retire(hospital: Hospital, asset: Asset, _bundle: Bundle) -> None:
+    hospital.lab.chain.retire(asset.token_id, sender=hospital.lab.people.owner)
+
+
+def revoke(hospital: Hospital, asset: Asset, bundle: Bundle) -> None:
+    hospital.lab.chain.revoke(asset.token_id, parse_digest(bundle.digest), sender=hospital.lab.people.owner)
+
+
+def change_policy(hospital: Hospital, asset: Asset, _bundle: Bundle) -> None:
+    hospital.lab.chain.set_policy(asset.token_id, b"\x01" * 32, sender=hospital.lab.people.owner)
+
+
+def let_approval_expire(hospital: Hospital, _asset: Asset, _bundle: Bundle) -> None:
+    hospital.lab.clock[0] += 2 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (retire, "asset-active"),
+        (revoke, "algorithm-approved"),
+        (change_policy, "policy-current"),
+        (let_approval_expire, "algorithm-approved"),
+    ],
+)
+def test_hole_7_what_is_withdrawn_after_payment_does_not_run_and_is_refunded(
+    hospital: Hospital, change: Callable[[Hospital, Asset, Bundle], None], rule: str
+) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle, expiry=hospital.lab.now + 10 * 86_400)
+    hospital.pay(asset, bundle, job_id)
+    hospital.clerk.turn()
+    assert hospital.job(job_id).state is State.QUEUED
+    change(hospital, asset, bundle)
+    hospital.runner.turn()
+    hospital.notary.turn()
+    assert (hospital.job(job_id).state, hospital.job(job_id).message) == (
+        State.REFUSED,
+        f"refused by rule {rule}",
+    )
+    assert hospital.order_status(job_id) is OrderStatus.REFUNDED
+
+
+def test_an_unpaid_request_that_expires_is_refused(hospital: Hospital) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle)
+    hospital.lab.clock[0] += 3601
+    hospital.clerk.turn()
+    assert hospital.job(job_id).message == "refused by rule request-current"
+
+
+def test_an_order_that_leaves_no_time_to_run_is_refused_and_refunded(
+    hospital: Hospital, anvil: LocalChain
+) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle, expiry=hospital.lab.now + 86_400)
+    hospital.pay(asset, bundle, job_id)
+    travel(anvil, 3590)
+    hospital.work()
+    assert hospital.job(job_id).code == "order-deadline"
+    assert hospital.order_status(job_id) is OrderStatus.REFUNDED
+
+
+def test_data_that_changed_since_registration_is_not_used_and_the_money_comes_back(
+    hospital: Hospital,
+) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, job_id)
+    (Path(hospital.lab.settings.data_root) / "wards.csv").write_text(CSV + "99,1\n")
+    hospital.work()
+    assert (hospital.job(job_id).state, hospital.job(job_id).code) == (State.FAILED, "dataset-changed")
+    assert hospital.order_status(job_id) is OrderStatus.REFUNDED
+    assert hospital.statement(job_id).facts.run is None
+
+
+def test_a_bundle_that_changed_in_the_store_is_not_used(hospital: Hospital) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, job_id)
+    record = hospital.lab.database.catalogue.find_algorithm(bundle.digest)
+    name = parse_digest(record.blob if record else "").hex()
+    (hospital.lab.home / "provider" / "artifacts" / name[:2] / name[2:]).write_bytes(b"{}")
+    hospital.work()
+    assert hospital.job(job_id).message == "refused by rule algorithm-unchanged"
+    assert hospital.order_status(job_id) is OrderStatus.REFUNDED
+
+
+# What an algorithm can do wrong
+
+
+@pytest.mark.parametrize(
+    ("source", "state", "code"),
+    [
+        ("raise SystemExit(7)", State.FAILED, "algorithm-failed"),
+        ("while True: pass", State.FAILED, "timeout"),
+        (
+            "x = [bytearray(2**24) for _ in range(200)]; [b.extend(b'1') for b in x]",
+            State.FAILED,
+            "out-of-memory",
+        ),
+        ("print('nothing')", State.WITHHELD, "withheld"),
+        (HONEST + "out.joinpath('rows.csv').write_text(str(rows))", State.WITHHELD, "withheld"),
+        (
+            HONEST + f"out.joinpath('model.safetensors').write_bytes({pickle.dumps({'w': [1.0]})!r})",
+            State.WITHHELD,
+            "withheld",
+        ),
+        (
+            HONEST
+            + "out.joinpath('metrics.json').unlink(); os.symlink('/data/inputs', out / 'metrics.json')",
+            State.WITHHELD,
+            "withheld",
+        ),
+    ],
+    ids=["crashes", "hangs", "fills memory", "writes nothing", "undeclared file", "pickle", "symbolic link"],
+)
+def test_holes_15_16_and_18_a_bad_run_releases_nothing_says_only_why_and_is_paid_for(
+    hospital: Hospital, source: str, state: State, code: str
+) -> None:
+    job = hospital.run(source)
+    assert (job.state, job.code) == (state, code)
+    assert job.release is None
+    assert (
+        hospital.lab.read(hospital.lab.people.scientist, f"/v1/jobs/{job.job_id}/release").status_code == 409
+    )
+    assert hospital.order_status(job.job_id) is OrderStatus.SETTLED
+    statement = hospital.verify(job.job_id, {})
+    assert not statement.is_released
+
+
+def test_hole_18_a_public_receipt_holds_no_digest_or_size_that_the_algorithm_chose(
+    hospital: Hospital,
+) -> None:
+    guess = b'{"loss": 4.2, "patient": "seventeen"}'
+    job = hospital.run(HONEST + f"out.joinpath('metrics.json').write_bytes({guess!r}); print('printed')")
+    assert job.state is State.WITHHELD
+    text = json.dumps(hospital.statement(job.job_id).document)
+    assert sha256(guess).hex() not in text
+    assert sha256(b"printed\n").hex() not in text
+    assert f'"{len(guess)}"' not in text
+    run = hospital.statement(job.job_id).facts.run
+    assert run is not None
+    assert (
+        run.started % 10
+        == run.finished % 10
+        == run.peak_memory_bytes % 2**26
+        == run.bytes_written % 2**20
+        == 0
+    )
+
+
+def test_hole_18_the_unrounded_metrics_have_no_digest_in_the_receipt(hospital: Hospital) -> None:
+    job = hospital.run()
+    assert job.state is State.RELEASED
+    raw = json.dumps({"loss": 0.12345678}).encode()
+    assert sha256(raw).hex() not in json.dumps(hospital.statement(job.job_id).document)
+
+
+# Stopping and going on
+
+
+def test_a_waiting_job_is_cancelled_with_a_receipt_and_a_queued_one_gets_its_money_back(
+    hospital: Hospital,
+) -> None:
+    asset, bundle = hospital.accepted()
+    waiting, queued = hospital.submit(asset, bundle), hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, queued)
+    hospital.clerk.turn()
+    for job_id in (waiting, queued):
+        hospital.lab.act(hospital.lab.people.scientist, "job.cancel", {"job_id": job_id})
+    hospital.work()
+    assert hospital.job(waiting).state is hospital.job(queued).state is State.CANCELLED
+    assert hospital.order_status(queued) is OrderStatus.REFUNDED
+    assert hospital.statement(waiting).facts.egress.outcome == "cancelled"
+
+
+def test_the_owner_can_stop_a_job_while_it_runs(hospital: Hospital) -> None:
+    asset, bundle = hospital.accepted("import time; time.sleep(60)")
+    job_id = hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, job_id)
+    hospital.clerk.turn()
+    moved = hospital.lab.database.jobs.move
+
+    def move_then_cancel(*arguments: Any, **options: Any) -> bool:
+        done = moved(*arguments, **options)
+        if options["code"] == "sealed-run":
+            hospital.lab.act(hospital.lab.people.owner, "job.cancel", {"job_id": job_id})
+        return done
+
+    hospital.lab.database.jobs.move = move_then_cancel  # type: ignore[method-assign] # the moment is what matters
+    hospital.runner.turn()
+    hospital.notary.turn()
+    assert hospital.job(job_id).state is State.CANCELLED
+    assert hospital.order_status(job_id) is OrderStatus.REFUNDED
+
+
+def test_while_the_chain_is_away_jobs_wait_and_say_so_and_go_on_by_themselves(hospital: Hospital) -> None:
+    asset, bundle = hospital.accepted()
+    waiting, queued = hospital.submit(asset, bundle), hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, queued)
+    hospital.clerk.turn()
+    away = ChainClient.connect("http://127.0.0.1:1", hospital.lab.chain.deployment)
+    hospital.judge._chain = hospital.clerk._chain = away
+    for _ in range(3):
+        hospital.lab.clock[0] += 11
+        hospital.clerk.turn()
+        assert hospital.runner.turn() is False
+    assert hospital.job(waiting).code == hospital.job(queued).code == "chain-unreachable"
+    assert (hospital.lab.client.get("/v1/health").json or {})["chain"] == "unreachable"
+    steps = hospital.lab.database.jobs.timeline(queued)
+    assert [step.code for step in steps].count("chain-unreachable") == 1
+    hospital.judge._chain = hospital.clerk._chain = hospital.lab.chain
+    hospital.work()
+    assert hospital.job(queued).state is State.RELEASED
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_while_the_engine_is_away_jobs_wait_and_no_attempt_is_counted(hospital: Hospital) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, job_id)
+    hospital.clerk.turn()
+    there = hospital.judge._engine
+    hospital.judge._engine = DockerEngine(NO_ENGINE)
+    for _ in range(5):
+        assert hospital.runner.turn() is False
+    assert (hospital.job(job_id).code, hospital.job(job_id).attempt) == ("engine-unreachable", 0)
+    hospital.judge._engine = there
+    hospital.work()
+    assert hospital.job(job_id).state is State.RELEASED
+
+
+def test_hole_21_a_worker_that_was_stopped_runs_the_job_again_and_receipts_it_once(
+    hospital: Hospital,
+) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, job_id)
+    hospital.clerk.turn()
+    jobs = hospital.lab.database.jobs
+    jobs.claim(now=hospital.lab.now, message="")
+    jobs.move(
+        job_id, State.RUNNING, State.RUNNING, code="sealed-run", message="", now=hospital.lab.now, attempt=1
+    )
+    (hospital.lab.home / "work" / "left").mkdir(parents=True)
+    hospital.runner.recover()
+    assert (hospital.job(job_id).state, hospital.job(job_id).code) == (State.QUEUED, "restarted")
+    hospital.work()
+    assert (hospital.job(job_id).state, hospital.job(job_id).attempt) == (State.RELEASED, 2)
+    assert hospital.lab.database.ledger.size() == 1
+
+
+def test_a_job_that_never_gets_through_ends_with_a_refund(hospital: Hospital) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, job_id)
+    hospital.clerk.turn()
+    jobs = hospital.lab.database.jobs
+    for attempt in range(1, 4):
+        jobs.claim(now=hospital.lab.now, message="")
+        jobs.move(job_id, State.RUNNING, State.RUNNING, code="sealed-run", message="", now=0, attempt=attempt)
+        hospital.runner.recover()
+    hospital.work()
+    assert (hospital.job(job_id).state, hospital.job(job_id).code) == (State.FAILED, "too-many-attempts")
+    assert hospital.order_status(job_id) is OrderStatus.REFUNDED
+
+
+def test_hole_21_an_anchor_that_was_mined_before_a_crash_is_found_and_not_paid_twice(
+    hospital: Hospital,
+) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, job_id)
+    hospital.clerk.turn()
+    hospital.runner.turn()
+    checkpoint = hospital.notary._due_checkpoint()
+    order = hospital.lab.chain.find_order(bytes.fromhex(job_id), hospital.lab.people.scientist.address)
+    assert checkpoint is not None
+    assert order is not None
+    mined = hospital.lab.chain.anchor_and_settle(
+        checkpoint.size, checkpoint.root, [order.order_id], [], sender=hospital.lab.people.provider
+    )
+    hospital.notary.turn()
+    assert hospital.lab.database.ledger.get_checkpoint(1).tx_hash == mined.tx_hash
+    assert hospital.notary.turn() is False
+    token = hospital.lab.chain.deployment.payment_token or ""
+    assert hospital.lab.chain.escrow_balance(token, hospital.lab.people.owner.address) == PRICE * 9 // 10
+
+
+def test_hole_22_a_root_on_chain_that_this_log_never_had_stops_the_notary(hospital: Hospital) -> None:
+    asset, bundle = hospital.accepted()
+    hospital.submit(asset, bundle, purpose="DUO:0000043")
+    hospital.lab.chain.anchor(1, b"\x07" * 32, sender=hospital.lab.people.provider)
+    hospital.clerk.turn()
+    with pytest.raises(ForeignAnchorError):
+        hospital.notary.turn()
+
+
+def test_a_late_refund_by_the_scientist_does_not_block_the_batch(
+    hospital: Hospital, anvil: LocalChain
+) -> None:
+    job_ids = []
+    asset, bundle = hospital.accepted()
+    for _ in range(2):
+        job_ids.append(hospital.submit(asset, bundle))
+        hospital.pay(asset, bundle, job_ids[-1])
+    hospital.clerk.turn()
+    hospital.runner.turn()
+    hospital.runner.turn()
+    travel(anvil, 4000)
+    order = hospital.lab.chain.find_order(bytes.fromhex(job_ids[0]), hospital.lab.people.scientist.address)
+    hospital.lab.chain.refund(order.order_id if order else b"", sender=hospital.lab.people.scientist)
+    hospital.notary.turn()
+    assert [hospital.order_status(job_id) for job_id in job_ids] == [
+        OrderStatus.REFUNDED,
+        OrderStatus.SETTLED,
+    ]
+    assert digest_of(hospital.receipt(job_ids[0])) != digest_of(hospital.receipt(job_ids[1]))
