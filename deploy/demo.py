@@ -10,6 +10,7 @@ Every step is a `sealroom` command as a person would type it; this file adds not
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import secrets
 import shlex
@@ -56,7 +57,10 @@ class Stage:
         if show:
             print(f"$ sealroom {shlex.join([*identity, *words])}", flush=True)
         done = subprocess.run(
-            [str(COMMAND), "--json", *settings, *identity, *words], stdout=subprocess.PIPE, text=True, check=False
+            [str(COMMAND), "--json", *settings, *identity, *words],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
         )
         if done.returncode:
             print(done.stdout, file=sys.stderr)
@@ -98,7 +102,17 @@ def register(stage: Stage) -> dict[str, Any]:
 
 def ask_and_approve(stage: Stage, asset_id: str, image: str) -> dict[str, Any]:
     """Have the scientist ask and the owner read and approve; return the approval."""
-    words = ["algorithm", "request", str(ALGORITHM), "--image", image, "--dataset", asset_id, "--purpose", PURPOSE]
+    words = [
+        "algorithm",
+        "request",
+        str(ALGORITHM),
+        "--image",
+        image,
+        "--dataset",
+        asset_id,
+        "--purpose",
+        PURPOSE,
+    ]
     asked = stage.run(*words, person="scientist")
     stage.run("dataset", "requests", person="owner")
     code = stage.run("algorithm", "show", asked["algorithm"], "--file", "train.py", person="owner")
@@ -140,8 +154,6 @@ def gas_used(rpc_url: str, tx_hash: str) -> int:
 
 def read_runtime(receipt: Path) -> str:
     """Return the runtime that the receipt names."""
-    import base64
-
     envelope = json.loads(receipt.read_text())
     statement = json.loads(base64.b64decode(envelope["payload"]))
     return str(statement["predicate"]["sandbox"]["runtime"])
@@ -167,7 +179,9 @@ def play(image: str) -> None:
         stage.run("down", "--keep-chain")
     offline = [str(COMMAND), "receipt", "verify", str(receipt)]
     offline += ["--artifact", str(RESULT / "model.safetensors"), "--trust", str(TRUST)]
-    with stage.act("verify", "The auditor verifies, offline" + ("" if was_running else ", with the provider stopped")):
+    with stage.act(
+        "verify", "The auditor verifies, offline" + ("" if was_running else ", with the provider stopped")
+    ):
         verify(offline)
     stage.seconds["total"] = round(time.monotonic() - begun, 2)
     summary = {

