@@ -14,7 +14,7 @@ CliError
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 
 import click
@@ -169,16 +169,17 @@ def job_exit_code(state: str) -> ExitCode:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as it is told: what a script reads and what a person reads."""
+    """An error as it is told: what a script reads and what a person reads. `details` are a checklist's, where there is one."""
 
     code: str
     message: str
     remedy: str
     exit_code: ExitCode
+    details: Mapping[str, object] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """Return the document that `--json` prints in place of the data."""
-        return {"error": {"code": self.code, "message": self.message, "remedy": self.remedy}}
+        return {"error": {"code": self.code, "message": self.message, "remedy": self.remedy}, **self.details}
 
 
 def describe_error(error: BaseException) -> Problem:
@@ -191,7 +192,15 @@ def describe_error(error: BaseException) -> Problem:
     if code is ExitCode.BUG and not isinstance(error, ApiError):
         return Problem("bug", f"this is a bug in sealroom: {type(error).__name__}: {error}", "", code)
     name = str(getattr(error, "code", "") or "system")
-    return Problem(name, str(error), str(getattr(error, "remedy", "")), code)
+    return Problem(name, str(error), str(getattr(error, "remedy", "")), code, _verification_details(error))
+
+
+def _verification_details(error: BaseException) -> dict[str, object]:
+    """Return verdict, failed step and checklist of a verification that failed; nothing for any other error."""
+    if not hasattr(error, "verdict") or not hasattr(error, "steps"):
+        return {}
+    steps = [asdict(step) for step in error.steps]
+    return {"verdict": str(error.verdict), "step": getattr(error, "step", ""), "steps": steps}
 
 
 def _usage_remedy(error: click.ClickException) -> str:

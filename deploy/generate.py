@@ -36,7 +36,9 @@ def main() -> None:
     arguments = parser.parse_args()
     stale = [name for name, make in DOCUMENTS.items() if not is_current(ROOT / name, make())]
     if arguments.check:
-        sys.exit(f"generate: not what its source makes: {', '.join(stale)}; run make generate" if stale else 0)
+        sys.exit(
+            f"generate: not what its source makes: {', '.join(stale)}; run make generate" if stale else 0
+        )
     for name in stale:
         (ROOT / name).write_bytes(DOCUMENTS[name]())
         print(f"wrote {name}")

@@ -196,7 +196,6 @@ FACTS = st.builds(
         TEXT,
         TEXT,
         NUMBERS,
-        st.booleans(),
     ),
     st.builds(AlgorithmFacts, TEXT, st.none() | NUMBERS, NUMBERS, NUMBERS, NUMBERS),
     st.none() | st.builds(ApprovalFacts, NUMBERS, NUMBERS, st.none() | NUMBERS),
