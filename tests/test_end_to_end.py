@@ -1,0 +1,315 @@
+"""The main job through the real command, API, chain, worker and container, as the people do it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+PURPOSE = "DUO:0000006"
+PATIENCE_S = 120
+SLOW = "import time; time.sleep(4)\n"
+TINY_MANIFEST = """\
+name: tiny
+version: "1"
+main: train.py
+entrypoint: python3 $ALGO
+image: IMAGE
+parameters: {type: object}
+outputs:
+  metrics: {values: [{name: loss, min: 0, max: 10, digits: 3}]}
+"""
+TINY = (
+    "import json, pathlib; pathlib.Path('/data/outputs/metrics.json').write_text(json.dumps({'loss': 0.5}))\n"
+)
+
+
+@dataclass(slots=True)
+class Stack:
+    """A home folder, and the command that people type in it."""
+
+    home: Path
+    image: str
+    asset_id: str = ""
+
+    def run(self, *words: str, person: str = "", expect: int = 0, json_out: bool = True) -> Any:
+        command = [sys.executable, "-m", "cli", "--home", str(self.home)]
+        command += ["--password-file", str(self.home / "password")]
+        command += ["--json"] if json_out else []
+        command += ["--as", person] if person else []
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("SEALROOM")}
+        done = subprocess.run(
+            [*command, *words],
+            cwd=ROOT,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == expect, f"{words} ended {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout) if json_out else done.stdout
+
+    def offer(self, name: str = "wdbc.csv") -> str:
+        words = [
+            "dataset",
+            "add",
+            name,
+            "--name",
+            name,
+            "--policy",
+            str(EXAMPLES / "breast_cancer/policy.yaml"),
+        ]
+        return str(self.run(*words, "--price", "5", person="owner")["asset_id"])
+
+    def bundle(self, source: str = TINY, *, name: str = "tiny") -> Path:
+        folder = self.home / "bundles" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "algorithm.yaml").write_text(TINY_MANIFEST)
+        (folder / "train.py").write_text(source)
+        return folder
+
+    def ask(self, folder: Path) -> str:
+        words = ["algorithm", "request", str(folder), "--image", self.image, "--dataset", self.asset_id]
+        return str(self.run(*words, "--purpose", PURPOSE, person="scientist")["algorithm"])
+
+    def approved(self, folder: Path) -> str:
+        algorithm = self.ask(folder)
+        self.run("dataset", "approve", algorithm, "--dataset", self.asset_id, person="owner")
+        return algorithm
+
+    def job_file(self, algorithm: str, **changes: Any) -> str:
+        values = {"dataset": self.asset_id, "algorithm": algorithm, "purpose": PURPOSE, "max_price": "5"}
+        path = self.home / "job.yaml"
+        path.write_text(json.dumps(values | {"parameters": {}} | changes))
+        return str(path)
+
+    def submit(self, algorithm: str, *, expect: int = 0, wait: bool = True, **changes: Any) -> Any:
+        words = ["job", "submit", self.job_file(algorithm, **changes), *(["--wait"] if wait else [])]
+        return self.run(*words, person="scientist", expect=expect)
+
+    def job(self, job_id: str) -> Any:
+        return self.run("job", "status", job_id, person="scientist")
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline, "what was waited for did not come"
+            time.sleep(0.3)  # between two looks at a condition
+
+    def kill(self, part: str, number: signal.Signals = signal.SIGKILL) -> None:
+        os.kill(json.loads((self.home / "run" / f"{part}.json").read_text())["pid"], number)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, image_digest: str) -> Iterator[Stack]:
+    home = tmp_path_factory.mktemp("home")
+    (home / "password").write_text("correct horse battery\n")
+    (home / "data").mkdir()
+    (home / "data" / "wdbc.csv").write_bytes((EXAMPLES / "breast_cancer/wdbc.csv").read_bytes())
+    found = Stack(home, image_digest)
+    found.run("up")
+    try:
+        for person in ("owner", "scientist", "stranger"):
+            found.run("account", "new", person)
+        found.run("provider", "allow-owner", "owner")
+        for person in ("owner", "scientist"):
+            found.run("account", "fund", person)
+        found.asset_id = found.offer()
+        yield found
+    finally:
+        found.run("down")
+
+
+@pytest.mark.parametrize("example", ["torch_mlp", "logistic_regression"])
+def test_the_main_job_from_registration_to_a_receipt_that_is_verified_with_everything_stopped(
+    stack: Stack, tmp_path: Path, example: str
+) -> None:
+    algorithm = stack.approved(EXAMPLES / "algorithms" / example)
+    code = stack.run("algorithm", "show", algorithm, "--file", "train.py", person="owner", json_out=False)
+    assert "safetensors" in code
+    job = stack.submit(algorithm, parameters={"seed": 1})
+    assert (job["state"], job["terminal"]) == ("released", True)
+    assert job["anchor_tx"]
+    result = tmp_path / "result"
+    stack.run("job", "fetch", job["job_id"], "--output", str(result), person="scientist")
+    metrics = json.loads((result / "metrics.json").read_text())
+    assert metrics["accuracy"] > 0.9
+    trust = tmp_path / "provider-keys.json"
+    stack.run("provider", "trust", "--output", str(trust), person="owner")
+    rpc_url = next(part["url"] for part in stack.run("status")["parts"] if part["part"] == "chain")
+    deployment = str(stack.home / "chain" / "deployment.json")
+    verify = [
+        "receipt",
+        "verify",
+        str(result / "receipt.jsonl"),
+        "--artifact",
+        str(result / "model.safetensors"),
+    ]
+    on_chain = stack.run(*verify, "--rpc", rpc_url, "--deployment", deployment)
+    assert on_chain["verdict"] == "verified"
+    assert on_chain["steps"][-1]["result"] == "passed"
+    stack.run("down")
+    assert stack.run(*verify, "--trust", str(trust))["verdict"] == "verified"
+    for name, step in (
+        ("receipt.jsonl", {"read receipt", "p-256 signature", "secp256k1 signature", "know the keys"}),
+        ("receipt.tlog-proof", {"read proof", "checkpoint signature", "entry included"}),
+        ("model.safetensors", {"artefact digests"}),
+    ):
+        original = (result / name).read_bytes()
+        for position in (0, len(original) // 2, len(original) - 1):
+            flipped = bytearray(original)
+            flipped[position] ^= 1
+            (result / name).write_bytes(flipped)
+            answer = stack.run(*verify, "--trust", str(trust), expect=4)
+            failed = [entry["name"] for entry in answer["steps"] if entry["result"] == "failed"]
+            assert len(failed) == 1
+            assert set(failed) <= step, (name, position, failed)
+        (result / name).write_bytes(original)
+    stack.run("up")
+
+
+def test_hole_21_a_worker_killed_in_the_middle_of_a_run_finishes_it_after_the_next_start_and_once(
+    stack: Stack,
+) -> None:
+    algorithm = stack.approved(stack.bundle(SLOW + TINY, name="slow"))
+    job = stack.submit(algorithm, wait=False)
+    stack.wait_for(lambda: bool(stack.job(job["job_id"])["code"] == "sealed-run"))
+    stack.kill("worker")
+    stack.run("status", expect=5)
+    stack.run("up")
+    stack.wait_for(lambda: bool(stack.job(job["job_id"])["anchor_tx"]))
+    ended = stack.job(job["job_id"])
+    assert (ended["state"], ended["attempt"]) == ("released", 2)
+    assert [step["code"] for step in ended["timeline"]].count("restarted") == 1
+    assert [step["state"] for step in ended["timeline"]].count("released") == 1
+
+
+def test_a_chain_that_goes_away_during_a_run_gets_the_receipt_when_it_is_back(
+    stack: Stack, tmp_path: Path
+) -> None:
+    algorithm = stack.approved(stack.bundle(SLOW + TINY, name="slow"))
+    job = stack.submit(algorithm, wait=False)
+    stack.wait_for(lambda: bool(stack.job(job["job_id"])["code"] == "sealed-run"))
+    stack.kill("chain", signal.SIGTERM)
+    stack.wait_for(lambda: bool(stack.job(job["job_id"])["terminal"]))
+    assert stack.job(job["job_id"])["anchor_tx"] is None
+    stack.run("job", "submit", stack.job_file(algorithm), person="scientist", expect=5)
+    stack.run("up")
+    stack.wait_for(lambda: bool(stack.job(job["job_id"])["anchor_tx"]))
+    fetched = stack.run("job", "fetch", job["job_id"], "--output", str(tmp_path / "r"), person="scientist")
+    assert fetched["outcome"] == "released"
+
+
+def test_an_algorithm_that_nobody_approved_is_not_paid_for_and_can_be_continued_once_it_is(
+    stack: Stack,
+) -> None:
+    algorithm = stack.ask(stack.bundle(TINY + "# waits for approval\n", name="patient"))
+    before = stack.run("wallet", "balance", person="scientist")
+    refused = stack.submit(algorithm, wait=False, expect=3)
+    assert stack.run("wallet", "balance", person="scientist") == before
+    job_id = refused["error"]["job_id"] if "job_id" in refused.get("error", {}) else None
+    waiting = [
+        job for job in stack.run("job", "list", person="scientist")["jobs"] if job["state"] == "waiting"
+    ]
+    assert waiting[-1]["message"] == f"waiting for the owner to approve algorithm {algorithm}"
+    stack.run("dataset", "approve", algorithm, "--dataset", stack.asset_id, person="owner")
+    resumed = stack.run("job", "resume", job_id or waiting[-1]["job_id"], "--wait", person="scientist")
+    assert resumed["state"] == "released"
+
+
+def test_a_disallowed_purpose_is_denied_before_payment_with_a_receipt(stack: Stack, tmp_path: Path) -> None:
+    algorithm = stack.approved(stack.bundle())
+    stack.submit(algorithm, expect=3, purpose="DUO:0000043")
+    refused = [
+        job for job in stack.run("job", "list", person="scientist")["jobs"] if job["state"] == "refused"
+    ]
+    assert refused[-1]["order_tx"] is None
+    stack.wait_for(lambda: bool(stack.job(refused[-1]["job_id"])["anchor_tx"]))
+    words = ["job", "fetch", refused[-1]["job_id"], "--output", str(tmp_path / "r")]
+    stack.run(*words, person="scientist", expect=3)
+    envelope = json.loads((tmp_path / "r" / "receipt.jsonl").read_text())
+    statement = json.loads(base64.b64decode(envelope["payload"]))
+    assert statement["predicate"]["egress"]["outcome"] == "refused"
+    assert statement["predicate"]["egress"]["rule"] == "purpose-allowed"
+
+
+def test_withheld_and_failed_jobs_end_with_exit_code_6(stack: Stack) -> None:
+    undeclared = TINY + "pathlib.Path('/data/outputs/rows.csv').write_text('1,2')\n"
+    withheld = stack.approved(stack.bundle(undeclared, name="leaky"))
+    stack.submit(withheld, expect=6)
+    failed = stack.approved(stack.bundle("raise SystemExit(1)\n", name="broken"))
+    stack.submit(failed, expect=6)
+
+
+def test_somebody_without_money_gets_a_denial_and_no_job_runs(stack: Stack) -> None:
+    algorithm = stack.approved(stack.bundle())
+    stack.run("account", "fund", "stranger", "--tokens", "0")
+    folder = str(stack.bundle())
+    words = ["algorithm", "request", folder, "--image", stack.image, "--dataset", stack.asset_id]
+    stack.run(*words, "--purpose", PURPOSE, person="stranger")
+    stack.run("job", "submit", stack.job_file(algorithm), person="stranger", expect=3)
+    assert all(job["state"] == "waiting" for job in stack.run("job", "list", person="stranger")["jobs"])
+
+
+def test_a_changed_dataset_is_noticed_the_scientist_gets_the_money_back_and_the_owner_can_offer_it_anew(
+    stack: Stack,
+) -> None:
+    data = stack.home / "data" / "wdbc.csv"
+    original = data.read_bytes()
+    algorithm = stack.approved(stack.bundle())
+    before = stack.run("wallet", "balance", person="scientist")
+    try:
+        data.write_bytes(original + original.splitlines(keepends=True)[-1])
+        answer = stack.submit(algorithm, expect=6)
+        assert answer
+    finally:
+        data.write_bytes(original)
+    changed = [
+        job
+        for job in stack.run("job", "list", person="scientist")["jobs"]
+        if job["code"] == "dataset-changed"
+    ]
+    assert len(changed) == 1
+    after = stack.run("wallet", "balance", person="scientist")
+    assert after != before  # the price came back as credit in the escrow
+    stack.run("wallet", "withdraw", person="scientist")
+    assert stack.submit(algorithm)["state"] == "released"
+
+
+def test_a_retired_dataset_takes_no_more_jobs(stack: Stack) -> None:
+    (stack.home / "data" / "old.csv").write_bytes((stack.home / "data" / "wdbc.csv").read_bytes())
+    kept, stack.asset_id = stack.asset_id, stack.offer("old.csv")
+    try:
+        algorithm = stack.approved(stack.bundle())
+        stack.run("dataset", "retire", stack.asset_id, person="owner")
+        stack.submit(algorithm, expect=3)
+    finally:
+        stack.asset_id = kept
+
+
+def test_hole_9_no_secret_stands_in_a_log_and_no_key_lies_open(stack: Stack) -> None:
+    password = (stack.home / "password").read_text().strip()
+    for log in (stack.home / "run").glob("*.log"):
+        text = log.read_text(errors="replace")
+        assert password not in text
+        assert "Bearer" not in text
+    for folder in ("keys", "provider/keys"):
+        for path in (stack.home / folder).rglob("*"):
+            if path.is_file():
+                assert path.stat().st_mode & 0o077 == 0
+    for process in ("api", "worker"):
+        pid = json.loads((stack.home / "run" / f"{process}.json").read_text())["pid"]
+        assert password not in Path(f"/proc/{pid}/cmdline").read_text()
