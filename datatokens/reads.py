@@ -150,6 +150,10 @@ class ChainReader:
         logs = self._gateway.logs(self._escrow, "Anchored", filters=filters, first=number, last=number)
         return self._anchor(logs[-1]) if logs else None
 
+    def anchored_size(self, provider: str) -> int:
+        """Return the size of a provider's newest anchored log, 0 before the first; one read of state, no event."""
+        return int(self._gateway.call(self._escrow, "getAnchor", checksum(provider))[1])
+
     def list_anchors(self, provider: str) -> list[AnchorRecord]:
         """Return every root that a provider anchored, oldest first."""
         logs = self._logs(self._escrow, "Anchored", {"provider": checksum(provider)})

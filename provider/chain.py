@@ -37,6 +37,9 @@ class Chain(Protocol):
     def get_anchor(self, provider: str) -> AnchorRecord | None:
         """Return the newest root that `provider` anchored."""
 
+    def anchored_size(self, provider: str) -> int:
+        """Return the size of that root, 0 when there is none."""
+
     def anchor_and_settle(
         self, size: int, root: bytes, ran: list[bytes], not_run: list[bytes], *, sender: LocalAccount
     ) -> TxResult:

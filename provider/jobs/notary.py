@@ -1,6 +1,8 @@
 """Anchors the log and settles orders, in one transaction, until the chain has both.
 
 What is sent is written down first; after a crash the chain is asked what it has, so nothing is anchored or paid twice.
+What the chain has lost again (a reorganisation, a local chain that was killed) is sent again. An order that the contract
+refuses holds up no receipt and no other order.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from datatokens.errors import ContractRefusedError
 from datatokens.model import AnchorRecord, OrderStatus, TxResult
 from provider.chain import Chain
 from provider.errors import ProviderError
@@ -40,6 +43,12 @@ class _Orders:
     ids: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    checkpoint: CheckpointRecord
+    settlements: list[SettlementRecord]
+
+
 class Notary:
     """The only sender of a provider's transactions."""
 
@@ -66,17 +75,30 @@ class Notary:
             ChainError: the chain can't be reached or refused; the next turn asks it again what it has.
             ForeignAnchorError: the chain and this log disagree; nothing is sent.
         """
-        checkpoint = self._due_checkpoint()
-        settlements = self._ledger.open_settlements(BATCH)
+        lost = self._find_lost()
+        checkpoint = lost.checkpoint if lost else self._due_checkpoint()
+        settlements = lost.settlements if lost else self._ledger.open_settlements(BATCH)
         if checkpoint is None and not settlements:
             return False
         orders = self._still_open(settlements)
         if checkpoint is not None:
             self._anchor(checkpoint, orders)
-        elif orders.ran or orders.not_run:
-            self._chain.settle(orders.ran, orders.not_run, sender=self._sender)
+        else:
+            self._settle(orders)
         self._ledger.mark_settled(orders.ids)
         return True
+
+    def _find_lost(self) -> _Lost | None:
+        """Return the oldest checkpoint that the chain had and has no longer, with the orders that it settled."""
+        newest = self._ledger.find_checkpoint(anchored=True)
+        if newest is None:
+            return None
+        size = self._chain.anchored_size(self._identity.address)
+        checkpoint = self._ledger.find_checkpoint_after(size) if size < newest.size else None
+        if checkpoint is None:
+            return None
+        log.warning("the chain has lost the anchor of %d receipts: it is sent again", checkpoint.size)
+        return _Lost(checkpoint, self._ledger.settlements_between(size, checkpoint.size))
 
     def _due_checkpoint(self) -> CheckpointRecord | None:
         """Return the checkpoint that is not anchored yet, signing a new one when the log has grown."""
@@ -105,19 +127,45 @@ class Notary:
     def _anchor(self, checkpoint: CheckpointRecord, orders: _Orders) -> None:
         on_chain = self._chain.get_anchor(self._identity.address)
         if on_chain is None or on_chain.size < checkpoint.size:
-            result = self._chain.anchor_and_settle(
-                checkpoint.size, checkpoint.root, orders.ran, orders.not_run, sender=self._sender
-            )
-            self._record(checkpoint, result)
+            self._record(checkpoint, self._send(checkpoint, orders))
             return
         if (on_chain.size, on_chain.root) != (checkpoint.size, checkpoint.root):
             raise ForeignAnchorError(
                 f"the chain has a root of size {on_chain.size} under this account that this log never had"
             )
         # The transaction of an earlier turn was mined, and we were stopped before we could write that down.
-        if orders.ran or orders.not_run:
-            self._chain.settle(orders.ran, orders.not_run, sender=self._sender)
+        self._settle(orders)
         self._record(checkpoint, on_chain)
+
+    def _send(self, checkpoint: CheckpointRecord, orders: _Orders) -> TxResult:
+        """Anchor and settle in one transaction; when the contract refuses an order, anchor without any, then settle."""
+        size, root = checkpoint.size, checkpoint.root
+        try:
+            return self._chain.anchor_and_settle(size, root, orders.ran, orders.not_run, sender=self._sender)
+        except ContractRefusedError:
+            if not (orders.ran or orders.not_run):
+                raise
+        result = self._chain.anchor_and_settle(size, root, [], [], sender=self._sender)
+        self._settle(orders)
+        return result
+
+    def _settle(self, orders: _Orders) -> None:
+        """Settle a batch; when the contract refuses it, one by one, leaving out those that it refuses alone."""
+        if not (orders.ran or orders.not_run):
+            return
+        try:
+            self._chain.settle(orders.ran, orders.not_run, sender=self._sender)
+        except ContractRefusedError:
+            for ran, not_run in [([item], []) for item in orders.ran] + [
+                ([], [item]) for item in orders.not_run
+            ]:
+                self._settle_alone(ran, not_run)
+
+    def _settle_alone(self, ran: list[bytes], not_run: list[bytes]) -> None:
+        try:
+            self._chain.settle(ran, not_run, sender=self._sender)
+        except ContractRefusedError as exc:
+            log.error("order 0x%s can't be ended, and is left as it is: %s", (ran + not_run)[0].hex(), exc)  # noqa: TRY400 - the cause is the contract's word
 
     def _record(self, checkpoint: CheckpointRecord, anchored: TxResult | AnchorRecord) -> None:
         leaves = self._ledger.leaf_hashes(checkpoint.size)

@@ -89,6 +89,13 @@ class LedgerStore(StorePart):
         with self._read() as session:
             return _checkpoint(session.get_one(CheckpointRow, size))
 
+    def find_checkpoint_after(self, size: int) -> CheckpointRecord | None:
+        """Return the smallest checkpoint larger than `size`."""
+        with self._read() as session:
+            query = select(CheckpointRow).where(CheckpointRow.size > size).order_by(CheckpointRow.size)
+            row = session.scalars(query).first()
+            return _checkpoint(row) if row is not None else None
+
     def mark_anchored(self, size: int, *, tx_hash: str, block: int, proofs: dict[int, str]) -> None:
         """Record that the chain has a checkpoint, with the proofs made for exactly its size."""
         with self._write() as session:
@@ -114,6 +121,17 @@ class LedgerStore(StorePart):
                 SettlementRecord(row.order_id, row.job_id, row.ran)
                 for row in session.scalars(query.limit(limit))
             ]
+
+    def settlements_between(self, first: int, last: int) -> list[SettlementRecord]:
+        """Return the orders of the receipts from index `first` to before `last`, told to the chain or not."""
+        with self._read() as session:
+            query = (
+                select(SettlementRow)
+                .join(LogEntryRow, LogEntryRow.job_id == SettlementRow.job_id)
+                .where(LogEntryRow.index >= first, LogEntryRow.index < last)
+                .order_by(SettlementRow.order_id)
+            )
+            return [SettlementRecord(row.order_id, row.job_id, row.ran) for row in session.scalars(query)]
 
     def mark_settled(self, order_ids: list[str]) -> None:
         """Record that the chain knows how these orders ended."""

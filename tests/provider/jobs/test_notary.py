@@ -1,0 +1,129 @@
+"""Anchoring and settling on a real chain, when the chain forgets and when it refuses. Jobs here are refused: none runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from datatokens.errors import ContractRefusedError
+from datatokens.localchain import LocalChain, request
+from datatokens.model import Asset, OrderStatus
+from policies.canonical import parse_digest
+from provider.jobs.clerk import Clerk
+from provider.jobs.judge import Judge
+from provider.jobs.notary import Notary
+from provider.jobs.receipting import Registrar
+from provider.receipts.keys import SigningKeys
+from sandbox.bundle import Bundle
+from sandbox.engine import DockerEngine
+from tests.chain_fixtures import PRICE
+from tests.provider_fixtures import Lab, make_bundle
+
+FORBIDDEN = "DUO:0000043"
+
+
+class StubbornChain:
+    """The real chain, whose contract refuses to end the orders named."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._chain = lab.chain
+        self.refused: set[bytes] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._chain, name)
+
+    def settle(self, ran: list[bytes], not_run: list[bytes], **more: Any) -> Any:
+        self._check(ran, not_run)
+        return self._chain.settle(ran, not_run, **more)
+
+    def anchor_and_settle(
+        self, size: int, root: bytes, ran: list[bytes], not_run: list[bytes], **more: Any
+    ) -> Any:
+        self._check(ran, not_run)
+        return self._chain.anchor_and_settle(size, root, ran, not_run, **more)
+
+    def _check(self, ran: list[bytes], not_run: list[bytes]) -> None:
+        if self.refused & {*ran, *not_run}:
+            raise ContractRefusedError("", {}, "contract: refused")
+
+
+@dataclass(slots=True)
+class Office:
+    lab: Lab
+    chain: StubbornChain
+    clerk: Clerk
+    notary: Notary
+    asset: Asset
+    bundle: Bundle
+
+    def refuse_paid_job(self) -> bytes:
+        """Have a paid job refused, and return the id of its order, which is to be refunded."""
+        lab, scientist = self.lab, self.lab.people.scientist
+        answer = lab.submit(lab.request(self.asset, self.bundle, purpose=FORBIDDEN)).json or {}
+        job_id = bytes.fromhex(answer["job_id"])
+        algorithm, deadline = parse_digest(self.bundle.digest), lab.chain.head().time + 3600
+        lab.chain.order(self.asset.token_id, algorithm, job_id, PRICE, deadline, sender=scientist)
+        self.clerk.turn()
+        order = lab.chain.find_order(job_id, scientist.address)
+        if order is None:
+            raise RuntimeError("the order isn't on the chain")
+        return order.order_id
+
+    def anchored(self) -> list[int]:
+        return [anchor.size for anchor in self.lab.chain.list_anchors(self.lab.people.provider.address)]
+
+
+@pytest.fixture
+def office(lab: Lab, engine: DockerEngine) -> Office:
+    chain: Any = StubbornChain(lab)
+    identity, database = lab.services.identity, lab.database
+    keys = SigningKeys.generate(lab.chain.chain_id)
+    registrar = Registrar(identity, database, keys, clock=lambda: lab.now)
+    judge = Judge(identity, database, lab.blobs, chain, engine)
+    asset, bundle = lab.add_dataset(), make_bundle()
+    lab.upload(bundle)
+    lab.approve(asset, bundle)
+    clerk = Clerk(database, chain, judge, registrar, clock=lambda: lab.now)
+    notary = Notary(identity, database, chain, keys=keys, sender=lab.people.provider)
+    return Office(lab, chain, clerk, notary, asset, bundle)
+
+
+def test_anchors_and_refunds_that_the_chain_has_lost_are_sent_again_oldest_first(
+    office: Office, anvil: LocalChain
+) -> None:
+    first = office.refuse_paid_job()
+    snapshot = request(anvil.rpc_url, "evm_snapshot")
+    office.notary.turn()
+    late = office.refuse_paid_job()
+    office.notary.turn()
+    assert office.anchored() == [1, 2]
+    request(anvil.rpc_url, "evm_revert", snapshot)  # as a reorganisation does, or a kill of the local chain
+    assert (office.anchored(), office.lab.chain.order_status(first)) == ([], OrderStatus.OPEN)
+    assert [office.notary.turn() for _ in range(3)] == [True, True, False]
+    assert office.anchored() == [1, 2]
+    assert office.lab.chain.order_status(first) is OrderStatus.REFUNDED
+    assert office.lab.chain.order_status(late) is OrderStatus.NONE  # the order itself was lost with its block
+    newest = office.lab.chain.get_anchor(office.lab.people.provider.address)
+    assert newest is not None
+    assert office.lab.database.ledger.get_checkpoint(2).tx_hash == newest.tx_hash
+
+
+def test_an_order_that_the_contract_refuses_holds_up_no_receipt_and_no_other_order(office: Office) -> None:
+    refused, honest = office.refuse_paid_job(), office.refuse_paid_job()
+    office.chain.refused = {refused}
+    assert [office.notary.turn() for _ in range(2)] == [True, False]
+    assert office.anchored() == [2]
+    assert office.lab.chain.order_status(honest) is OrderStatus.REFUNDED
+    assert office.lab.chain.order_status(refused) is OrderStatus.OPEN
+
+
+def test_a_refused_order_in_a_later_batch_holds_up_no_other_order(office: Office) -> None:
+    refused, honest = office.refuse_paid_job(), office.refuse_paid_job()
+    checkpoint = office.notary._due_checkpoint()
+    assert checkpoint is not None
+    office.lab.chain.anchor(checkpoint.size, checkpoint.root, sender=office.lab.people.provider)
+    office.chain.refused = {refused}
+    assert [office.notary.turn() for _ in range(2)] == [True, False]
+    assert office.lab.chain.order_status(honest) is OrderStatus.REFUNDED
