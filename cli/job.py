@@ -130,7 +130,7 @@ def list_(session: Session) -> None:
 @click.argument("job_id", type=JOB_ID)
 @pass_session
 def cancel(session: Session, job_id: str) -> None:
-    """Stop a job; what was paid comes back if it had not begun to run."""
+    """Stop a job that has not ended; what was paid comes back."""
     from provider.wire import JobCancelBody, JobView
 
     view = session.get_api().act("job.cancel", JobCancelBody(job_id=job_id), JobView)

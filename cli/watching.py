@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from cli.errors import ApiError, ExitCode, UnreachableError, exit_code
+from cli.errors import ApiError, UnreachableError
 from cli.output import is_terminal, plain
 from cli.submitting import AWAITING_ORDER, order_job
+from datatokens.errors import ChainUnreachableError
 from provider.wire import JobView, StepView
 
 if TYPE_CHECKING:
@@ -107,8 +109,10 @@ def _turn(session: Session, job_id: str, *, pay: bool) -> JobView | None:
         if pay and view.code == AWAITING_ORDER:
             order_job(session, job_id)
         return view
-    except Exception as exc:
-        if exit_code(exc) is not ExitCode.UNREACHABLE or (isinstance(exc, ApiError) and exc.status != 503):  # noqa: PLR2004
+    except (UnreachableError, ChainUnreachableError):
+        return None
+    except ApiError as exc:
+        if exc.status != HTTPStatus.SERVICE_UNAVAILABLE:
             raise
         return None
 

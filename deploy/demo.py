@@ -116,7 +116,7 @@ def ask_and_approve(stage: Stage, asset_id: str, image: str) -> dict[str, Any]:
     asked = stage.run(*words, person="scientist")
     stage.run("dataset", "requests", person="owner")
     code = stage.run("algorithm", "show", asked["algorithm"], "--file", "train.py", person="owner")
-    print(f"  (the owner reads {len(str(code).splitlines()) or 1} file of source)")
+    print(f"  (the owner reads {sum(len(text.splitlines()) for text in code['code'].values())} lines)")
     return stage.run("dataset", "approve", asked["algorithm"], "--dataset", asset_id, person="owner")
 
 
@@ -140,6 +140,13 @@ def verify(arguments: list[str]) -> None:
     done = subprocess.run(arguments, check=False)
     if done.returncode:
         sys.exit(f"demo: verification ended with exit code {done.returncode}")
+
+
+def find_registration(dataset: dict[str, Any]) -> str:
+    """Return the transaction that registered the dataset: of this run, or of the run that found nothing registered yet."""
+    if dataset["transaction"]:
+        return str(dataset["transaction"])
+    return str(json.loads((HOME / "summary.json").read_text())["register_tx"])
 
 
 def gas_used(rpc_url: str, tx_hash: str) -> int:
@@ -172,6 +179,7 @@ def play(image: str) -> None:
         approval = ask_and_approve(stage, dataset["asset_id"], image)
     with stage.act("job", "The scientist submits a job; it runs sealed; what passes the gate comes back"):
         job = submit(stage, dataset["asset_id"], approval["algorithm"])
+    register_tx = find_registration(dataset)
     receipt, proof = RESULT / "receipt.jsonl", RESULT / "receipt.tlog-proof"
     with stage.act("trust", "The owner publishes the keys and anchors that stand on the chain"):
         stage.run("provider", "trust", "--output", str(TRUST), person="owner")
@@ -188,6 +196,7 @@ def play(image: str) -> None:
         "asset_id": dataset["asset_id"],
         "algorithm_digest": approval["algorithm"],
         "job_id": job["job_id"],
+        "register_tx": register_tx,
         "order_tx": job["order_tx"],
         "anchor_tx": job["anchor_tx"],
         "receipt": str(receipt),
@@ -197,7 +206,7 @@ def play(image: str) -> None:
         "runtime": read_runtime(receipt),
         "rpc_url": rpc_url,
         "gas": {
-            "register": gas_used(rpc_url, dataset["transaction"]),
+            "register": gas_used(rpc_url, register_tx),
             "approve": gas_used(rpc_url, approval["transaction"]),
             "order": gas_used(rpc_url, job["order_tx"]),
             "anchor_settle": gas_used(rpc_url, job["anchor_tx"]),

@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,11 @@ def stage(
         target.mkdir(mode=0o700, parents=True)
     except OSError as exc:
         raise StagingError("the folder to stage into can't be made anew: remove it first") from exc
-    try:
-        return _fill(target, datasets, bundle, parameters)
-    except BaseException:
-        cleanup(target)
-        raise
+    with ExitStack() as undo:
+        undo.callback(cleanup, target)
+        staged = _fill(target, datasets, bundle, parameters)
+        undo.pop_all()
+    return staged
 
 
 def cleanup(root: Path) -> None:

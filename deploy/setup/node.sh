@@ -18,4 +18,5 @@ if ! command -v npm >/dev/null; then
 fi
 echo "node: installing anvil, solc and the contracts' library" >&2
 cd "$node"
-npm ci --silent --no-audit --no-fund >&2
+# Not `npm ci`: it wants every platform's anvil in the lock. This installs what the lock says, checks it, and writes no lock.
+npm install --silent --no-save --ignore-scripts --no-audit --no-fund >&2

@@ -6,11 +6,11 @@ names. What can't be read is an error (the job waits) or a denial, never a pass.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from datatokens.errors import ChainError
 from datatokens.model import Approval, Asset, Block, Order, OrderStatus
-from policies.canonical import digest_text, parse_digest
+from policies.canonical import digest_of, digest_text, parse_digest
 from policies.decide import (
     ApprovalFacts,
     AssetFacts,
@@ -26,11 +26,12 @@ from policies.model import Policy, parse_policy
 from provider.blobs import BlobDamagedError, BlobStore
 from provider.catalogue import decode_bundle
 from provider.chain import Chain
-from provider.errors import NotFoundError
+from provider.errors import BadSignatureError, NotFoundError
 from provider.gate.declaration import algorithm_facts
 from provider.identity import ProviderIdentity
 from provider.store import Database
 from provider.store.records import JobRecord
+from provider.wire import recover_signer
 from sandbox.bundle import Bundle, parse_bundle
 from sandbox.engine import Engine
 from sandbox.errors import BundleInvalidError, EngineUnavailableError
@@ -105,38 +106,52 @@ class Judge:
         """
         self._chain.check()
         head = self._chain.head()
-        now = max(
-            now, head.time
-        )  # a chain's clock may run ahead of ours; an approval in its newest block counts
+        # A chain's clock may run ahead of ours, and an approval in its newest block counts.
+        now = max(now, head.time)
         asset = self._chain.get_asset(self._token_id(job.asset_id))
-        order = self._chain.find_order(bytes.fromhex(job.job_id), job.consumer)
-        policy, bundle = self._find_policy(asset), self._find_bundle(job.request.algorithm)
-        runtimes = frozenset(str(runtime) for runtime in self._engine.runtimes())
-        decision = Decision(
-            (self._absence("policy-current" if policy is None else "algorithm-unchanged", asset),)
-        )
-        if policy is not None and bundle is not None:
-            paid = order is not None and order.status is OrderStatus.OPEN
-            decision = decide_job(
-                policy,
-                self._request_facts(job, now=now, paid=paid),
-                algorithm_facts(bundle.manifest.image, bundle.manifest.outputs),
-                self._approval_facts(asset, job.request.algorithm),
-                _asset_facts(asset),
-                EnvironmentFacts(
-                    now, self._identity.address, runtimes, self._engine.has_image(bundle.manifest.image)
-                ),
-            )
-        return Evaluation(
-            decision=decision,
+        facts = Evaluation(
+            decision=Decision(()),
             decided=now,
             asset=asset,
             not_before=head,
-            order=order,
-            policy=policy,
-            bundle=bundle,
-            runtimes=runtimes,
+            order=self._chain.find_order(bytes.fromhex(job.job_id), job.consumer),
+            policy=self._find_policy(asset),
+            bundle=self._find_bundle(job.request.algorithm),
+            runtimes=frozenset(str(runtime) for runtime in self._engine.runtimes()),
             chain_id=self._identity.deployment.chain_id,
+        )
+        return replace(facts, decision=self._decide(job, facts))
+
+    def _decide(self, job: JobRecord, facts: Evaluation) -> Decision:
+        if not self._is_signed(job):
+            return _denial("request-signed", "is not what the consumer signed", facts.asset)
+        if facts.policy is None or facts.bundle is None:
+            absent = "policy-current" if facts.policy is None else "algorithm-unchanged"
+            return _denial(absent, "can't be read with the digest that is registered", facts.asset)
+        manifest = facts.bundle.manifest
+        present = self._engine.has_image(manifest.image)
+        return decide_job(
+            facts.policy,
+            self._request_facts(job, now=facts.decided, paid=facts.open_order_id is not None),
+            algorithm_facts(manifest.image, manifest.outputs),
+            self._approval_facts(facts.asset, job.request.algorithm),
+            _asset_facts(facts.asset),
+            EnvironmentFacts(facts.decided, self._identity.address, facts.runtimes, present),
+        )
+
+    def _is_signed(self, job: JobRecord) -> bool:
+        """Tell whether the stored request is still the one that its consumer signed: a changed row decides nothing."""
+        domain = self._identity.domain
+        try:
+            signer = recover_signer(job.request.signable(domain), job.signature)
+        except BadSignatureError:
+            return False
+        parameters = digest_of(job.parameters.encode())
+        return (
+            signer == job.consumer
+            and job.request.job_id(domain) == job.job_id
+            and job.request.datasets == [job.asset_id]
+            and job.request.parameters == parameters
         )
 
     def _token_id(self, asset_id: str) -> int:
@@ -179,11 +194,9 @@ class Judge:
             return None
         return ApprovalFacts(approval.approved_at, approval.expires_at, approval.revoked_at or None)
 
-    @staticmethod
-    def _absence(rule: str, asset: Asset) -> RuleVerdict:
-        return RuleVerdict(
-            rule, Verdict.DENY, "can't be read with the digest that is registered", asset.asset_id
-        )
+
+def _denial(rule: str, detail: str, asset: Asset) -> Decision:
+    return Decision((RuleVerdict(rule, Verdict.DENY, detail, asset.asset_id),))
 
 
 def _asset_facts(asset: Asset) -> AssetFacts:

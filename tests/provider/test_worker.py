@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import pickle
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -338,6 +339,25 @@ def test_a_bundle_that_changed_in_the_store_is_not_used(hospital: Hospital) -> N
     hospital.work()
     assert hospital.job(job_id).message == "refused by rule algorithm-unchanged"
     assert hospital.order_status(job_id) is OrderStatus.REFUNDED
+
+
+@pytest.mark.parametrize("column", ["request", "parameters", "consumer", "signature"])
+def test_a_stored_request_that_somebody_changed_does_not_run(hospital: Hospital, column: str) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle)
+    other = hospital.lab.request(asset, bundle, expiry=hospital.lab.now + 1800)
+    values = {
+        "request": other.model_dump_json(),
+        "parameters": '{"seed":1}',
+        "consumer": hospital.lab.people.stranger.address,
+        "signature": "0x" + "00" * 65,
+    }
+    with sqlite3.connect(hospital.lab.home / "provider" / "sealroom.db") as database:
+        statement = f"UPDATE jobs SET {column} = ? WHERE job_id = ?"  # noqa: S608 - a column of the list above
+        database.execute(statement, (values[column], job_id))
+    database.close()
+    hospital.clerk.turn()
+    assert hospital.job(job_id).message == "refused by rule request-signed"
 
 
 # What an algorithm can do wrong
