@@ -23,6 +23,13 @@ MAX_DIMENSION = 2**31 - 1
 MAX_ELEMENTS = 2**40
 MAX_ARGUMENTS = 64
 MAX_SCHEMA_DEPTH = 32
+MAX_SCHEMA_NODES = 2000
+REFUSED_IN_SCHEMA = frozenset(
+    {
+        *("$ref", "$dynamicRef", "$id", "pattern", "patternProperties"),
+        *("uniqueItems", "unevaluatedItems", "unevaluatedProperties"),
+    }
+)
 ALGORITHM_PATH = "/data/transformations/algorithm"
 IMAGE_PLACEHOLDER = "IMAGE"
 
@@ -144,6 +151,8 @@ class AlgorithmManifest(StrictModel):
     @classmethod
     def _check_parameters(cls, value: dict[str, Any]) -> dict[str, Any]:
         _check_schema(value, MAX_SCHEMA_DEPTH)
+        if count_nodes(value) > MAX_SCHEMA_NODES:
+            raise ValueError(f"has more than {MAX_SCHEMA_NODES} parts")
         try:
             jsonschema.Draft202012Validator.check_schema(value)
         except jsonschema.SchemaError as exc:
@@ -169,12 +178,22 @@ def _check_unique(names: list[str], what: str) -> None:
         raise ValueError(f"the {what} {min(doubled)!r} is declared twice")
 
 
+def count_nodes(value: object) -> int:
+    """Return how many values a JSON document holds, itself included."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(count_nodes(part) for part in parts)
+
+
 def _check_schema(value: object, depth: int) -> None:
-    """Refuse what would make a schema reach outside itself or never end: references, regular expressions, depth."""
+    """Refuse what would make a schema reach outside itself, or what a check of a few kilobytes could take hours over.
+
+    References, regular expressions, depth; and the keywords whose cost is not schema times document: comparing every
+    two items, and evaluating the same subschemas again at each level.
+    """
     if depth == 0:
         raise ValueError(f"is nested deeper than {MAX_SCHEMA_DEPTH}")
     if isinstance(value, dict):
-        refused = {"$ref", "$dynamicRef", "$id", "pattern", "patternProperties"} & value.keys()
+        refused = REFUSED_IN_SCHEMA & value.keys()
         if refused:
             raise ValueError(f"{min(refused)} is not allowed in a parameter schema")
         value = list(value.values())

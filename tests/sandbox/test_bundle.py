@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,13 @@ BAD_MANIFESTS = {
     "a schema with a slow expression": MANIFEST.replace(
         "{type: object}", "{properties: {a: {pattern: '(a+)+$'}}}"
     ),
+    "a schema that compares every two items": MANIFEST.replace(
+        "{type: object}", "{properties: {a: {uniqueItems: true}}}"
+    ),
+    "a schema that evaluates its parts again at each level": MANIFEST.replace(
+        "{type: object}", "{allOf: [{}], unevaluatedProperties: false}"
+    ),
+    "a schema of too many parts": MANIFEST.replace("{type: object}", f"{{anyOf: [{'{}, ' * 2000}]}}"),
     "not YAML": "[",
 }
 
@@ -200,6 +208,16 @@ def test_a_parameter_is_refused_with_its_path(parameters: dict[str, Any], where:
     check_parameters(manifest, {"epochs": 9})
     with pytest.raises(BundleInvalidError, match=where):
         check_parameters(manifest, parameters)
+
+
+def test_parameters_that_would_take_long_to_check_are_refused_before_they_are_checked() -> None:
+    schema = f"{{properties: {{rates: {{items: {{anyOf: [{'{type: string}, ' * 500}]}}}}}}}}"
+    text = MANIFEST.replace("{type: object}", schema)
+    manifest = parse_bundle(FILES | {"algorithm.yaml": text.encode()}).manifest
+    begun = time.monotonic()
+    with pytest.raises(BundleInvalidError, match="too many values"):
+        check_parameters(manifest, {"rates": [0] * 30_000})
+    assert time.monotonic() - begun < 1
 
 
 def test_without_a_schema_no_parameter_is_allowed() -> None:
