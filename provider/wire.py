@@ -35,15 +35,18 @@ SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F4
 
 
 def decode_base64(text: str) -> bytes:
-    """Decode standard base64 without junk.
+    """Decode standard base64 in its one canonical form, which is the only one that a receipt's reader takes.
 
     Raises:
-        ValueError: anything that is not exact base64.
+        ValueError: junk, missing padding, or spare bits that are not zero (RFC 4648 section 3.5).
     """
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except binascii.Error as exc:
         raise ValueError("is not base64") from exc
+    if base64.b64encode(data).decode() != text:
+        raise ValueError("is not base64 in its one canonical form")
+    return data
 
 
 def _check_base64(text: str) -> str:
