@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from datatokens.model import OrderStatus
 from policies.canonical import canonical_json, digest_of
 from provider.auth import Access, Guard, Subject
 from provider.blobs import BlobStore
 from provider.catalogue import Catalogue
+from provider.chain import Chain
 from provider.errors import BadRequestError, ConflictError, DeniedError, NotFoundError
 from provider.identity import ProviderIdentity
 from provider.jobs.codes import describe
@@ -41,8 +43,11 @@ class JobDesk:
         blobs: BlobStore,
         catalogue: Catalogue,
         load_settings: Callable[[], Settings],
+        *,
+        chain: Chain,
     ) -> None:
         self._identity = identity
+        self._chain = chain
         self._database = database
         self._jobs = database.jobs
         self._blobs = blobs
@@ -55,6 +60,7 @@ class JobDesk:
         Raises:
             BadSignatureError, StaleRequestError, BadRequestError: it can't be taken.
             NotFoundError: this provider doesn't have the dataset or the algorithm.
+            ConflictError: the request is somebody else's job.
         """
         request = submission.request
         domain = self._identity.domain
@@ -62,6 +68,7 @@ class JobDesk:
         guard.check(Access.JOB_SUBMIT, caller=signer)
         known = self._jobs.find(request.job_id(domain))
         if known is not None:
+            self._check_own(known, signer)
             return self.view(known)
         check_addressee(
             self._identity,
@@ -75,7 +82,9 @@ class JobDesk:
         self._check_quota(signer)
         job = self._new_job(submission, signer, now)
         self._jobs.add(job)
-        return self.view(self._jobs.get(job.job_id))
+        stored = self._jobs.get(job.job_id)
+        self._check_own(stored, signer)
+        return self.view(stored)
 
     def get(self, guard: Guard, job_id: str) -> JobView:
         """Return a job to its consumer or the owner of its data."""
@@ -100,10 +109,23 @@ class JobDesk:
         return self.view(job)
 
     def get_release(self, guard: Guard, job_id: str) -> bytes:
-        """Return what the gate let out, encrypted to the consumer's result key."""
+        """Return what the gate let out, encrypted to the consumer's result key, once its order is settled.
+
+        Until then the order may pass its deadline and be refunded, and nothing leaves unpaid.
+
+        Raises:
+            ConflictError: nothing was released, or the order is not settled.
+        """
         job = self._get_allowed(guard, job_id, Access.RELEASE_READ)
         if job.release is None:
             raise ConflictError(f"nothing was released: the job is {job.state}", code="nothing-released")
+        order = self._chain.find_order(bytes.fromhex(job.job_id), job.consumer)
+        if order is None or order.status is not OrderStatus.SETTLED:
+            raise ConflictError(
+                "the order of this job is not settled on chain, and nothing leaves unpaid",
+                code="not-settled",
+                remedy="wait until the receipt is anchored; an order that was refunded gets nothing",
+            )
         return self._blobs.get(job.release)
 
     def get_log(self, guard: Guard, job_id: str) -> bytes:
@@ -162,6 +184,14 @@ class JobDesk:
             anchor_tx=checkpoint.tx_hash if checkpoint else None,
             terminal=job.state.terminal,
         )
+
+    @staticmethod
+    def _check_own(job: JobRecord, signer: str) -> None:
+        """Refuse a copy of somebody's request under another signature: the job id doesn't name the signer."""
+        if job.consumer.lower() != signer.lower():
+            raise ConflictError(
+                "this request is another account's job", code="job-taken", remedy="sign one with a new nonce"
+            )
 
     def _check_contents(self, submission: JobSubmission) -> None:
         request = submission.request

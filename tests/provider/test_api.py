@@ -333,6 +333,36 @@ def test_hole_5_a_job_is_seen_by_its_consumer_and_the_datas_owner_only(lab: Lab)
     assert error(lab.act(stranger, "job.cancel", {"job_id": job_id})) == (404, "not-found")
 
 
+def test_hole_5_a_copy_of_somebodys_request_under_another_signature_shows_nothing_of_the_job(
+    lab: Lab,
+) -> None:
+    asset, bundle = lab.add_dataset(), make_bundle()
+    lab.upload(bundle)
+    request = lab.request(asset, bundle)
+    lab.submit(request)
+    copied = lab.submit(request, new_account())
+    assert error(copied) == (409, "job-taken")
+    assert "timeline" not in copied.text
+
+
+def test_a_result_key_has_one_spelling_so_that_every_receipt_can_be_read(lab: Lab) -> None:
+    asset, bundle = lab.add_dataset(), make_bundle()
+    lab.upload(bundle)
+    payload = json.loads(lab.request(asset, bundle).model_dump_json())
+    last = payload["result_key"][-2]
+    spare = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    other = payload["result_key"][:-2] + spare[spare.index(last) + 1] + "="
+    assert base64.b64decode(other) == base64.b64decode(payload["result_key"])
+    body = {
+        "request": payload | {"result_key": other},
+        "chain_id": lab.chain.chain_id,
+        "signer": lab.people.scientist.address,
+        "signature": "0x" + "00" * 65,
+        "parameters": {},
+    }
+    assert error(lab.client.post("/v1/jobs", json=body)) == (400, "bad-request")
+
+
 def test_an_account_may_have_so_many_open_jobs_and_no_more(lab: Lab) -> None:
     asset, bundle = lab.add_dataset(), make_bundle()
     lab.upload(bundle)

@@ -571,6 +571,24 @@ def test_hole_22_a_root_on_chain_that_this_log_never_had_stops_the_notary(hospit
         hospital.notary.turn()
 
 
+def test_hole_4_a_release_whose_order_was_refunded_or_is_not_settled_yet_is_not_handed_out(
+    hospital: Hospital, anvil: LocalChain
+) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, job_id)
+    hospital.clerk.turn()
+    hospital.runner.turn()
+    scientist, path = hospital.lab.people.scientist, f"/v1/jobs/{job_id}/release"
+    assert hospital.job(job_id).state is State.RELEASED
+    assert (hospital.lab.read(scientist, path).json or {})["code"] == "not-settled"
+    travel(anvil, 4000)
+    order = hospital.lab.chain.find_order(bytes.fromhex(job_id), scientist.address)
+    hospital.lab.chain.refund(order.order_id if order else b"", sender=scientist)
+    hospital.notary.turn()
+    assert hospital.lab.read(scientist, path).status_code == 409
+
+
 def test_a_late_refund_by_the_scientist_does_not_block_the_batch(
     hospital: Hospital, anvil: LocalChain
 ) -> None:
