@@ -34,6 +34,10 @@ PURPOSE = "DUO:0000006"
 PRICE = "5"
 RESULT = HOME / "result"
 TRUST = HOME / "provider-keys.json"
+TRANSFER = (
+    "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # ERC-721 Transfer(from, to, token)
+)
+ZERO = f"0x{0:064x}"
 
 
 class Stage:
@@ -142,21 +146,27 @@ def verify(arguments: list[str]) -> None:
         sys.exit(f"demo: verification ended with exit code {done.returncode}")
 
 
-def find_registration(dataset: dict[str, Any]) -> str:
-    """Return the transaction that registered the dataset: of this run, or of the run that found nothing registered yet."""
-    if dataset["transaction"]:
-        return str(dataset["transaction"])
-    return str(json.loads((HOME / "summary.json").read_text())["register_tx"])
-
-
-def gas_used(rpc_url: str, tx_hash: str) -> int:
-    """Ask the chain what a transaction used."""
-    question = {"jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionReceipt", "params": [tx_hash]}
+def ask_chain(rpc_url: str, method: str, *parameters: object) -> Any:  # noqa: ANN401 - by the method
+    """Ask the chain one question by JSON-RPC."""
+    question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
     request = urllib.request.Request(  # noqa: S310 - the local chain's own address
         rpc_url, json.dumps(question).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
-        return int(json.load(answer)["result"]["gasUsed"], 16)
+        return json.load(answer)["result"]
+
+
+def gas_used(rpc_url: str, tx_hash: str) -> int:
+    """Return what a transaction used."""
+    return int(ask_chain(rpc_url, "eth_getTransactionReceipt", tx_hash)["gasUsed"], 16)
+
+
+def find_registration(rpc_url: str, token_id: str) -> str:
+    """Return the transaction that minted an asset; `dataset add` registers the same data once, in whichever run."""
+    registry = json.loads((HOME / "chain" / "deployment.json").read_text())["registry"]
+    topics = [TRANSFER, ZERO, None, f"0x{int(token_id):064x}"]
+    logs = ask_chain(rpc_url, "eth_getLogs", {"fromBlock": "0x0", "address": registry, "topics": topics})
+    return str(logs[0]["transactionHash"])
 
 
 def read_runtime(receipt: Path) -> str:
@@ -179,7 +189,6 @@ def play(image: str) -> None:
         approval = ask_and_approve(stage, dataset["asset_id"], image)
     with stage.act("job", "The scientist submits a job; it runs sealed; what passes the gate comes back"):
         job = submit(stage, dataset["asset_id"], approval["algorithm"])
-    register_tx = find_registration(dataset)
     receipt, proof = RESULT / "receipt.jsonl", RESULT / "receipt.tlog-proof"
     with stage.act("trust", "The owner publishes the keys and anchors that stand on the chain"):
         stage.run("provider", "trust", "--output", str(TRUST), person="owner")
@@ -196,7 +205,6 @@ def play(image: str) -> None:
         "asset_id": dataset["asset_id"],
         "algorithm_digest": approval["algorithm"],
         "job_id": job["job_id"],
-        "register_tx": register_tx,
         "order_tx": job["order_tx"],
         "anchor_tx": job["anchor_tx"],
         "receipt": str(receipt),
@@ -206,7 +214,7 @@ def play(image: str) -> None:
         "runtime": read_runtime(receipt),
         "rpc_url": rpc_url,
         "gas": {
-            "register": gas_used(rpc_url, register_tx),
+            "register": gas_used(rpc_url, find_registration(rpc_url, dataset["token_id"])),
             "approve": gas_used(rpc_url, approval["transaction"]),
             "order": gas_used(rpc_url, job["order_tx"]),
             "anchor_settle": gas_used(rpc_url, job["anchor_tx"]),
