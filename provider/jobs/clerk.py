@@ -19,6 +19,8 @@ from sandbox.errors import EngineUnavailableError
 log = logging.getLogger(__name__)
 MAX_PATIENCE_S = 10
 PATIENCE_DIVISOR = 20
+TURN_S = 5
+"""How long one turn looks at jobs: the notary, who comes next, doesn't wait for every job that somebody left lying."""
 CHAIN_FACT = "chain"
 
 
@@ -43,12 +45,18 @@ class Clerk:
         self._looked_at: dict[str, int] = {}
 
     def turn(self) -> bool:
-        """Look at every job that is due; True when some job moved."""
+        """Look at the jobs that are due, for at most `TURN_S`, longest unseen first; True when some job moved."""
         self._tell_chain()
-        moved = [self._look_at(job) for job in self._jobs.list_by(state=State.WAITING) if self._is_due(job)]
-        queued = [job for job in self._jobs.list_by(state=State.QUEUED) if job.cancel_requested]
-        moved += [self._look_at(job) for job in queued]
-        return any(moved)
+        due = [job for job in self._jobs.list_by(state=State.WAITING, limit=None) if self._is_due(job)]
+        due += [job for job in self._jobs.list_by(state=State.QUEUED, limit=None) if job.cancel_requested]
+        due.sort(key=lambda job: self._looked_at.get(job.job_id, 0))
+        stop = self._clock() + TURN_S
+        moved = False
+        for job in due:
+            if self._clock() > stop:
+                break
+            moved = self._look_at(job) or moved
+        return moved
 
     def _is_due(self, job: JobRecord) -> bool:
         """Look at fresh jobs at each turn, at old ones every few seconds: a stranger's idle jobs cost little."""
@@ -66,6 +74,9 @@ class Clerk:
             return self._wait(job, "chain-unreachable")
         except EngineUnavailableError:
             return self._wait(job, "engine-unreachable")
+        except Exception:  # a defect that one job meets must not hold up everybody else's
+            log.exception("job %s could not be looked at; it is looked at again later", job.job_id)
+            return False
 
     def _act_on(self, job: JobRecord, evaluation: Evaluation) -> bool:
         if job.cancel_requested:

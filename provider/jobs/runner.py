@@ -90,7 +90,7 @@ class Runner:
             for folder in self._place.folder.iterdir():
                 cleanup(folder)
         for state in (State.RUNNING, State.CHECKING):
-            for job in self._jobs.list_by(state=state):
+            for job in self._jobs.list_by(state=state, limit=None):
                 self._move(job, State.QUEUED, "restarted")
 
     def turn(self) -> bool:
@@ -100,21 +100,18 @@ class Runner:
         job = self._jobs.claim(now=self._place.clock(), message=describe("staging").message)
         if job is None:
             return False
+        work = self._place.folder / f"{job.job_id}-{job.attempt + 1}"
         try:
             evaluation = self._judge.evaluate(job, now=self._place.clock())
+            finding = self._find_refusal(job, evaluation) or self._run(job, evaluation, work)
+            self._finish(job, evaluation, finding)
         except ChainError:
             return self._put_back(job, "chain-unreachable")
         except EngineUnavailableError:
             return self._put_back(job, "engine-unreachable")
-        work = self._place.folder / f"{job.job_id}-{job.attempt + 1}"
-        try:
-            finding = self._find_refusal(job, evaluation) or self._run(job, evaluation, work)
-            self._finish(job, evaluation, finding)
-        except EngineUnavailableError:
-            return self._put_back(job, "engine-unreachable")
         except BaseException:
             # A defect of ours, a full disk: the job is not lost, and after its last attempt it ends with a refund.
-            self._move(job, State.QUEUED, "restarted")
+            self._move(job, State.QUEUED, "restarted", attempt=job.attempt + 1)
             raise
         finally:
             cleanup(work)

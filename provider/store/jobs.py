@@ -56,9 +56,12 @@ class JobStore(StorePart):
         state: State | None = None,
         consumer: str | None = None,
         assets: frozenset[str] | None = None,
-        limit: int = 500,
+        limit: int | None = 500,
     ) -> list[JobRecord]:
-        """Return jobs, oldest first, in `state`, and of `consumer` or on `assets` (either is enough) when given."""
+        """Return jobs, oldest first, in `state`, and of `consumer` or on `assets` (either is enough) when given.
+
+        Whoever acts on what is listed passes a `limit` of None: what lies past a limit would never be reached.
+        """
         query = select(JobRow).order_by(JobRow.submitted, JobRow.job_id).limit(limit)
         if state is not None:
             query = query.where(JobRow.state == state.value)
@@ -115,11 +118,14 @@ class JobStore(StorePart):
         return True
 
     def claim(self, *, now: int, message: str) -> JobRecord | None:
-        """Take the oldest queued job and make it RUNNING; one caller gets it."""
+        """Take a queued job and make it RUNNING; one caller gets it.
+
+        Oldest first among those with the fewest attempts: one that fails again and again doesn't stand before others.
+        """
         with self._write() as session:
             query = select(JobRow).where(JobRow.state == State.QUEUED.value)
             row = session.scalars(
-                query.order_by(JobRow.submitted, JobRow.job_id).limit(1).with_for_update()
+                query.order_by(JobRow.attempt, JobRow.submitted, JobRow.job_id).limit(1).with_for_update()
             ).first()
             if row is None:
                 return None

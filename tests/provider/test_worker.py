@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import pickle
 import sqlite3
@@ -18,7 +19,7 @@ from datatokens.localchain import LocalChain
 from datatokens.model import Asset, OrderStatus
 from policies.canonical import digest_of, parse_digest, sha256
 from provider.jobs.clerk import Clerk
-from provider.jobs.judge import Judge
+from provider.jobs.judge import Evaluation, Judge
 from provider.jobs.notary import ForeignAnchorError, Notary
 from provider.jobs.receipting import Registrar
 from provider.jobs.runner import Runner, Workplace
@@ -538,6 +539,57 @@ def test_a_job_that_never_gets_through_ends_with_a_refund(hospital: Hospital) ->
     hospital.work()
     assert (hospital.job(job_id).state, hospital.job(job_id).code) == (State.FAILED, "too-many-attempts")
     assert hospital.order_status(job_id) is OrderStatus.REFUNDED
+
+
+def test_a_job_that_fails_again_and_again_does_not_stand_before_others(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset, bundle = hospital.accepted()
+    bad, good = sorted(hospital.submit(asset, bundle) for _ in range(2))
+    for job_id in (bad, good):
+        hospital.pay(asset, bundle, job_id)
+    hospital.clerk.turn()
+    evaluate = hospital.judge.evaluate
+
+    def stumble(job: JobRecord, *, now: int) -> Evaluation:
+        if job.job_id == bad and job.attempt < hospital.lab.settings.max_attempts:
+            raise OSError("a defect that this job alone meets")
+        return evaluate(job, now=now)
+
+    monkeypatch.setattr(hospital.judge, "evaluate", stumble)
+    with pytest.raises(OSError, match="this job alone"):
+        hospital.runner.turn()
+    assert (hospital.job(bad).state, hospital.job(bad).attempt) == (State.QUEUED, 1)
+    hospital.runner.turn()
+    assert hospital.job(good).state is State.RELEASED
+    for _ in range(2):
+        with pytest.raises(OSError, match="this job alone"):
+            hospital.runner.turn()
+    hospital.work()
+    assert (hospital.job(bad).state, hospital.job(bad).code) == (State.FAILED, "too-many-attempts")
+    assert hospital.order_status(bad) is OrderStatus.REFUNDED
+
+
+def test_jobs_that_cannot_be_looked_at_however_many_do_not_hold_up_a_paid_one(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset, bundle = hospital.accepted()
+    job_id = hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, job_id)
+    mine = hospital.job(job_id)
+    for number in range(600):
+        older = dataclasses.replace(mine, job_id=f"{number:064x}", submitted=mine.submitted - 1000)
+        hospital.lab.database.jobs.add(older)
+    evaluate = hospital.judge.evaluate
+
+    def stumble(job: JobRecord, *, now: int) -> Evaluation:
+        if job.job_id != job_id:
+            raise OSError("a defect that these jobs meet")
+        return evaluate(job, now=now)
+
+    monkeypatch.setattr(hospital.judge, "evaluate", stumble)
+    hospital.clerk.turn()
+    assert hospital.job(job_id).state is State.QUEUED
 
 
 def test_hole_21_an_anchor_that_was_mined_before_a_crash_is_found_and_not_paid_twice(
