@@ -12,7 +12,7 @@ from datatokens.errors import ChainUnreachableError, NoSuchAssetError
 from policies.canonical import parse_digest
 from provider.receipts.errors import EvidenceUnavailableError
 from provider.receipts.facts import DatasetFacts, OrderFacts
-from provider.receipts.statement import Statement
+from provider.receipts.statement import RUN_OUTCOMES, Statement
 
 if TYPE_CHECKING:
     from datatokens.client import ChainClient
@@ -43,7 +43,7 @@ class DeploymentEvidence:
         if placed is None or asset is None:
             return False
         same_token = asset.datatoken.lower() == order.datatoken.lower()
-        return same_token and self._same_order(placed, order, statement)
+        return same_token and _was_there(placed, statement) and self._same_order(placed, order, statement)
 
     def approvals_match(self, statement: Statement) -> bool:
         """Tell whether the owner's approval of the algorithm held for each dataset when the policy was decided.
@@ -58,7 +58,7 @@ class DeploymentEvidence:
             block = self.chain.get_block(at)
             time = max(block.time, facts.policy.decided)
             return "0x" + block.hash.hex() == facts.not_before.hash and all(
-                self._approved(item, algorithm, at_block=at, time=time) and self._keeper(item) == provider
+                self._keeper(item) == provider and self._approved(item, algorithm, at_block=at, time=time)
                 for item in facts.inputs.datasets
             )
         except ChainUnreachableError as exc:
@@ -96,3 +96,9 @@ class DeploymentEvidence:
         """Judge by the block that the decision was made on: what the owner said later doesn't undo the past."""
         approval = self.chain.find_approval(dataset.token_id, algorithm, at_block=at_block)
         return approval is not None and approval.is_valid(time)
+
+
+def _was_there(placed: OrderPlaced, statement: Statement) -> bool:
+    """Tell whether a job that ran was decided on a block that had its order: an older block had other approvals."""
+    facts = statement.facts
+    return facts.egress.outcome not in RUN_OUTCOMES or placed.block_number <= facts.not_before.number

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 import requests
+from eth_abi.exceptions import EncodingError
 from eth_utils.address import to_checksum_address
 from web3 import HTTPProvider, Web3
 from web3 import exceptions as web3_errors
@@ -65,7 +66,12 @@ def _translated() -> Iterator[None]:
         raise WrongChainError(
             "contract", expected="an answer of its interface", got="none or another"
         ) from exc
-    except (web3_errors.MismatchedABI, web3_errors.Web3ValidationError, web3_errors.InvalidAddress) as exc:
+    except (
+        EncodingError,
+        web3_errors.MismatchedABI,
+        web3_errors.Web3ValidationError,
+        web3_errors.InvalidAddress,
+    ) as exc:
         raise ContractRefusedError(
             "", {}, "argument: doesn't fit the contract's type; check sizes, digests and addresses"
         ) from exc

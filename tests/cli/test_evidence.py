@@ -121,6 +121,32 @@ def test_an_algorithm_that_was_not_approved_then_matches_nothing(
     assert not evidence.approvals_match(statement_of(too_late))
 
 
+def test_an_approval_from_before_the_order_does_not_count_when_it_was_revoked_meanwhile(
+    chain: ChainClient, asset: Asset, people: People
+) -> None:
+    code = b"\xa2" * 32
+    chain.approve(asset.token_id, code, chain.head().time + 5000, sender=people.owner)
+    old = chain.head()
+    chain.revoke(asset.token_id, code, sender=people.owner)
+    facts = facts_of(chain, asset, people)  # ordered for code that is approved, decided on an older block
+    backdated = replace(
+        facts,
+        inputs=replace(facts.inputs, algorithm=digest_text(code)),
+        policy=replace(facts.policy, decided=old.time),
+        not_before=BlockFacts(old.number, "0x" + old.hash.hex()),
+    )
+    assert not DeploymentEvidence(chain).order_matches(statement_of(backdated))
+
+
+def test_a_token_id_that_no_contract_can_have_matches_nothing(
+    chain: ChainClient, asset: Asset, people: People
+) -> None:
+    facts = facts_of(chain, asset, people)
+    dataset = replace(facts.inputs.datasets[0], token_id=10**77 * 9)
+    impossible = replace(facts, inputs=replace(facts.inputs, datasets=(dataset,)))
+    assert not DeploymentEvidence(chain).approvals_match(statement_of(impossible))
+
+
 def test_a_block_of_another_chain_or_other_data_matches_nothing(
     chain: ChainClient, asset: Asset, people: People
 ) -> None:

@@ -136,6 +136,13 @@ def test_a_refused_transaction_costs_nothing(chain: ChainClient, people: People,
     assert chain.native_balance(people.stranger.address) == before
 
 
+def test_a_number_that_no_contract_can_have_is_refused_and_not_a_crash(chain: ChainClient) -> None:
+    with pytest.raises(ContractRefusedError):
+        chain.find_approval(2**256, b"\xa1" * 32)
+    with pytest.raises(ContractRefusedError):
+        chain.find_approval(2**256, b"\xa1" * 32, at_block=chain.head().number)
+
+
 def test_an_account_without_coins_for_gas_is_told_so(chain: ChainClient) -> None:
     poor = account_for("poor")
     with pytest.raises(NotEnoughMoneyError) as caught:
