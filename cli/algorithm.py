@@ -68,10 +68,12 @@ def request(
 ) -> None:
     """Upload an algorithm and ask the dataset's owner to approve it."""
     from cli.bundles import resolve_algorithm
+    from policies.documents import validate_document
     from provider.wire import ApprovalRequestBody, ApprovalView
 
     digest, _ = resolve_algorithm(session, what, base=Path(), image=image)
-    body = ApprovalRequestBody(asset_id=asset_id, algorithm=digest, purpose=purpose, message=message)
+    value = {"asset_id": asset_id, "algorithm": digest, "purpose": purpose, "message": message}
+    body = validate_document(value, ApprovalRequestBody, document="request")
     view = session.get_api().act("approval.request", body, ApprovalView)
     session.output.data(view.model_dump(mode="json"), lambda: fields(view.model_dump(mode="json")))
 

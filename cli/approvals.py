@@ -78,8 +78,10 @@ def revoke(session: Session, algorithm: str, asset_id: str) -> None:
 @pass_session
 def decline(session: Session, algorithm: str, asset_id: str, reason: str) -> None:
     """Say no to a request for approval."""
+    from policies.documents import validate_document
     from provider.wire import ApprovalDeclineBody, ApprovalView
 
-    body = ApprovalDeclineBody(asset_id=asset_id, algorithm=algorithm, reason=reason)
+    value = {"asset_id": asset_id, "algorithm": algorithm, "reason": reason}
+    body = validate_document(value, ApprovalDeclineBody, document="decline")
     view = session.get_api().act("approval.decline", body, ApprovalView)
     session.output.data(view.model_dump(mode="json"), lambda: fields(view.model_dump(mode="json")))

@@ -11,7 +11,7 @@ import click
 from cli import approvals, books
 from cli.amounts import format_amount, parse_amount
 from cli.context import Session, SessionGroup, pass_session
-from cli.ids import ASSET_ID
+from cli.ids import ADDRESS, ASSET_ID
 from cli.output import fields, indent, say_transaction, table
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def _words(view: DatasetView) -> dict[str, object]:
 @click.option("--policy", required=True, type=click.Path(path_type=Path), help="The policy, a YAML file.")
 @click.option("--price", required=True, help="Price of one job, in tokens.")
 @click.option("--description", default="", help="A few sentences for people.")
-@click.option("--token", metavar="ADDRESS", help="Payment token (default: the deployment's test token).")
+@click.option(
+    "--token", type=ADDRESS, metavar="ADDRESS", help="Payment token (default: the deployment's test token)."
+)
 @click.option(
     "--provider-share-bps", type=click.IntRange(0, 10_000), default=0, help="The provider's part, of 10000."
 )

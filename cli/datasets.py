@@ -14,6 +14,7 @@ from cli.errors import InputError, MismatchError
 from cli.home import Home
 from datatokens.model import DATASET_KIND, Asset, AssetTerms
 from policies.canonical import digest_of, digest_text, parse_digest
+from policies.documents import validate_document
 from provider.settings import load_settings
 from provider.wire import DatasetPrepareBody, DatasetPrepared, DatasetPublishBody, DatasetsView, DatasetView
 
@@ -64,12 +65,17 @@ def register_dataset(session: Session, offer: Offer) -> Registration:
 
     Raises:
         ApiError: the provider refuses the path, the data, the policy or this owner.
+        DocumentError: the name, the description or the path is empty or too long.
         MismatchError: the provider names another account than the pinned one.
     """
     api, chain = session.get_api(), session.get_chain()
-    body = DatasetPrepareBody(
-        path=offer.path, name=offer.name, description=offer.description, policy=offer.policy
-    )
+    value = {
+        "path": offer.path,
+        "name": offer.name,
+        "description": offer.description,
+        "policy": offer.policy,
+    }
+    body = validate_document(value, DatasetPrepareBody, document="dataset")
     prepared = api.act("dataset.prepare", body, DatasetPrepared)
     terms = _terms(offer, prepared, provider=api.get_provider())
     _say_what_is_signed(session, prepared, offer)

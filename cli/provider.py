@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cli.context import Session, SessionGroup, pass_session
+from cli.ids import ADDRESS
 from cli.output import fields, table
 
 
@@ -61,7 +62,7 @@ def show(session: Session) -> None:
 
 
 @provider.command("trust")
-@click.option("--provider", "address", metavar="ADDRESS", help="Default: the pinned provider.")
+@click.option("--provider", "address", type=ADDRESS, metavar="ADDRESS", help="Default: the pinned provider.")
 @click.option(
     "--output",
     "target",

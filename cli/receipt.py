@@ -9,6 +9,7 @@ import click
 
 from cli.context import Session, SessionGroup, pass_session
 from cli.errors import InputError
+from cli.ids import ADDRESS
 from cli.output import fields, plain
 
 if TYPE_CHECKING:
@@ -36,7 +37,11 @@ def receipt() -> None:
     "--deployment", type=FILE, help="The contracts to believe on that chain (default: the home folder's)."
 )
 @click.option(
-    "--provider", "provider", metavar="ADDRESS", help="With --rpc and no --trust: whose receipt it must be."
+    "--provider",
+    "provider",
+    type=ADDRESS,
+    metavar="ADDRESS",
+    help="With --rpc and no --trust: whose receipt it must be.",
 )
 @pass_session
 def verify(
@@ -58,7 +63,7 @@ def verify(
         raise InputError("say whom to trust: --trust FILE, --rpc URL, or both", code="no-trust-root")
     question = Question(
         receipt=file,
-        proof=proof or file.with_suffix(".tlog-proof"),
+        proof=proof or file.parent / f"{file.stem}.tlog-proof",
         artifacts=artifacts,
         trust=trust,
         rpc_url=rpc_url,

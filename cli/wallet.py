@@ -8,6 +8,7 @@ from cli.amounts import format_amount, parse_amount
 from cli.context import Session, SessionGroup, pass_session
 from cli.errors import InputError
 from cli.governing import get_token
+from cli.ids import ADDRESS
 from cli.output import fields, say_transaction
 
 
@@ -17,7 +18,10 @@ def wallet() -> None:
 
 
 token_option = click.option(
-    "--token", metavar="ADDRESS", help="The payment token (default: the deployment's test token)."
+    "--token",
+    type=ADDRESS,
+    metavar="ADDRESS",
+    help="The payment token (default: the deployment's test token).",
 )
 
 

@@ -116,3 +116,19 @@ def test_a_receipt_is_shown_in_words_and_said_to_be_unverified(
     out, err = capsys.readouterr()
     assert "algorithm" in out
     assert "what the receipt says" in err
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", "..", "no such file"])
+def test_a_name_that_is_no_receipts_is_a_usage_error_and_no_traceback(
+    folder: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = Session(environ={}, output=Output(), interactive=False)
+    command = ["receipt", "verify", name, "--trust", str(folder / "trust.json")]
+    assert run(command, session) is ExitCode.USAGE
+    assert "can't be read" in capsys.readouterr().err
+
+
+def test_a_provider_that_is_no_address_is_a_usage_error(folder: Path) -> None:
+    session = Session(environ={}, output=Output(), interactive=False)
+    command = ["receipt", "verify", str(folder / "receipt.jsonl"), "--rpc", "http://127.0.0.1:1"]
+    assert run([*command, "--provider", "garbage"], session) is ExitCode.USAGE

@@ -8,6 +8,7 @@ from cli.context import Session
 from cli.datasets import Offer, check_view, get_dataset, get_documents, list_datasets, register_dataset
 from cli.errors import ApiError, MismatchError
 from datatokens.model import Asset
+from policies.errors import DocumentError
 from provider.wire import DatasetView
 from tests.chain_fixtures import PRICE
 from tests.cli.conftest import Desk, DyingTransport
@@ -55,6 +56,13 @@ def test_a_path_outside_the_data_root_registers_nothing(desk: Desk) -> None:
     with pytest.raises(ApiError) as caught:
         register_dataset(owner_session(desk), replace(make_offer(desk), path="../secret.csv"))
     assert caught.value.code == "dataset-outside-root"
+    assert desk.lab.chain.list_assets() == []
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101, "half a letter \udcff"])
+def test_a_name_that_can_not_be_one_is_told_before_anything_is_sent(desk: Desk, name: str) -> None:
+    with pytest.raises(DocumentError, match="dataset: name"):
+        register_dataset(owner_session(desk), replace(make_offer(desk), name=name))
     assert desk.lab.chain.list_assets() == []
 
 
