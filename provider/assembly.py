@@ -46,6 +46,8 @@ def open_parts(home: Path) -> Parts:
     if OPERATOR not in accounts:
         raise HomeIncompleteError(f"the home folder has no account {OPERATOR!r}", remedy="run `sealroom up`")
     deployment = load_deployment(paths.deployment)
+    # Runs are staged below: the container's user reads those copies of the data, so their own modes let anyone in.
+    paths.settings.parent.chmod(0o700)
     database = open_database(settings.database_url or paths.database)
     database.migrate()
     return Parts(

@@ -47,6 +47,7 @@ def test_the_first_up_makes_keys_chain_contracts_and_starts_every_part(stack: St
     assert all(part["running"] for part in document["parts"])
     for secret in ("keys/operator.json", "provider/keys/signing-keys.json", "client.json"):
         assert (stack.home / secret).stat().st_mode & 0o077 == 0
+    assert (stack.home / "provider").stat().st_mode & 0o077 == 0  # runs are staged there, readable inside
     code, document = stack.run("provider", "show")
     assert (code, len(document["keys"])) == (0, 1)
 
