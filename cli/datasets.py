@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.amounts import format_amount
 from cli.errors import InputError, MismatchError
 from cli.home import Home
 from datatokens.model import DATASET_KIND, Asset, AssetTerms
@@ -86,7 +87,8 @@ def register_dataset(session: Session, offer: Offer) -> Registration:
         transaction, gas_used = result.tx_hash, result.gas_used
     elif asset.terms.price_wei != offer.price_wei:
         session.output.say(
-            f"registered before, at {asset.terms.price_wei} wei; `sealroom dataset price` changes it"
+            f"registered before, at a price of {format_amount(asset.terms.price_wei)};"
+            " `sealroom dataset price` changes it"
         )
     view = api.act("dataset.publish", DatasetPublishBody(token_id=str(asset.token_id)), DatasetView)
     check_view(view, asset)
@@ -224,6 +226,6 @@ def _say_what_is_signed(session: Session, prepared: DatasetPrepared, offer: Offe
         f"  commitment  {prepared.commitment}\n"
         f"  metadata    {prepared.metadata_digest}\n"
         f"  policy      {prepared.policy_digest}\n"
-        f"  price       {offer.price_wei} wei of {offer.payment_token} per job\n"
+        f"  price       {format_amount(offer.price_wei)} of token {offer.payment_token} per job\n"
         f"  provider    {prepared.provider}, share {offer.provider_share_bps} of 10000"
     )

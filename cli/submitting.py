@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.amounts import format_amount
 from cli.bundles import resolve_algorithm
 from cli.datasets import get_asset
 from cli.errors import MismatchError, RefusedError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from datatokens.model import Asset
 
 AWAITING_ORDER = "awaiting-order"
+CLOCK_MARGIN_S = 120
 
 
 def begin_job(session: Session, path: Path) -> Submission:
@@ -65,6 +67,15 @@ def send_job(session: Session, job_id: str) -> JobView:
     return view
 
 
+def choose_deadline(*, now: int, head: int, lifetime_s: int) -> int:
+    """Return the unix time of an order's deadline, counted from the later of our clock and the chain's.
+
+    An idle chain's newest block may be old, and the next block's time may lag ours a little: a long lifetime is cut by
+    `CLOCK_MARGIN_S`, so that it is never beyond what the owner allows.
+    """
+    return max(now, head) + max(lifetime_s - CLOCK_MARGIN_S, lifetime_s // 2)
+
+
 def order_job(session: Session, job_id: str) -> str:
     """Place the order of a saved job unless it stands on chain already, and return its transaction.
 
@@ -81,13 +92,15 @@ def order_job(session: Session, job_id: str) -> str:
     terms, max_price_wei = chain.get_asset(token_id).terms, int(record.max_price_wei)
     _check_price(terms.price_wei, max_price_wei)
     lifetime_s = min(record.deadline_s or terms.max_deadline_s, terms.max_deadline_s)
-    session.output.say(f"ordering job {job_id}: {terms.price_wei} wei of {terms.payment_token}")
+    session.output.say(
+        f"ordering job {job_id}: {format_amount(terms.price_wei)} of token {terms.payment_token}"
+    )
     result = chain.order(
         token_id,
         parse_digest(record.submission.request.algorithm),
         job,
         max_price_wei,
-        chain.head().time + lifetime_s,
+        choose_deadline(now=int(time.time()), head=chain.head().time, lifetime_s=lifetime_s),
         sender=session.get_account(),
     )
     mark_done(session.home, job_id)
