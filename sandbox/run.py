@@ -75,7 +75,8 @@ def run_sealed(
         collector.close()
         _remove(engine, spec.run_id)
     on_event("ended")
-    return _report(spec, reason, collector.collection, started=started, finished=int(time.time()))
+    finished = max(started, int(time.time()))  # a clock that was set back must not make an impossible receipt
+    return _report(spec, reason, collector.collection, started=started, finished=finished)
 
 
 def _check_engine(engine: Engine, spec: RunSpec) -> None:

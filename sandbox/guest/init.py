@@ -63,21 +63,24 @@ class Stream:
 
 
 class Log:
-    """The last `limit` bytes of what the algorithm printed."""
+    """The last `limit` bytes of what the algorithm printed; how much was forgotten is not counted, let alone told."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._chunks: collections.deque[bytes] = collections.deque()
-        self._kept = 0
-        self.written = 0
+        self._held = 0
+
+    @property
+    def kept(self) -> int:
+        """Return the number of bytes that `tail` returns."""
+        return min(self._held, self._limit)
 
     def add(self, chunk: bytes) -> None:
         """Append, and forget the oldest."""
         self._chunks.append(chunk)
-        self._kept += len(chunk)
-        self.written += len(chunk)
-        while self._kept - len(self._chunks[0]) >= self._limit:
-            self._kept -= len(self._chunks.popleft())
+        self._held += len(chunk)
+        while self._held - len(self._chunks[0]) >= self._limit:
+            self._held -= len(self._chunks.popleft())
 
     def tail(self) -> bytes:
         """Return what is kept, at most the limit."""
@@ -209,9 +212,13 @@ def become(argv: list[str], env: dict[str, str], writer: int) -> None:
 
 
 def attend(child: int, reader: int, time_s: int, log: Log) -> int | None:
-    """Drain the algorithm's output until it ends; return its wait status, or None when the deadline passed."""
+    """Drain the algorithm's output until it ends; return its wait status, or None when the deadline passed.
+
+    Nothing here blocks: the algorithm can open the reading end of its own pipe and take away what `poll` has seen.
+    """
     wake_reader, wake_writer = os.pipe()
-    os.set_blocking(wake_writer, False)
+    for descriptor in (reader, wake_reader, wake_writer):
+        os.set_blocking(descriptor, False)
     signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     poll = select.poll()
@@ -221,14 +228,26 @@ def attend(child: int, reader: int, time_s: int, log: Log) -> int | None:
     while True:
         status = reap(child)
         left_s = deadline - time.monotonic()
-        if status is not None or left_s <= 0:
+        if left_s <= 0:
+            return None
+        if status is not None:
             return status
         for descriptor, _ in poll.poll(min(left_s, 1.0) * 1000):
-            chunk = os.read(descriptor, PIPE_BYTES)
+            chunk = read_some(descriptor)
+            if chunk is None:
+                continue
             if descriptor == reader and chunk:
                 log.add(chunk)
             elif descriptor == reader:
                 poll.unregister(reader)
+
+
+def read_some(descriptor: int) -> bytes | None:
+    """Return what can be read without waiting: None when there is nothing, empty at the end."""
+    try:
+        return os.read(descriptor, PIPE_BYTES)
+    except BlockingIOError:
+        return None
 
 
 def reap(child: int) -> int | None:
@@ -260,12 +279,8 @@ def end_everyone() -> None:
 
 def drain(reader: int, log: Log) -> None:
     """Read what is left in the pipe; its writers are gone."""
-    os.set_blocking(reader, False)
-    try:
-        while chunk := os.read(reader, PIPE_BYTES):
-            log.add(chunk)
-    except BlockingIOError:
-        pass
+    while chunk := read_some(reader):
+        log.add(chunk)
 
 
 def read_number(*choices: tuple[str, str]) -> int:
@@ -329,7 +344,7 @@ def finish(stream: Stream, reason: str, log: Log, outputs: Outputs) -> None:
         "refused": sorted(outputs.refused),
         "cpu_ms": int(cpu_s * 1000),
         "peak_memory_bytes": peak,
-        "bytes_written": outputs.written + log.written,
+        "bytes_written": outputs.written + log.kept,
     }
     stream.send(RESULT, json.dumps(result).encode())
     tail = log.tail()

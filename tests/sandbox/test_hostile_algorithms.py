@@ -51,6 +51,14 @@ def test_hole_11_a_flood_of_output_is_kept_only_to_its_limit(bench: Bench, runti
     assert printed(report).endswith("the end")
 
 
+def test_hole_18_a_flood_of_output_is_not_counted_past_its_limit_so_that_its_length_says_nothing(
+    bench: Bench, runtime: Runtime
+) -> None:
+    report = bench.run("import os\nfor n in range(100): os.write(1, bytes(1 << 20))", runtime)
+    assert report.reason is ExitReason.COMPLETED
+    assert report.bytes_written == LIMITS.log_bytes
+
+
 def test_one_file_is_limited(bench: Bench, runtime: Runtime) -> None:
     report = bench.run("open('/data/outputs/x', 'wb').write(bytes(1 << 20))", runtime, file_bytes=MIB // 2)
     assert report.reason is not ExitReason.COMPLETED
