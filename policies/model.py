@@ -19,12 +19,14 @@ from policies.purposes import find_term, is_permission
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 MAX_TIME_S = 7 * 24 * 3600
 MAX_MEMORY_BYTES = 1024 * GIB
-MIN_MEMORY_BYTES = 16 * MIB
+MIN_MEMORY_BYTES = 64 * MIB
 MAX_SCRATCH_BYTES = 1024 * GIB
 MAX_OUTPUT_BYTES = 64 * GIB
 MAX_OUTPUT_FILES = 1000
 MAX_LOG_BYTES = 64 * MIB
+MIN_PIDS = 4
 MAX_PIDS = 32768
+MIN_CPUS = Decimal("0.01")
 MAX_CPUS = 256
 MAX_METRICS = 1000
 MAX_METRIC_DIGITS = 9
@@ -55,8 +57,8 @@ def _check_cpus(value: object) -> object:
     if not isinstance(text, str) or not _CPUS.fullmatch(text):
         raise ValueError('expected a number of processors such as "1" or "1.5"')
     cpus = Decimal(text)
-    if not 0 < cpus <= MAX_CPUS:
-        raise ValueError(f"expected more than 0 and at most {MAX_CPUS} processors")
+    if not MIN_CPUS <= cpus <= MAX_CPUS:
+        raise ValueError(f"expected {MIN_CPUS} to {MAX_CPUS} processors")
     return format(cpus.normalize(), "f")
 
 
@@ -112,7 +114,7 @@ class LimitsPolicy(StrictModel):
     time_s: Annotated[int, Field(ge=1, le=MAX_TIME_S)] = 600
     memory_bytes: Annotated[Size, Field(ge=MIN_MEMORY_BYTES, le=MAX_MEMORY_BYTES)] = 2 * GIB
     cpus: Cpus = "1"
-    pids: Annotated[int, Field(ge=1, le=MAX_PIDS)] = 128
+    pids: Annotated[int, Field(ge=MIN_PIDS, le=MAX_PIDS)] = 128
     scratch_bytes: Annotated[Size, Field(ge=MIB, le=MAX_SCRATCH_BYTES)] = 256 * MIB
     output_bytes: Annotated[Size, Field(ge=KIB, le=MAX_OUTPUT_BYTES)] = 64 * MIB
     output_files: Annotated[int, Field(ge=1, le=MAX_OUTPUT_FILES)] = 16

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies.model import MAX_CPUS, MAX_MEMORY_BYTES, MAX_PIDS, MAX_TIME_S, MIN_PIDS, LimitsPolicy
 from sandbox.expectation import expect, judge
-from sandbox.seal import READ_ONLY_MOUNTS, container_options, environment, seal_digest
+from sandbox.seal import READ_ONLY_MOUNTS, container_options, cpu_quota, environment, seal_digest
 from sandbox.seccomp import ALLOWED, REFUSED, seccomp_profile
 from sandbox.spec import MIN_MEMORY_BYTES, ExitReason, Limits, RunSpec, Runtime
 from tests.sandbox_fixtures import IMAGE, LIMITS, OWNER, make_spec
@@ -188,3 +189,16 @@ def test_a_cpu_limit_that_is_none_is_refused(cpus: str) -> None:
 def test_a_run_is_owed_for_exactly_when_the_algorithm_had_its_chance() -> None:
     unpaid = {reason.value for reason in ExitReason if not reason.ran}
     assert unpaid == {"probe-failed", "engine-failed", "cancelled"}
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        LimitsPolicy(memory_bytes=MIN_MEMORY_BYTES, pids=MIN_PIDS, cpus="0.01", time_s=1),
+        LimitsPolicy(memory_bytes=MAX_MEMORY_BYTES, pids=MAX_PIDS, cpus=str(MAX_CPUS), time_s=MAX_TIME_S),
+    ],
+    ids=["the smallest", "the largest"],
+)
+def test_limits_that_a_policy_admits_can_be_run(limits: LimitsPolicy) -> None:
+    asked = Limits(**limits.model_dump(), open_files=1024, file_bytes=limits.output_bytes)
+    assert cpu_quota(asked) >= 1000
