@@ -36,7 +36,9 @@ class LoginDesk:
         """Return the message to sign."""
         guard.check(Access.LOGIN)
         message = self._write_message(to_checksum_address(body.address), now)
-        self._access.add_challenge(digest_of(message.encode()), body.address, now + CHALLENGE_LIFETIME_S)
+        self._access.add_challenge(
+            digest_of(message.encode()), body.address, now + CHALLENGE_LIFETIME_S, now=now
+        )
         return LoginChallenge(message=message)
 
     def login(self, guard: Guard, body: LoginBody, *, now: int) -> LoginToken:

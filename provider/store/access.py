@@ -12,9 +12,10 @@ from provider.store.tables import ChallengeRow, FactRow, TokenRow, UsedActionRow
 class AccessStore(StorePart):
     """Everything about who is asking, and nothing about what they may see."""
 
-    def add_challenge(self, message_digest: str, address: str, expires: int) -> None:
-        """Remember a login message by its digest."""
+    def add_challenge(self, message_digest: str, address: str, expires: int, *, now: int) -> None:
+        """Remember a login message by its digest, and forget those that nobody signed in time."""
         with self._write() as session:
+            session.execute(delete(ChallengeRow).where(ChallengeRow.expires < now))
             session.add(ChallengeRow(message_digest=message_digest, address=address, expires=expires))
 
     def take_challenge(self, message_digest: str, now: int) -> str | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,16 @@ def test_a_login_message_signs_in_once_and_only_its_own_address(lab: Lab) -> Non
         400,
         "bad-request",
     )
+
+
+def test_login_messages_that_nobody_signs_do_not_pile_up(lab: Lab) -> None:
+    for _ in range(3):
+        lab.client.post("/v1/login/challenge", json={"address": new_account().address})
+        lab.clock[0] += 301
+    lab.client.post("/v1/login/challenge", json={"address": new_account().address})
+    with sqlite3.connect(lab.home / "provider" / "sealroom.db") as connection:
+        assert connection.execute("SELECT count(*) FROM login_challenges").fetchone() == (1,)
+    connection.close()
 
 
 def test_a_login_message_that_is_not_ours_is_refused(lab: Lab) -> None:
