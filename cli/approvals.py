@@ -51,7 +51,7 @@ def approve(session: Session, algorithm: str, asset_id: str, days: int) -> None:
     from policies.canonical import parse_digest
 
     chain, asset = session.get_chain(), get_asset(session, asset_id)
-    expires_at = chain.head().time + days * DAY_S
+    expires_at = chain.next_time() + days * DAY_S
     result = chain.approve(asset.token_id, parse_digest(algorithm), expires_at, sender=session.get_account())
     facts: dict[str, object] = {"asset_id": asset_id, "algorithm": algorithm, "expires": expires_at}
     say_transaction(session, result, facts)

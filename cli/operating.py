@@ -60,11 +60,19 @@ def ensure_operator(home: Home, password: str) -> LocalAccount:
 def ensure_chain(home: Home, options: StackOptions) -> str:
     """Return the chain's RPC address; starts the local chain when it is ours to start and doesn't run.
 
+    A chain that is named is remembered only when the contracts are found on it.
+
     Raises:
+        InputError: this chain's contracts have to be named.
+        ChainUnreachableError, WrongChainError: the chain named doesn't answer, or the contracts are not on it.
         LocalChainError: no anvil, or its port is taken.
     """
     known = find_settings(home)
     if options.rpc_url is not None:
+        contracts = _find_contracts(home, options.deployment)
+        if contracts is None:
+            raise _unknown_contracts()
+        ChainClient.connect(options.rpc_url, contracts).check()
         _remember_chain(home, options.rpc_url, local=False)
         return options.rpc_url
     if known is not None and not known.local_chain:
@@ -95,15 +103,14 @@ def ensure_contracts(
     local = settings is not None and settings.local_chain
     if local:
         _fund_operator(rpc_url, operator.address)
-    if not home.deployment_file.exists():
-        if deployment is not None:
-            load_deployment(deployment).save(home.deployment_file)
-        elif local:
-            deploy_contracts(rpc_url, operator, with_test_token=True).save(home.deployment_file)
-        else:
-            raise InputError("this chain's contracts are not known here", remedy="--deployment FILE")
-    found = load_deployment(home.deployment_file)
+    found = _find_contracts(home, deployment)
+    if found is None and not local:
+        raise _unknown_contracts()
+    if found is None:
+        found = deploy_contracts(rpc_url, operator, with_test_token=True)
     ChainClient.connect(rpc_url, found).check()
+    if not home.deployment_file.exists():
+        found.save(home.deployment_file)
     return found
 
 
@@ -178,6 +185,17 @@ def choose_port(preferred: int) -> int:
     except LocalChainError:
         return localchain.find_free_port()
     return preferred
+
+
+def _find_contracts(home: Home, deployment: Path | None) -> Deployment | None:
+    """Return the contracts known here, else those of the file named."""
+    if home.deployment_file.exists():
+        return load_deployment(home.deployment_file)
+    return load_deployment(deployment) if deployment is not None else None
+
+
+def _unknown_contracts() -> InputError:
+    return InputError("this chain's contracts are not known here", remedy="--deployment FILE")
 
 
 def _remember_chain(home: Home, rpc_url: str, *, local: bool) -> None:

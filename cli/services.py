@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from cli.context import OPERATOR
-from cli.errors import StackError
+from cli.errors import RefusedError, StackError
 from cli.home import Home
 from cli.operating import (
     CHAIN,
@@ -30,6 +30,7 @@ from cli.processes import Processes
 from cli.settings import find_settings
 from datatokens.accounts import list_accounts
 from datatokens.client import ChainClient
+from provider.settings import load_settings
 
 if TYPE_CHECKING:
     from cli.context import Session
@@ -63,11 +64,13 @@ def start_stack(session: Session, options: StackOptions) -> list[PartStatus]:
     """Start what doesn't run; the first time, make keys, chain and contracts.
 
     Raises:
+        RefusedError: another port is asked for while the provider runs.
         StackError: a part ends at start or doesn't answer; the others keep running.
         WrongPasswordError: the password isn't that of the service keys.
     """
     home = session.home
     with _only_one(home):
+        _check_port(home, options)
         first = OPERATOR not in list_accounts(home.keys)
         password = session.passwords.get_password("the provider's keys", new=first)
         session.output.say("keys: the provider's account")
@@ -97,6 +100,17 @@ def stop_stack(home: Home, *, keep_chain: bool = False) -> list[str]:
 def stack_status(home: Home) -> list[PartStatus]:
     """Say of each part whether it runs and answers."""
     return [_chain_status(home), _api_status(home), _worker_status(home)]
+
+
+def _check_port(home: Home, options: StackOptions) -> None:
+    """Refuse to write down a port that the running provider doesn't listen on."""
+    running = Processes(home.run).is_running(API) and home.settings_file.exists()
+    if running and options.port not in (None, current := load_settings(home.settings_file).port):
+        raise RefusedError(
+            f"the provider runs on port {current} and can't move to {options.port} while it does",
+            code="provider-runs",
+            remedy="run `sealroom down` first",
+        )
 
 
 def _start(home: Home, name: str, environ: Mapping[str, str], *, url: str | None) -> None:

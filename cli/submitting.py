@@ -67,13 +67,13 @@ def send_job(session: Session, job_id: str) -> JobView:
     return view
 
 
-def choose_deadline(*, now: int, head: int, lifetime_s: int) -> int:
-    """Return the unix time of an order's deadline, counted from the later of our clock and the chain's.
+def choose_deadline(next_time: int, lifetime_s: int) -> int:
+    """Return the unix time of an order's deadline, from the time that the next block would have.
 
-    An idle chain's newest block may be old, and the next block's time may lag ours a little: a long lifetime is cut by
-    `CLOCK_MARGIN_S`, so that it is never beyond what the owner allows.
+    The block that takes the order may turn out a little earlier: a long lifetime is cut by `CLOCK_MARGIN_S`, so that the
+    deadline is never beyond what the owner allows.
     """
-    return max(now, head) + max(lifetime_s - CLOCK_MARGIN_S, lifetime_s // 2)
+    return next_time + max(lifetime_s - CLOCK_MARGIN_S, lifetime_s // 2)
 
 
 def order_job(session: Session, job_id: str) -> str:
@@ -100,7 +100,7 @@ def order_job(session: Session, job_id: str) -> str:
         parse_digest(record.submission.request.algorithm),
         job,
         max_price_wei,
-        choose_deadline(now=int(time.time()), head=chain.head().time, lifetime_s=lifetime_s),
+        choose_deadline(chain.next_time(), lifetime_s),
         sender=session.get_account(),
     )
     mark_done(session.home, job_id)

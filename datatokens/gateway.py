@@ -157,6 +157,15 @@ class Gateway:
         with _translated():
             return _block(self._web3.eth.get_block("latest" if which is None else which))  # type: ignore[arg-type] # bytes is a hash
 
+    def next_time(self) -> int:
+        """Return the unix time that the next block would have; an idle chain's newest block may be days old.
+
+        Raises:
+            ChainUnreachableError: no answer.
+        """
+        with _translated():
+            return int(self._web3.eth.get_block("pending")["timestamp"])
+
     def call(self, contract: Contract, name: str, *args: object, block: int | None = None) -> Any:  # noqa: ANN401 - by the ABI
         """Read from a contract, at the newest block or at the end of `block`.
 

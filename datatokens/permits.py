@@ -54,7 +54,7 @@ def find_permission(
     except (ContractRefusedError, WrongChainError):
         return None
     domain = {"name": name, "version": "1", "chainId": chain_id, "verifyingContract": contract.address}
-    deadline = gateway.block().time + PERMIT_LIFETIME_S
+    deadline = gateway.next_time() + PERMIT_LIFETIME_S
     message: dict[str, Any] = {
         "owner": sender.address,
         "spender": spender,

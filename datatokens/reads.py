@@ -69,6 +69,10 @@ class ChainReader:
         """Return the newest block."""
         return self._gateway.block()
 
+    def next_time(self) -> int:
+        """Return the unix time that the next block would have: what deadlines and expiries are counted from."""
+        return self._gateway.next_time()
+
     def get_block(self, number: int) -> Block:
         """Return the block of that number."""
         return self._gateway.block(number)

@@ -3,21 +3,29 @@ from __future__ import annotations
 import pytest
 
 from cli.submitting import choose_deadline
+from datatokens.client import ChainClient
+from datatokens.localchain import LocalChain, request
+from datatokens.model import Asset, OrderStatus
+from tests.chain_fixtures import ALGORITHM, JOB, PRICE, People
 
 DAY = 86_400
 
 
-@pytest.mark.parametrize(
-    ("now", "head", "lifetime_s"),
-    [(1000, 1000, DAY), (10 * DAY, 1000, DAY), (1000, 1030, DAY), (1000, 1000, 100)],
-    ids=["clocks agree", "the chain was idle for days", "the chain runs ahead", "a short lifetime"],
-)
-def test_a_deadline_is_ahead_and_within_what_the_owner_allows(now: int, head: int, lifetime_s: int) -> None:
-    deadline = choose_deadline(now=now, head=head, lifetime_s=lifetime_s)
-    for next_block in (max(now, head), max(now, head) + 12):
-        assert next_block < deadline <= next_block + lifetime_s
+@pytest.mark.parametrize("lifetime_s", [DAY, 600, 100])
+def test_a_deadline_is_ahead_and_within_what_the_owner_allows(lifetime_s: int) -> None:
+    deadline = choose_deadline(1000, lifetime_s)
+    for block_time in (1000, 1012):
+        assert block_time < deadline <= block_time + lifetime_s
 
 
-def test_a_next_block_that_lags_our_clock_still_takes_a_long_deadline() -> None:
-    deadline = choose_deadline(now=1000, head=990, lifetime_s=DAY)
-    assert deadline <= 991 + DAY
+def test_an_order_goes_through_after_the_chain_was_idle_for_hours(
+    chain: ChainClient, anvil: LocalChain, people: People, asset: Asset
+) -> None:
+    head = chain.head().time
+    request(anvil.rpc_url, "evm_increaseTime", hex(8 * 3600))
+    assert chain.head().time == head
+    deadline = choose_deadline(chain.next_time(), asset.terms.max_deadline_s)
+    chain.order(asset.token_id, ALGORITHM, JOB, PRICE, deadline, sender=people.scientist)
+    order = chain.find_order(JOB, people.scientist.address)
+    assert order is not None
+    assert order.status is OrderStatus.OPEN
