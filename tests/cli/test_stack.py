@@ -58,6 +58,15 @@ def test_a_second_up_starts_nothing_anew(stack: Stack) -> None:
     assert (code, stack.pids()) == (0, before)
 
 
+def test_another_port_or_chain_that_can_not_be_had_changes_nothing(stack: Stack) -> None:
+    before = [(stack.home / name).read_bytes() for name in ("client.json", "provider/settings.yaml")]
+    code, document = stack.run("up", "--port", "9")
+    assert (code, document["error"]["code"]) == (3, "provider-runs")
+    assert stack.run("up", "--rpc-url", "http://127.0.0.1:1")[0] == 5
+    assert [(stack.home / name).read_bytes() for name in ("client.json", "provider/settings.yaml")] == before
+    assert stack.run("up")[0] == 0
+
+
 def test_a_killed_worker_is_said_to_be_down_and_up_starts_it_alone(stack: Stack) -> None:
     before = stack.pids()
     os.kill(before["worker"] or 0, signal.SIGKILL)
