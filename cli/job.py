@@ -61,11 +61,16 @@ def _go_on(session: Session, job_id: str, *, wait: bool, timeout_s: int) -> Exit
     from cli.submitting import send_job
     from cli.watching import decide_and_order, watch_job
 
-    send_job(session, job_id)
-    if wait:
-        view = watch_job(session, job_id, timeout_s=timeout_s, pay=True)
-    else:
-        view = decide_and_order(session, job_id)
+    try:
+        send_job(session, job_id)
+        if wait:
+            view = watch_job(session, job_id, timeout_s=timeout_s, pay=True)
+        else:
+            view = decide_and_order(session, job_id)
+    except KeyboardInterrupt:
+        # The same file would make, and pay for, a new job once this one is paid.
+        session.output.say(f"job {job_id} is not lost: go on with `sealroom job resume {job_id} --wait`")
+        raise
     if view.terminal:
         mark_done(session.home, job_id)
     return _tell(session, view)

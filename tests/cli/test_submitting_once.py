@@ -9,6 +9,7 @@ import pytest
 from cli.bundles import fetch_bundle
 from cli.context import Session
 from cli.errors import ApiError, ExitCode, InputError, RefusedError, exit_code
+from cli.main import run
 from cli.submissions import load_submission
 from cli.submitting import begin_job, order_job, send_job
 from datatokens.client import ChainClient
@@ -80,6 +81,16 @@ def test_hole_21_a_submission_killed_before_it_was_sent_goes_on_as_the_same_job(
     with pytest.raises(KeyboardInterrupt):
         send_job(session, record.job_id)
     assert begin_job(scientist(desk), file).job_id == record.job_id
+
+
+def test_whoever_interrupts_a_submission_is_told_how_to_go_on_with_the_same_job(
+    desk: Desk, sale: Asset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = scientist(desk, transport=DyingTransport(desk.transport(), b"result_key"))
+    file = write_job(tmp_path, sale)
+    assert run(["job", "submit", str(file)], session) is ExitCode.INTERRUPTED
+    record = begin_job(scientist(desk), file)
+    assert f"sealroom job resume {record.job_id} --wait" in capsys.readouterr().err
 
 
 def test_hole_4_an_order_whose_client_was_killed_is_found_and_not_paid_twice(
