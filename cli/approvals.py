@@ -54,7 +54,7 @@ def approve(session: Session, algorithm: str, asset_id: str, days: int) -> None:
     expires_at = chain.next_time() + days * DAY_S
     result = chain.approve(asset.token_id, parse_digest(algorithm), expires_at, sender=session.get_account())
     facts: dict[str, object] = {"asset_id": asset_id, "algorithm": algorithm, "expires": expires_at}
-    say_transaction(session, result, facts)
+    say_transaction(session.output, result, facts)
 
 
 @click.command(cls=SessionCommand)
@@ -68,7 +68,7 @@ def revoke(session: Session, algorithm: str, asset_id: str) -> None:
 
     asset = get_asset(session, asset_id)
     result = session.get_chain().revoke(asset.token_id, parse_digest(algorithm), sender=session.get_account())
-    say_transaction(session, result, {"asset_id": asset_id, "algorithm": algorithm, "revoked": True})
+    say_transaction(session.output, result, {"asset_id": asset_id, "algorithm": algorithm, "revoked": True})
 
 
 @click.command(cls=SessionCommand)

@@ -136,7 +136,7 @@ def price_(session: Session, asset_id: str, price: str) -> None:
 
     asset, price_wei = get_asset(session, asset_id), parse_amount(price)
     result = session.get_chain().set_price(asset.token_id, price_wei, sender=session.get_account())
-    say_transaction(session, result, {"asset_id": asset_id, "price_wei": str(price_wei)})
+    say_transaction(session.output, result, {"asset_id": asset_id, "price_wei": str(price_wei)})
 
 
 @dataset.command("retire")
@@ -148,7 +148,7 @@ def retire(session: Session, asset_id: str) -> None:
 
     asset = get_asset(session, asset_id)
     result = session.get_chain().retire(asset.token_id, sender=session.get_account())
-    say_transaction(session, result, {"asset_id": asset_id, "retired": True})
+    say_transaction(session.output, result, {"asset_id": asset_id, "retired": True})
 
 
 approvals.add_commands(dataset)

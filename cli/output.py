@@ -16,7 +16,6 @@ import click
 from cli.errors import Problem
 
 if TYPE_CHECKING:
-    from cli.context import Session
     from datatokens.model import TxResult
 
 Document = Mapping[str, Any]
@@ -82,7 +81,7 @@ def is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def say_transaction(session: Session, result: TxResult, facts: Document) -> None:
+def say_transaction(output: Output, result: TxResult, facts: Document) -> None:
     """Print what a transaction did."""
     document = {**facts, "transaction": result.tx_hash, "gas_used": result.gas_used}
-    session.output.data(document, lambda: fields(document))
+    output.data(document, lambda: fields(document))

@@ -13,7 +13,7 @@ from cli.ids import ADDRESS
 from cli.output import fields, plain
 
 if TYPE_CHECKING:
-    from provider.receipts.verify import Step
+    from provider.receipts.checklist import Step
 
 FILE = click.Path(path_type=Path)
 

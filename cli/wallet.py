@@ -54,7 +54,7 @@ def deposit(session: Session, amount: str, token: str | None) -> None:
     """Put tokens into the escrow, to pay orders from."""
     chosen, amount_wei = get_token(session, token), parse_amount(amount)
     result = session.get_chain().deposit(chosen, amount_wei, sender=session.get_account())
-    say_transaction(session, result, {"token": chosen, "amount_wei": str(amount_wei)})
+    say_transaction(session.output, result, {"token": chosen, "amount_wei": str(amount_wei)})
 
 
 @wallet.command("withdraw")
@@ -69,4 +69,4 @@ def withdraw(session: Session, amount: str | None, token: str | None) -> None:
     if amount_wei == 0:
         raise InputError("there is nothing to withdraw", code="nothing-to-withdraw")
     result = chain.withdraw(chosen, amount_wei, sender=session.get_account())
-    say_transaction(session, result, {"token": chosen, "amount_wei": str(amount_wei)})
+    say_transaction(session.output, result, {"token": chosen, "amount_wei": str(amount_wei)})

@@ -15,7 +15,8 @@ from provider.auth import Guard
 from provider.errors import BadRequestError, ProviderError, UnavailableError, http_status
 from provider.receipts.errors import MalformedError
 from provider.release import ResultKeyError
-from provider.routes.endpoints import ENDPOINTS, Call, Endpoint
+from provider.routes.endpoint import Call, Endpoint
+from provider.routes.endpoints import ENDPOINTS
 from provider.services import Services
 from provider.wire import ErrorBody, WireModel
 from sandbox.errors import BundleInvalidError

@@ -16,10 +16,8 @@ ReceiptError
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from provider.receipts.verify import Step
+from provider.receipts.checklist import Step
 
 
 class Verdict(StrEnum):

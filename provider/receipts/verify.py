@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
+from provider.receipts.checklist import Step
 from provider.receipts.envelope import PAYLOAD_TYPE, Envelope, parse_receipt
 from provider.receipts.errors import (
     EvidenceUnavailableError,
@@ -48,16 +49,6 @@ _VERDICTS: dict[type[ReceiptError], Verdict] = {
     ProofInvalidError: Verdict.NOT_INCLUDED,
     EvidenceUnavailableError: Verdict.CHAIN_UNREACHABLE,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One line of the checklist: `result` is passed, failed or skipped."""
-
-    number: int
-    name: str
-    result: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,13 @@
-"""Every endpoint: method, path, what goes in, what comes out, and who answers. No flask in here."""
+"""The whole interface, a line each: method, path, what goes in, what comes out, and who answers. No flask in here."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
-from provider.auth import Access, Guard
+from provider.auth import Access
 from provider.identity import software_digest
+from provider.routes.endpoint import Call, Endpoint
 from provider.routes.openapi import describe_api
-from provider.services import Services
 from provider.wire import (
     AlgorithmView,
     ApprovalsView,
@@ -26,39 +23,11 @@ from provider.wire import (
     LoginToken,
     ProviderView,
     SignedAction,
-    WireModel,
 )
 
-JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 BINARY = "application/octet-stream"
 CHAIN_FACT = "chain"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request, parsed: its guard, path parameters, body (None when there is none) and time."""
-
-    services: Services
-    guard: Guard
-    path: Mapping[str, str]
-    body: Any
-    now: int
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One line of the interface; `path` parameters are written `{name}`."""
-
-    method: str
-    path: str
-    summary: str
-    handler: Callable[[Call], WireModel | bytes | str]
-    body: type[WireModel] | None = None
-    answer: type[WireModel] | None = None
-    media: str = JSON
-    status: int = 200
-    login: bool = False
 
 
 def _health(call: Call) -> HealthView:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from provider.routes.endpoint import Endpoint
 from provider.wire import ErrorBody
-
-if TYPE_CHECKING:
-    from provider.routes.endpoints import Endpoint
 
 REF = "#/components/schemas/{model}"
 
