@@ -374,7 +374,7 @@ def test_a_result_key_has_one_spelling_so_that_every_receipt_can_be_read(lab: La
     assert error(lab.client.post("/v1/jobs", json=body)) == (400, "bad-request")
 
 
-def test_an_account_may_have_so_many_open_jobs_and_no_more(lab: Lab) -> None:
+def test_hole_8_an_account_may_have_so_many_open_jobs_at_any_time_and_no_more(lab: Lab) -> None:
     asset, bundle = lab.add_dataset(), make_bundle()
     lab.upload(bundle)
     for _ in range(lab.settings.max_open_jobs_per_account):
