@@ -44,6 +44,7 @@ class Worker:
         identity, database, chain = parts.identity, parts.database, parts.chain
         judge = Judge(identity, database, parts.blobs, chain, engine)
         registrar = Registrar(identity, database, keys, clock=clock)
+        self._parts, self._engine, self._recovered = parts, engine, False
         self._pause_s = parts.settings.poll_s
         self._wake = threading.Event()
         self.clerk = Clerk(database, chain, judge, registrar, clock=clock)
@@ -67,12 +68,23 @@ class Worker:
         self._wake.set()
 
     def run(self) -> None:
-        """Recover, then work until stopped."""
-        self.runner.recover()
+        """Work until stopped."""
         office = threading.Thread(target=self._loop, args=(self._office_turn,), name="office")
         office.start()
-        self._loop(self.runner.turn)
+        self._loop(self.runner_turn)
         office.join()
+
+    def runner_turn(self) -> bool:
+        """Recover before the first run, whenever the engine answers, then run what is queued.
+
+        Raises:
+            EngineUnavailableError: the engine is away; the loop comes back, and receipts and anchors go on meanwhile.
+        """
+        if not self._recovered:
+            self.runner.recover()
+            tell_runtimes(self._parts, self._engine)
+            self._recovered = True
+        return self.runner.turn()
 
     def _office_turn(self) -> bool:
         moved = self.clerk.turn()
@@ -95,7 +107,6 @@ def main() -> None:
     sender = load_account(parts.paths.accounts, OPERATOR, password)
     engine = DockerEngine(parts.settings.engine_url)
     worker = Worker(parts, engine, keys, sender)
-    tell_runtimes(parts, engine)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     worker.run()
