@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 from policies.canonical import digest_of, parse_digest
-from provider.errors import NotFoundError, ProviderError
+from provider.errors import NotFoundError, ProviderError, UnavailableError
 
 
 class BlobDamagedError(ProviderError):
@@ -21,6 +22,18 @@ class BlobStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def check_space(self, min_free_bytes: int) -> None:
+        """Refuse to take more from strangers when the disk is nearly full: what has begun must still be able to end.
+
+        Raises:
+            UnavailableError: fewer than `min_free_bytes` are free.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if shutil.disk_usage(self._folder).free < min_free_bytes:
+            raise UnavailableError(
+                "the provider's disk is nearly full", code="storage-low", remedy="try again later"
+            )
 
     def put(self, data: bytes) -> str:
         """Store `data` durably and return its digest `sha256:<hex>`; storing it twice is the same."""

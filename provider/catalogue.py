@@ -190,7 +190,9 @@ class Catalogue:
             DeniedError: the account has uploaded too many.
         """
         guard.check(Access.ALGORITHM_UPLOAD, caller=signer)
-        limit = self._load_settings().max_uploads_per_account
+        settings = self._load_settings()
+        self._blobs.check_space(settings.min_free_bytes)
+        limit = settings.max_uploads_per_account
         if self._store.count_uploads(signer) >= limit:
             raise DeniedError(f"an account may upload {limit} algorithms here", code="too-many-uploads")
         bundle = parse_bundle({path: decode_base64(content) for path, content in body.files.items()})

@@ -32,6 +32,9 @@ class Settings(StrictModel, strict=False):
     token_lifetime_s: Annotated[int, Field(ge=60, le=86400)] = 900
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     max_open_jobs_per_account: Annotated[int, Field(ge=1)] = 50
+    max_request_lifetime_s: Annotated[int, Field(ge=3600)] = 30 * 86_400
+    anchor_interval_s: Annotated[int, Field(ge=0, le=86_400)] = 10
+    min_free_bytes: Annotated[int, Field(ge=0)] = 2**30
     max_uploads_per_account: Annotated[int, Field(ge=1)] = 200
 
 

@@ -21,7 +21,7 @@ from provider.identity import OPERATOR
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Judge
 from provider.jobs.loop import run_loop
-from provider.jobs.notary import Notary
+from provider.jobs.notary import Notary, Pace
 from provider.jobs.receipting import Registrar
 from provider.jobs.runner import Runner, Workplace
 from provider.receipts.keys import SigningKeys, load_signing_keys
@@ -47,8 +47,9 @@ class Worker:
         self._parts, self._engine, self._recovered = parts, engine, False
         self._pause_s = parts.settings.poll_s
         self._wake = threading.Event()
+        pace = Pace(lambda: load_settings(parts.paths.settings).anchor_interval_s, clock)
         self.clerk = Clerk(database, chain, judge, registrar, clock=clock)
-        self.notary = Notary(identity, database, chain, keys=keys, sender=sender)
+        self.notary = Notary(identity, database, chain, keys=keys, sender=sender, pace=pace)
         self.runner = Runner(
             database,
             parts.blobs,

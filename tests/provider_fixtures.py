@@ -189,11 +189,18 @@ def lab(tmp_path: Path, chain: ChainClient, people: People) -> Lab:
     database.migrate()
     blobs = BlobStore(paths.artifacts)
     identity = ProviderIdentity(people.provider.address, chain.deployment)
+    found: list[Lab] = []
     services = build_services(
-        identity, database, blobs, chain, load_settings=lambda: settings, clock=lambda: clock[0]
+        identity,
+        database,
+        blobs,
+        chain,
+        load_settings=lambda: found[0].settings if found else settings,
+        clock=lambda: clock[0],
     )
     client = create_app(services).test_client()
-    return Lab(tmp_path, chain, people, services, client, settings, database, blobs, clock)
+    found.append(Lab(tmp_path, chain, people, services, client, settings, database, blobs, clock))
+    return found[0]
 
 
 def new_account() -> LocalAccount:

@@ -10,7 +10,7 @@ from provider.auth import Access, Guard, Subject
 from provider.blobs import BlobStore
 from provider.catalogue import Catalogue
 from provider.chain import Chain
-from provider.errors import BadRequestError, ConflictError, DeniedError, NotFoundError
+from provider.errors import BadRequestError, ConflictError, DeniedError, NotFoundError, UnavailableError
 from provider.identity import ProviderIdentity
 from provider.jobs.codes import describe
 from provider.jobs.states import State
@@ -30,6 +30,7 @@ from provider.wire import (
 )
 from sandbox.bundle import check_parameters, parse_bundle
 
+HOUR_S = 3600
 PARAMETER_LIMITS = JsonLimits(size_bytes=64 * 1024, depth=8, fractions=True)
 
 
@@ -78,8 +79,10 @@ class JobDesk:
             now=now,
         )
         check_signer(signer, submission.signer)
+        self._check_lifetime(request.expiry, now)
+        self._blobs.check_space(self._load_settings().min_free_bytes)
         self._check_contents(submission)
-        self._check_quota(signer)
+        self._check_quota(signer, now)
         job = self._new_job(submission, signer, now)
         self._jobs.add(job)
         stored = self._jobs.get(job.job_id)
@@ -93,7 +96,12 @@ class JobDesk:
     def list_mine(self, guard: Guard) -> list[JobView]:
         """Return the caller's jobs and the jobs on the caller's datasets."""
         guard.check(Access.JOB_LIST)
-        assets = self._catalogue.owned_by(guard.caller)
+        try:
+            assets = self._catalogue.owned_by(guard.caller)
+        except UnavailableError:
+            assets = (
+                frozenset()
+            )  # who owns what is for the chain to say; one's own jobs are shown all the same
         return [self.view(job) for job in self._jobs.list_by(consumer=guard.caller, assets=assets)]
 
     def cancel(self, guard: Guard, signer: str, body: JobCancelBody, *, now: int) -> JobView:
@@ -213,11 +221,20 @@ class JobDesk:
             )
         check_parameters(parse_bundle(self._catalogue.load_files(algorithm)).manifest, submission.parameters)
 
-    def _check_quota(self, consumer: str) -> None:
+    def _check_lifetime(self, expiry: int, now: int) -> None:
+        longest = self._load_settings().max_request_lifetime_s
+        if expiry > now + longest:
+            raise BadRequestError(
+                f"a job request may live {longest} s here; this one lives {expiry - now} s",
+                code="lives-too-long",
+                remedy="sign it with an earlier expiry",
+            )
+
+    def _check_quota(self, consumer: str, now: int) -> None:
         limit = self._load_settings().max_open_jobs_per_account
-        if self._jobs.count_open(consumer) >= limit:
+        if self._jobs.count_pending(consumer, since=now - HOUR_S) >= limit:
             raise DeniedError(
-                f"an account may have {limit} open jobs here",
+                f"an account may have {limit} jobs open or refused within an hour here",
                 code="too-many-jobs",
                 remedy="wait, or cancel some",
             )

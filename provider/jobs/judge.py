@@ -36,7 +36,7 @@ from sandbox.bundle import Bundle, parse_bundle
 from sandbox.engine import Engine
 from sandbox.errors import BundleInvalidError, EngineUnavailableError
 
-ORDER_MARGIN_S = 60
+ORDER_MARGIN_S = 300  # to stage, start, collect, gate and anchor
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ refuses holds up no receipt and no other order.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,14 @@ class ForeignAnchorError(ProviderError):
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How often receipts without an order are anchored: at most once an interval. Paid ones are anchored at once."""
+
+    load_interval_s: Callable[[], int]
+    clock: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
 class _Orders:
     ran: list[bytes]
     not_run: list[bytes]
@@ -60,6 +69,7 @@ class Notary:
         *,
         keys: SigningKeys,
         sender: LocalAccount,
+        pace: Pace,
     ) -> None:
         self._identity = identity
         self._ledger = database.ledger
@@ -67,6 +77,8 @@ class Notary:
         self._chain = chain
         self._keys = keys
         self._sender = sender
+        self._pace = pace
+        self._sent: int | None = None
 
     def turn(self) -> bool:
         """Anchor and settle what is due; True when something was.
@@ -76,10 +88,13 @@ class Notary:
             ForeignAnchorError: the chain and this log disagree; nothing is sent.
         """
         lost = self._find_lost()
-        checkpoint = lost.checkpoint if lost else self._due_checkpoint()
         settlements = lost.settlements if lost else self._ledger.open_settlements(BATCH)
+        if not lost and not settlements and self._is_too_soon():
+            return False
+        checkpoint = lost.checkpoint if lost else self._due_checkpoint()
         if checkpoint is None and not settlements:
             return False
+        self._sent = self._pace.clock()
         orders = self._still_open(settlements)
         if checkpoint is not None:
             self._anchor(checkpoint, orders)
@@ -87,6 +102,10 @@ class Notary:
             self._settle(orders)
         self._ledger.mark_settled(orders.ids)
         return True
+
+    def _is_too_soon(self) -> bool:
+        """Tell whether receipts that nobody paid for must wait: a stranger's refused jobs may not burn our gas."""
+        return self._sent is not None and self._pace.clock() < self._sent + self._pace.load_interval_s()
 
     def _find_lost(self) -> _Lost | None:
         """Return the oldest checkpoint that the chain had and has no longer, with the orders that it settled."""

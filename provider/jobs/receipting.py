@@ -14,7 +14,7 @@ from decimal import ROUND_CEILING, Decimal
 from policies.canonical import digest_text, parse_digest
 from policies.decide import ENGINE
 from provider.datasets import SCHEME
-from provider.gate.decide import GATE, GateReport
+from provider.gate.decide import GATE, GateReport, GateVerdict
 from provider.identity import ProviderIdentity, software_digest
 from provider.jobs.judge import Evaluation
 from provider.receipts.envelope import sign_envelope
@@ -116,7 +116,7 @@ class Registrar:
                 verdict="RELEASED" if released else "WITHHELD",
                 outcome=ending.state.value,
                 gate=GATE,
-                checks=tuple(CheckFacts(check.name, check.ok, "") for check in gate.checks) if gate else (),
+                checks=_check_facts(gate),
                 rule="" if released else rule,
             ),
             not_before=BlockFacts(evaluation.not_before.number, "0x" + evaluation.not_before.hash.hex()),
@@ -210,6 +210,14 @@ def _run_facts(report: RunReport, key: bytes) -> RunFacts:
     )
 
 
+def _check_facts(gate: GateReport | None) -> tuple[CheckFacts, ...]:
+    """List every check that let something out; of those that withheld, the first alone: which ones fail can be chosen."""
+    if gate is None:
+        return ()
+    withheld = gate.verdict is GateVerdict.WITHHELD
+    return tuple(CheckFacts(c.name, c.ok, "") for c in gate.checks if not withheld or c.name == gate.rule)
+
+
 def _output_facts(
     evaluation: Evaluation, report: RunReport | None, gate: GateReport | None, key: bytes
 ) -> tuple[OutputFacts, ...]:
@@ -230,7 +238,7 @@ def _output_facts(
                 digest=produced.digest
                 if left and left.digest == produced.digest
                 else blind(key, produced.digest),
-                size_bytes=left.size_bytes if left else _round_up(produced.size_bytes, SIZE_STEP_BYTES),
+                size_bytes=left.size_bytes if left else 0,
                 released=left is not None,
                 released_digest=left.digest if left else None,
             )

@@ -71,11 +71,12 @@ class JobStore(StorePart):
         with self._read() as session:
             return [read_job(row) for row in session.scalars(query)]
 
-    def count_open(self, consumer: str) -> int:
-        """Return how many jobs of `consumer` have not ended."""
+    def count_pending(self, consumer: str, *, since: int) -> int:
+        """Return how many jobs of `consumer` have not ended, or were refused though submitted after `since`."""
+        recent = (JobRow.state == State.REFUSED.value) & (JobRow.submitted >= since)
+        pending = JobRow.state.in_([state.value for state in OPEN_STATES]) | recent
         with self._read() as session:
-            query = select(func.count()).select_from(JobRow)
-            query = query.where(JobRow.consumer == consumer, JobRow.state.in_([s.value for s in OPEN_STATES]))
+            query = select(func.count()).select_from(JobRow).where(JobRow.consumer == consumer, pending)
             return session.scalar(query) or 0
 
     def timeline(self, job_id: str) -> list[StepRecord]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from eth_account.messages import encode_defunct
 
+from datatokens.client import ChainClient
 from policies.canonical import digest_of
 from provider.routes.endpoints import ENDPOINTS
 from provider.routes.openapi import describe_api
@@ -295,6 +296,7 @@ def test_a_request_sent_twice_is_one_job(lab: Lab) -> None:
         ({}, {"parameters": {"epochs": 3}}, "parameters-differ"),
         ({"datasets": ["0" * 64]}, {}, "dataset-unknown"),
         ({"algorithm": "sha256:" + "0" * 64}, {}, "algorithm-unknown"),
+        ({"expiry": 2**39}, {}, "lives-too-long"),
         ({"result_key": "AAAA"}, {}, "result-key-invalid"),
         ({}, {"signer": "0x" + "99" * 20}, "bad-signature"),
     ],
@@ -380,6 +382,23 @@ def test_hole_8_an_account_may_have_so_many_open_jobs_at_any_time_and_no_more(la
     for _ in range(lab.settings.max_open_jobs_per_account):
         assert lab.submit(lab.request(asset, bundle)).status_code == 202
     assert error(lab.submit(lab.request(asset, bundle))) == (403, "too-many-jobs")
+
+
+def test_when_the_disk_is_nearly_full_nothing_more_is_taken_from_anybody(lab: Lab) -> None:
+    asset, bundle = lab.add_dataset(), make_bundle()
+    lab.upload(bundle)
+    lab.settings = lab.settings.model_copy(update={"min_free_bytes": 2**60})
+    assert error(lab.upload(make_bundle("# another\n"))) == (503, "storage-low")
+    assert error(lab.submit(lab.request(asset, bundle))) == (503, "storage-low")
+
+
+def test_while_the_chain_is_away_a_scientist_still_sees_the_jobs_of_one_s_own(lab: Lab) -> None:
+    asset, bundle = lab.add_dataset(), make_bundle()
+    lab.upload(bundle)
+    lab.submit(lab.request(asset, bundle))
+    lab.services.catalogue._chain = ChainClient.connect("http://127.0.0.1:1", lab.chain.deployment)
+    assert len((lab.read(lab.people.scientist, "/v1/jobs").json or {})["jobs"]) == 1
+    assert error(lab.read(None, "/v1/datasets")) == (503, "chain-unreachable")
 
 
 def test_no_answer_shows_a_row_of_the_data(lab: Lab) -> None:

@@ -20,7 +20,7 @@ from datatokens.model import Asset, OrderStatus
 from policies.canonical import digest_of, parse_digest, sha256
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Evaluation, Judge
-from provider.jobs.notary import ForeignAnchorError, Notary
+from provider.jobs.notary import ForeignAnchorError, Notary, Pace
 from provider.jobs.receipting import Registrar
 from provider.jobs.runner import Runner, Workplace
 from provider.jobs.states import State
@@ -135,7 +135,14 @@ def hospital(lab: Lab, engine: DockerEngine, image_digest: str) -> Hospital:
         lab=lab,
         clerk=Clerk(database, lab.chain, judge, registrar, clock=lambda: lab.now),
         runner=Runner(database, lab.blobs, engine, judge, registrar, workplace=place),
-        notary=Notary(identity, database, lab.chain, keys=keys, sender=lab.people.provider),
+        notary=Notary(
+            identity,
+            database,
+            lab.chain,
+            keys=keys,
+            sender=lab.people.provider,
+            pace=Pace(lambda: lab.settings.anchor_interval_s, lambda: lab.now),
+        ),
         judge=judge,
         keys=keys,
         image=image_digest,
@@ -425,6 +432,19 @@ def test_hole_18_a_public_receipt_holds_no_digest_or_size_that_the_algorithm_cho
     )
 
 
+def test_hole_18_a_withheld_receipt_names_the_first_broken_rule_and_no_other_check(
+    hospital: Hospital,
+) -> None:
+    broken = (
+        "out.joinpath('metrics.json').write_text('[]'); out.joinpath('model.safetensors').write_bytes(b'')"
+    )
+    job = hospital.run(HONEST + broken)
+    egress = hospital.statement(job.job_id).facts.egress
+    assert job.state is State.WITHHELD
+    assert [(check.name, check.ok) for check in egress.checks] == [(egress.rule, False)]
+    assert all(output.size_bytes == 0 for output in hospital.statement(job.job_id).facts.outputs)
+
+
 def test_hole_18_the_unrounded_metrics_have_no_digest_in_the_receipt(hospital: Hospital) -> None:
     job = hospital.run()
     assert job.state is State.RELEASED
@@ -639,6 +659,31 @@ def test_hole_4_a_release_whose_order_was_refunded_or_is_not_settled_yet_is_not_
     hospital.lab.chain.refund(order.order_id if order else b"", sender=scientist)
     hospital.notary.turn()
     assert hospital.lab.read(scientist, path).status_code == 409
+
+
+def test_receipts_that_nobody_paid_for_are_anchored_once_an_interval_and_paid_ones_at_once(
+    hospital: Hospital,
+) -> None:
+    asset, bundle = hospital.accepted()
+
+    def refuse_one() -> None:
+        hospital.submit(asset, bundle, purpose="DUO:0000043")
+        hospital.clerk.turn()
+
+    refuse_one()
+    assert hospital.notary.turn() is True
+    for _ in range(3):
+        refuse_one()
+        assert hospital.notary.turn() is False
+    job_id = hospital.submit(asset, bundle)
+    hospital.pay(asset, bundle, job_id)
+    hospital.work()
+    assert hospital.order_status(job_id) is OrderStatus.SETTLED
+    refuse_one()
+    assert hospital.notary.turn() is False
+    hospital.lab.clock[0] += hospital.lab.settings.anchor_interval_s
+    assert hospital.notary.turn() is True
+    assert len(hospital.lab.chain.list_anchors(hospital.lab.people.provider.address)) == 3
 
 
 def test_a_late_refund_by_the_scientist_does_not_block_the_batch(

@@ -13,7 +13,7 @@ from datatokens.model import Asset, OrderStatus
 from policies.canonical import parse_digest
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Judge
-from provider.jobs.notary import Notary
+from provider.jobs.notary import Notary, Pace
 from provider.jobs.receipting import Registrar
 from provider.receipts.keys import SigningKeys
 from sandbox.bundle import Bundle
@@ -86,7 +86,8 @@ def office(lab: Lab, engine: DockerEngine) -> Office:
     lab.upload(bundle)
     lab.approve(asset, bundle)
     clerk = Clerk(database, chain, judge, registrar, clock=lambda: lab.now)
-    notary = Notary(identity, database, chain, keys=keys, sender=lab.people.provider)
+    pace = Pace(lambda: 0, lambda: lab.now)
+    notary = Notary(identity, database, chain, keys=keys, sender=lab.people.provider, pace=pace)
     return Office(lab, chain, clerk, notary, asset, bundle)
 
 
