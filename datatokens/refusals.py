@@ -42,6 +42,7 @@ WORDS = {
     "AnchorNotGrowing": "log size: expected more than {current}, got {size}; anchor a later checkpoint",
     "AnchorZeroRoot": "log root: expected a hash, got zero; anchor a checkpoint's root",
     "DatatokenNotAuthorised": "datatoken: {caller} may not mint or burn; go through the registry or the escrow",
+    "DatatokenAmountTooLarge": "datatokens: expected at most {most} units at once, got {amount}; take fewer",
     "ProvidersBadKey": "{field} key: is zero or not a point of its curve; publish a real key",
     "ProvidersSignerIsSender": "receipt signer {signer}: must not be the account that sends transactions;"
     " use another key",

@@ -16,6 +16,12 @@ contract Datatoken is ERC20Permit {
     /// @notice Somebody other than the registry or the escrow tried to mint or burn.
     /// @param caller Who tried.
     error DatatokenNotAuthorised(address caller);
+    /// @notice More units at once than are ever needed.
+    /// @param amount Units that were asked for.
+    /// @param most The most units that one call creates.
+    error DatatokenAmountTooLarge(uint256 amount, uint256 most);
+
+    uint256 private constant MAX_MINT = type(uint128).max;
 
     /// @notice The registry of assets.
     address public immutable registry;
@@ -31,10 +37,13 @@ contract Datatoken is ERC20Permit {
     }
 
     /// @notice Create `amount` units for `to`.
+    /// @dev The bound keeps the supply far from 2^256 (2^128 calls away), where the mint of a refund would overflow and
+    /// the order could never end.
     /// @param to Who receives them.
-    /// @param amount Units; 10^18 are one job.
+    /// @param amount Units, at most 2^128 - 1; 10^18 are one job.
     function mint(address to, uint256 amount) external {
         _checkAuthorised();
+        if (amount > MAX_MINT) revert DatatokenAmountTooLarge(amount, MAX_MINT);
         _mint(to, amount);
     }
 

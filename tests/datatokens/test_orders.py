@@ -10,6 +10,7 @@ from datatokens.permits import order_id_of
 from tests.chain_fixtures import ALGORITHM, COIN, JOB, PRICE, People, place_order, register_dataset, travel
 
 OTHER_JOB = b"\x0c" * 32
+MOST_UNITS = 2**128 - 1
 
 
 def token(chain: ChainClient) -> str:
@@ -208,6 +209,42 @@ def test_a_refund_gives_the_datatoken_back(chain: ChainClient, people: People, a
     chain.refund(order.order_id, sender=people.provider)
     assert chain.token_balance(asset.datatoken, people.scientist.address) == ONE_DATATOKEN_WEI
     assert chain.escrow_balance(token(chain), people.scientist.address) == 0
+
+
+@pytest.mark.parametrize("ending", ["refunded", "settled"])
+def test_hole_19_nobody_buys_so_many_free_datatokens_that_an_order_can_not_end(
+    chain: ChainClient, people: People, ending: str
+) -> None:
+    asset = register_dataset(chain, people, price_wei=0)
+    chain.approve(asset.token_id, ALGORITHM, chain.head().time + 600, sender=people.owner)
+    buyer = people.stranger
+    with pytest.raises(ContractRefusedError) as caught:
+        chain.buy(asset.token_id, 2**256 - 1, 0, sender=buyer)
+    assert caught.value.name == "DatatokenAmountTooLarge"
+    chain.buy(asset.token_id, MOST_UNITS, 0, sender=buyer)
+    order = place_order(chain, asset, buyer, with_datatoken=True)
+    with pytest.raises(ContractRefusedError):
+        chain.buy(asset.token_id, 2**256 - 1 - (MOST_UNITS - ONE_DATATOKEN_WEI), 0, sender=buyer)
+    chain.buy(asset.token_id, ONE_DATATOKEN_WEI, 0, sender=buyer)
+    if ending == "refunded":
+        chain.settle([], [order.order_id], sender=people.provider)
+        assert chain.token_balance(asset.datatoken, buyer.address) == MOST_UNITS + ONE_DATATOKEN_WEI
+    else:
+        chain.settle([order.order_id], [], sender=people.provider)
+        assert chain.token_balance(asset.datatoken, buyer.address) == MOST_UNITS
+    assert chain.order_status(order.order_id) == OrderStatus[ending.upper()]
+
+
+def test_an_owner_mints_no_more_at_once_than_a_buyer_buys(
+    chain: ChainClient, people: People, asset: Asset
+) -> None:
+    holder = people.scientist.address
+    with pytest.raises(ContractRefusedError) as caught:
+        chain.mint_datatoken(asset.token_id, holder, MOST_UNITS + 1, sender=people.owner)
+    assert caught.value.values == {"amount": MOST_UNITS + 1, "most": MOST_UNITS}
+    assert str(MOST_UNITS) in str(caught.value)
+    chain.mint_datatoken(asset.token_id, holder, MOST_UNITS, sender=people.owner)
+    assert chain.token_balance(asset.datatoken, holder) == MOST_UNITS
 
 
 def test_less_than_one_datatoken_orders_nothing(chain: ChainClient, people: People, asset: Asset) -> None:
