@@ -1,4 +1,4 @@
-"""`sealroom job`: submit, follow, cancel, fetch."""
+"""`sealroom job`: submit, follow, cancel, fetch, refund."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.amounts import format_amount
 from cli.context import Session, SessionGroup, pass_session
 from cli.errors import ExitCode, job_exit_code
 from cli.ids import JOB_ID
-from cli.output import fields, plain, table
+from cli.output import fields, plain, say_transaction, table
 
 if TYPE_CHECKING:
     from provider.wire import JobView
@@ -140,6 +141,34 @@ def cancel(session: Session, job_id: str) -> None:
 
     view = session.get_api().act("job.cancel", JobCancelBody(job_id=job_id), JobView)
     session.output.data(view.model_dump(mode="json"), lambda: _words(view))
+
+
+@job.command("refund")
+@click.argument("job_id", type=JOB_ID)
+@pass_session
+def refund(session: Session, job_id: str) -> None:
+    """Take back what was paid for a job that the provider left lying beyond its order's deadline.
+
+    Asks the chain alone, so a provider that never answers can't keep the money.
+    """
+    from cli.refunding import refund_job
+
+    done = refund_job(session, job_id)
+    facts = {
+        "job_id": job_id,
+        "consumer": done.order.consumer,
+        "token": done.payment_token,
+        "amount_wei": str(done.order.amount_wei),
+    }
+    say_transaction(session.output, done.result, facts)
+    if done.order.paid_with_datatoken:
+        session.output.say("the datatoken that paid for the job came back")
+        return
+    known = done.payment_token == session.get_deployment().payment_token
+    words = "sealroom wallet withdraw" + ("" if known else f" --token {done.payment_token}")
+    session.output.say(
+        f"{format_amount(done.order.amount_wei)} is credit in the escrow now: `{words}` takes it out"
+    )
 
 
 @job.command("fetch")
