@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from sandbox.staging import StagedDataset, cleanup, stage
 
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
-OWNER = "sealroom-tests"
+OWNER = f"sealroom-tests-{os.getpid()}"  # two test runs on one engine leave each other alone
 ASSET = "a1" * 32
 IMAGE = "sha256:" + "0" * 64
 LIMITS = Limits(
@@ -98,7 +99,7 @@ class Bench:
         staged = stage(work / "inputs", datasets, bundle, parameters or {})
         spec = make_spec(
             staged.root,
-            run_id=f"test-{self._folder.name.lower().replace('_', '-')}-{self._count}"[:100],
+            run_id=f"test-{os.getpid()}-{self._folder.name.lower().replace('_', '-')}-{self._count}"[:100],
             runtime=runtime,
             image=self.image,
             argv=bundle.manifest.argv,
