@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import os
 import pickle
 import sqlite3
 from collections.abc import Callable
@@ -130,7 +131,7 @@ def hospital(lab: Lab, engine: DockerEngine, image_digest: str) -> Hospital:
     identity, database = lab.services.identity, lab.database
     judge = Judge(identity, database, lab.blobs, lab.chain, engine)
     registrar = Registrar(identity, database, keys, clock=lambda: lab.now)
-    place = Workplace(lab.home / "work", f"test-{lab.home.name}"[:60], lambda: lab.settings, lambda: lab.now)
+    place = Workplace(lab.home / "work", f"test-{os.getpid()}-{lab.home.name}"[:60], lambda: lab.settings, lambda: lab.now)
     return Hospital(
         lab=lab,
         clerk=Clerk(database, lab.chain, judge, registrar, clock=lambda: lab.now),
