@@ -34,8 +34,9 @@ class Output:
     json: bool = False
 
     def say(self, text: str) -> None:
-        """Tell the person something that is not data."""
-        click.echo(text, err=True)
+        """Tell the person something that is not data; above the live view, when there is one."""
+        sys.stderr.write(f"{text}\n")  # what the live view puts in place of stderr, click.echo would pass by
+        sys.stderr.flush()
 
     def data(self, document: Document, human: Callable[[], str]) -> None:
         """Print the data of the command: `document` with `--json`, else what `human` makes of it."""
