@@ -69,7 +69,7 @@ def _go_on(session: Session, job_id: str, *, wait: bool, timeout_s: int) -> Exit
         else:
             view = decide_and_order(session, job_id)
     except KeyboardInterrupt:
-        # The same file would make, and pay for, a new job once this one is paid.
+        # By its id: the file may be changed meanwhile, and would make a new job once this one has ended.
         session.output.say(f"job {job_id} is not lost: go on with `sealroom job resume {job_id} --wait`")
         raise
     if view.terminal:
@@ -79,14 +79,15 @@ def _go_on(session: Session, job_id: str, *, wait: bool, timeout_s: int) -> Exit
 
 @job.command("submit")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--again", is_flag=True, help="Start, and pay for, another job though the last has not ended.")
 @wait_option
 @timeout_option
 @pass_session
-def submit(session: Session, file: Path, *, wait: bool, timeout_s: int) -> ExitCode:
-    """Submit the job in FILE: sign, send, and order it once the policy allows it."""
+def submit(session: Session, file: Path, *, again: bool, wait: bool, timeout_s: int) -> ExitCode:
+    """Submit the job in FILE: sign, send, and order it once the policy allows it; goes on with one that has not ended."""
     from cli.submitting import begin_job
 
-    record = begin_job(session, file)
+    record = begin_job(session, file, again=again)
     session.output.say(f"job {record.job_id}")
     return _go_on(session, record.job_id, wait=wait, timeout_s=timeout_s)
 
@@ -108,7 +109,8 @@ def resume(session: Session, job_id: str, *, wait: bool, timeout_s: int) -> Exit
 @pass_session
 def status(session: Session, job_id: str, *, wait: bool, timeout_s: int) -> ExitCode:
     """Show where a job stands, why, and what comes next; orders nothing."""
-    from cli.watching import Progress, get_job, watch_job
+    from cli.submitting import get_job
+    from cli.watching import Progress, watch_job
 
     if wait:
         return _tell(session, watch_job(session, job_id, timeout_s=timeout_s, pay=False))
@@ -147,10 +149,7 @@ def cancel(session: Session, job_id: str) -> None:
 @click.argument("job_id", type=JOB_ID)
 @pass_session
 def refund(session: Session, job_id: str) -> None:
-    """Take back what was paid for a job that the provider left lying beyond its order's deadline.
-
-    Asks the chain alone, so a provider that never answers can't keep the money.
-    """
+    """Take back the price of an order whose deadline has passed; needs the chain only, no provider."""
     from cli.refunding import refund_job
 
     done = refund_job(session, job_id)

@@ -1,4 +1,4 @@
-"""What a scientist's home keeps of each job: the signed request, its limits, its result key, and whether it was paid.
+"""What a scientist's home keeps of each job: the signed request, its limits, its result key, and whether it has ended.
 
 Written before anything is sent, so that a kill at any point is continued with the same request, and a job is never
 ordered twice. The chain is asked before every order all the same.
@@ -43,7 +43,7 @@ def save_submission(home: Home, record: Submission, sealed_key: bytes) -> None:
 
 
 def mark_done(home: Home, job_id: str) -> None:
-    """Note that a job was paid or has ended: the same job.yaml then makes a new job."""
+    """Note that a job has ended: the same job.yaml then makes a new job."""
     write_file(home.jobs / job_id / DONE_FILE, b'{"version": 1}\n')
 
 
@@ -74,16 +74,17 @@ def load_sealed_key(home: Home, job_id: str) -> bytes:
     return read_file(home.jobs / job_id / KEY_FILE, what="result key", max_bytes=MAX_RECORD_BYTES)
 
 
-def find_open(home: Home, *, order: str, consumer: str, now: int) -> Submission | None:
-    """Return a saved request for the same thing by the same account that was neither paid nor ended nor expired."""
-    for record in _list_open(home):
-        same = record.order == order and record.consumer.lower() == consumer.lower()
-        if same and record.submission.request.expiry > now:
-            return record
-    return None
+def list_open(home: Home, *, order: str, consumer: str) -> list[Submission]:
+    """Return the saved requests for the same thing by the same account whose end was not noted, latest expiry first."""
+    same = [
+        record
+        for record in _load_open(home)
+        if record.order == order and record.consumer.lower() == consumer.lower()
+    ]
+    return sorted(same, key=lambda record: record.submission.request.expiry, reverse=True)
 
 
-def _list_open(home: Home) -> Iterator[Submission]:
+def _load_open(home: Home) -> Iterator[Submission]:
     for path in sorted(home.jobs.glob(f"*/{REQUEST_FILE}")):
         if not (path.parent / DONE_FILE).exists():
             yield load_submission(home, path.parent.name)

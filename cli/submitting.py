@@ -10,16 +10,17 @@ from __future__ import annotations
 import base64
 import secrets
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.amounts import format_amount
 from cli.bundles import resolve_algorithm
 from cli.datasets import get_asset
-from cli.errors import MismatchError, RefusedError
+from cli.errors import ApiError, MismatchError, RefusedError
 from cli.jobfile import JobFile, load_job_file
 from cli.resultkeys import seal_key
-from cli.submissions import Submission, find_open, load_submission, mark_done, save_submission
+from cli.submissions import Submission, list_open, load_submission, mark_done, save_submission
 from policies.canonical import canonical_json, digest_of, parse_digest
 from provider.release import create_result_key
 from provider.wire import Domain, JobRequest, JobView
@@ -33,24 +34,26 @@ AWAITING_ORDER = "awaiting-order"
 CLOCK_MARGIN_S = 120
 
 
-def begin_job(session: Session, path: Path) -> Submission:
-    """Return the saved request for job.yaml: one that was begun and neither paid nor ended, else a new one.
+def begin_job(session: Session, path: Path, *, again: bool = False) -> Submission:
+    """Return the saved request for job.yaml: that of a job that has not ended, else, or with `again`, a new one.
 
     Raises:
         InputError, DocumentError, BundleInvalidError: the job file or the algorithm can't be used.
-        RefusedError: the dataset is retired, costs more than `max_price`, or belongs to another provider.
+        RefusedError: the dataset belongs to another provider or, for a new job, is retired or costs more than `max_price`.
+        UnreachableError: the provider can't say whether an earlier job has ended, so no second one is begun.
     """
     job = load_job_file(path)
     asset = get_asset(session, job.datasets[0])
     algorithm, bundle = resolve_algorithm(session, job.algorithm, base=path.parent, image=job.image)
     if bundle is not None:
         check_parameters(bundle.manifest, job.parameters)
-    _check_asset(session, asset, job)
-    order, now = _order_digest(job, algorithm), int(time.time())
-    record = find_open(session.home, order=order, consumer=session.get_address(), now=now)
+    _check_provider(session, asset)
+    order = _order_digest(job, algorithm)
+    record = None if again else _find_unfinished(session, order)
     if record is not None:
-        session.output.say(f"continuing job {record.job_id}")
+        session.output.say(f"continuing job {record.job_id}; --again would start another from the same file")
         return record
+    _check_offer(asset, job)
     return _create(session, job, asset, algorithm=algorithm, order=order)
 
 
@@ -65,6 +68,11 @@ def send_job(session: Session, job_id: str) -> JobView:
     if view.job_id != job_id:
         raise MismatchError(f"job: sent {job_id}, the provider answered with {view.job_id}")
     return view
+
+
+def get_job(session: Session, job_id: str) -> JobView:
+    """Return where a job stands."""
+    return session.get_api().get_model(f"/v1/jobs/{job_id}", JobView, login=True)
 
 
 def choose_deadline(next_time: int, lifetime_s: int) -> int:
@@ -87,7 +95,6 @@ def order_job(session: Session, job_id: str) -> str:
     job, token_id = bytes.fromhex(job_id), int(record.token_id)
     placed = chain.find_order_event(job, record.consumer)
     if placed is not None:
-        mark_done(session.home, job_id)
         return placed.tx_hash
     terms, max_price_wei = chain.get_asset(token_id).terms, int(record.max_price_wei)
     _check_price(terms.price_wei, max_price_wei)
@@ -103,8 +110,35 @@ def order_job(session: Session, job_id: str) -> str:
         choose_deadline(chain.next_time(), lifetime_s),
         sender=session.get_account(),
     )
-    mark_done(session.home, job_id)
     return result.tx_hash
+
+
+def _find_unfinished(session: Session, order: str) -> Submission | None:
+    """Return the saved request of a job that has not ended, and note the end of those that have."""
+    for record in list_open(session.home, order=order, consumer=session.get_address()):
+        if not _can_go_on(session, record):
+            continue
+        if not _has_ended(session, record.job_id):
+            return record
+        mark_done(session.home, record.job_id)
+    return None
+
+
+def _can_go_on(session: Session, record: Submission) -> bool:
+    """Tell whether a provider may still run a request: it has not expired, or it was paid, and then it stays good."""
+    if record.submission.request.expiry > int(time.time()):
+        return True
+    return session.get_chain().find_order(bytes.fromhex(record.job_id), record.consumer) is not None
+
+
+def _has_ended(session: Session, job_id: str) -> bool:
+    """Ask the provider; a job that it doesn't know was never sent, or has to be sent again."""
+    try:
+        return get_job(session, job_id).terminal
+    except ApiError as exc:
+        if exc.status != HTTPStatus.NOT_FOUND:
+            raise
+        return False
 
 
 def _create(session: Session, job: JobFile, asset: Asset, *, algorithm: str, order: str) -> Submission:
@@ -147,16 +181,19 @@ def _order_digest(job: JobFile, algorithm: str) -> str:
     return digest_of(canonical_json(asked))
 
 
-def _check_asset(session: Session, asset: Asset, job: JobFile) -> None:
-    if asset.retired:
-        raise RefusedError(
-            f"dataset {asset.asset_id} is retired: nothing can be ordered", code="asset-retired"
-        )
+def _check_provider(session: Session, asset: Asset) -> None:
     if asset.terms.provider.lower() != session.get_provider().lower():
         raise RefusedError(
             f"dataset {asset.asset_id} is kept by provider {asset.terms.provider}, not by the pinned one",
             code="wrong-provider",
             remedy="connect to that provider with `sealroom provider connect`",
+        )
+
+
+def _check_offer(asset: Asset, job: JobFile) -> None:
+    if asset.retired:
+        raise RefusedError(
+            f"dataset {asset.asset_id} is retired: nothing can be ordered", code="asset-retired"
         )
     _check_price(asset.terms.price_wei, job.max_price_wei)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cli.errors import ApiError, UnreachableError
 from cli.output import is_terminal, plain
-from cli.submitting import AWAITING_ORDER, order_job
+from cli.submitting import AWAITING_ORDER, get_job, order_job
 from datatokens.errors import ChainUnreachableError
 from provider.wire import JobView, StepView
 
@@ -48,11 +48,6 @@ class Progress:
 def _line(step: StepView) -> str:
     clock = time.strftime("%H:%M:%S", time.localtime(step.time))
     return f"  {clock}  {plain(step.state):<10}  {plain(step.message)}"
-
-
-def get_job(session: Session, job_id: str) -> JobView:
-    """Return where a job stands."""
-    return session.get_api().get_model(f"/v1/jobs/{job_id}", JobView, login=True)
 
 
 def decide_and_order(session: Session, job_id: str) -> JobView:

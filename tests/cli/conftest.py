@@ -86,6 +86,13 @@ class DyingTransport(httpx.BaseTransport):
         return self._inner.handle_request(request)
 
 
+class DeadProvider(httpx.BaseTransport):
+    """Answers nothing."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("connection refused", request=request)
+
+
 @pytest.fixture
 def desk(lab: Lab, anvil: object, tmp_path: Path) -> Desk:
     rpc_url = str(getattr(anvil, "rpc_url", ""))

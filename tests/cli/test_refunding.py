@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from cli.context import Session
@@ -17,18 +16,11 @@ from cli.submitting import begin_job, order_job
 from datatokens.localchain import LocalChain
 from datatokens.model import Asset, OrderStatus
 from tests.chain_fixtures import PRICE, travel
-from tests.cli.conftest import Desk
+from tests.cli.conftest import DeadProvider, Desk
 from tests.cli.test_submitting_once import sale, scientist, write_job
 
 __all__ = ["sale"]
 DAY_S = 86_400
-
-
-class DeadProvider(httpx.BaseTransport):
-    """Answers nothing."""
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("connection refused", request=request)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,14 +11,15 @@ from cli.bundles import fetch_bundle
 from cli.context import Session
 from cli.errors import ApiError, ExitCode, InputError, RefusedError, exit_code
 from cli.main import run
-from cli.submissions import load_submission
+from cli.submissions import Submission, load_submission
 from cli.submitting import begin_job, order_job, send_job
 from datatokens.client import ChainClient
 from datatokens.errors import ContractRefusedError, NotEnoughMoneyError
-from datatokens.model import Asset, OrderStatus, TxResult
+from datatokens.model import Asset, TxResult
 from policies.errors import DocumentError
+from provider.jobs.states import State
 from sandbox.bundle import Bundle
-from tests.cli.conftest import Desk, DyingTransport
+from tests.cli.conftest import DeadProvider, Desk, DyingTransport
 from tests.provider_fixtures import make_bundle, new_account
 
 if TYPE_CHECKING:
@@ -52,6 +54,20 @@ def write_job(folder: Path, asset: Asset, **changes: object) -> Path:
     path = folder / "job.yaml"
     path.write_text("".join(f"{key}: {value}\n" for key, value in (values | changes).items()))
     return path
+
+
+def send(desk: Desk, file: Path) -> Submission:
+    """Begin the job in `file` and send it to a provider that knows its algorithm."""
+    desk.lab.upload(make_bundle())
+    record = begin_job(scientist(desk), file)
+    send_job(scientist(desk), record.job_id)
+    return record
+
+
+def move(desk: Desk, record: Submission, state: State, *, code: str = "cancelled") -> None:
+    """Let the provider's clerk move a waiting job."""
+    jobs = desk.lab.database.jobs
+    assert jobs.move(record.job_id, State.WAITING, state, code=code, message=code, now=desk.lab.now)
 
 
 @pytest.fixture
@@ -111,16 +127,74 @@ def test_hole_4_an_order_whose_client_was_killed_is_found_and_not_paid_twice(
     assert before - chain.token_balance(token, me) - chain.escrow_balance(token, me) == sale.terms.price_wei
 
 
-def test_a_paid_job_is_done_and_the_same_file_makes_a_new_one(
+def test_hole_4_the_same_file_goes_on_with_a_paid_job_until_it_has_ended(
     desk: Desk, sale: Asset, tmp_path: Path
 ) -> None:
     file = write_job(tmp_path, sale)
-    record = begin_job(scientist(desk), file)
+    record = send(desk, file)
     order_job(scientist(desk), record.job_id)
-    order = desk.lab.chain.find_order(bytes.fromhex(record.job_id), record.consumer)
-    assert order is not None
-    assert order.status is OrderStatus.OPEN
-    assert begin_job(scientist(desk), file).job_id != record.job_id
+    assert begin_job(scientist(desk), file).job_id == record.job_id
+    move(desk, record, State.CANCELLED)
+    other = begin_job(scientist(desk), file)
+    assert other.job_id != record.job_id
+    assert begin_job(scientist(desk), file).job_id == other.job_id
+
+
+def test_hole_4_submitting_a_file_twice_pays_once(desk: Desk, sale: Asset, tmp_path: Path) -> None:
+    file, chain = write_job(tmp_path, sale), desk.lab.chain
+    record = send(desk, file)
+    move(desk, record, State.WAITING, code="awaiting-order")
+    token = sale.terms.payment_token
+    before = chain.token_balance(token, record.consumer) + chain.escrow_balance(token, record.consumer)
+    for _ in range(2):
+        assert run(["job", "submit", str(file)], scientist(desk)) is ExitCode.OK
+    after = chain.token_balance(token, record.consumer) + chain.escrow_balance(token, record.consumer)
+    assert before - after == sale.terms.price_wei
+    assert [path.name for path in scientist(desk).home.jobs.iterdir()] == [record.job_id]
+
+
+def test_a_paid_job_goes_on_though_the_dataset_costs_more_or_is_retired_by_now(
+    desk: Desk, sale: Asset, tmp_path: Path
+) -> None:
+    file, owner = write_job(tmp_path, sale), desk.lab.people.owner
+    record = send(desk, file)
+    order_job(scientist(desk), record.job_id)
+    desk.lab.chain.set_price(sale.token_id, sale.terms.price_wei + 1, sender=owner)
+    desk.lab.chain.retire(sale.token_id, sender=owner)
+    assert begin_job(scientist(desk), file).job_id == record.job_id
+
+
+def test_whoever_wants_another_job_from_the_same_file_says_again(
+    desk: Desk, sale: Asset, tmp_path: Path
+) -> None:
+    file = write_job(tmp_path, sale)
+    record = send(desk, file)
+    order_job(scientist(desk), record.job_id)
+    assert begin_job(scientist(desk), file, again=True).job_id != record.job_id
+
+
+@pytest.mark.parametrize("paid", [True, False])
+def test_an_expired_request_goes_on_only_if_it_was_paid(
+    desk: Desk, sale: Asset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, paid: bool
+) -> None:
+    file = write_job(tmp_path, sale)
+    record = send(desk, file)
+    if paid:
+        order_job(scientist(desk), record.job_id)
+    later = SimpleNamespace(time=lambda: record.submission.request.expiry + 1)
+    monkeypatch.setattr("cli.submitting.time", later)
+    assert (begin_job(scientist(desk), file).job_id == record.job_id) is paid
+
+
+def test_a_provider_that_is_away_makes_nobody_pay_a_second_time(
+    desk: Desk, sale: Asset, tmp_path: Path
+) -> None:
+    file = write_job(tmp_path, sale)
+    record = send(desk, file)
+    order_job(scientist(desk), record.job_id)
+    session = scientist(desk, transport=DeadProvider())
+    assert run(["job", "submit", str(file)], session) is ExitCode.UNREACHABLE
+    assert [path.name for path in session.home.jobs.iterdir()] == [record.job_id]
 
 
 def test_hole_10_an_unapproved_algorithm_moves_no_money(desk: Desk, tmp_path: Path) -> None:
