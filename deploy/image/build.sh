@@ -87,9 +87,9 @@ if [ ! -e "$wheels/complete" ]; then
     fi
     say "fetching wheels"
     mkdir -p "$wheels"
-    "$python" -m pip download --quiet --disable-pip-version-check --only-binary=:all: --require-hashes --no-deps \
+    "$python" -m pip download -qq --disable-pip-version-check --only-binary=:all: --require-hashes --no-deps \
         --dest "$wheels" -r "$here/requirements.txt" >&2
-    "$python" -m pip download --quiet --disable-pip-version-check --only-binary=:all: --no-deps \
+    "$python" -m pip download -qq --disable-pip-version-check --only-binary=:all: --no-deps \
         ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} --dest "$wheels" "torch==$torch" >&2
     touch "$wheels/complete"
 fi
