@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from flask import Flask, Response, request
 from pydantic import ValidationError
@@ -25,11 +25,11 @@ MAX_REQUEST_BYTES = 16 * 1024 * 1024
 log = logging.getLogger(__name__)
 
 
-def create_app(services: Services) -> Flask:
+def create_app(services: Services, endpoints: Sequence[Endpoint] = ENDPOINTS) -> Flask:
     """Return the application over `services`; the endpoint table is all there is."""
     app = Flask("sealroom", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
-    for endpoint in ENDPOINTS:
+    for endpoint in endpoints:
         rule = endpoint.path.replace("{path}", "<path:path>").replace("{", "<").replace("}", ">")
         view = _view(endpoint, services)
         app.add_url_rule(rule, f"{endpoint.method} {endpoint.path}", view, methods=[endpoint.method])

@@ -12,6 +12,8 @@ from eth_account.messages import encode_defunct
 
 from datatokens.client import ChainClient
 from policies.canonical import digest_of
+from provider.app import create_app
+from provider.routes.endpoint import Endpoint
 from provider.routes.endpoints import ENDPOINTS
 from provider.routes.openapi import describe_api
 from tests.provider_fixtures import CSV, POLICY, Lab, make_bundle, new_account
@@ -26,16 +28,26 @@ def error(answer: Any) -> tuple[int, str]:
 # Every route asks the guard
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: f"{e.method} {e.path}")
-def test_hole_1_every_route_that_needs_a_login_says_no_without_one(lab: Lab, endpoint: Any) -> None:
-    if not endpoint.login:
-        return
+PRIVATE = [endpoint for endpoint in ENDPOINTS if endpoint.login]
+
+
+@pytest.mark.parametrize("endpoint", PRIVATE, ids=lambda e: f"{e.method} {e.path}")
+def test_hole_1_every_route_that_needs_a_login_says_no_without_one(lab: Lab, endpoint: Endpoint) -> None:
     path = endpoint.path.replace("{digest}", "sha256:" + "0" * 64)
     for name in ("asset_id", "job_id", "path"):
         path = path.replace(f"{{{name}}}", "0" * 64)
     assert error(lab.read(None, path)) == (403, "login-required")
     forged = lab.client.get(path, headers={"Authorization": "Bearer " + secrets.token_urlsafe(32)})
     assert error(forged) == (403, "login-required")
+
+
+def test_hole_1_a_route_that_forgets_to_ask_whether_it_may_answers_nothing(lab: Lab) -> None:
+    forgetful = Endpoint("GET", "/v1/forgetful", "Forgets to ask", lambda _call: b"everything")
+    app = create_app(lab.services, (*ENDPOINTS, forgetful))
+    answer = app.test_client().get("/v1/forgetful")
+    assert answer.status_code == 500
+    assert b"everything" not in answer.data
+    assert app.test_client().get("/v1/health").status_code == 200
 
 
 def test_the_description_in_the_docs_is_made_from_the_endpoint_table() -> None:

@@ -30,7 +30,7 @@ from provider.receipts.keys import SigningKeys
 from provider.receipts.statement import Statement, parse_statement
 from provider.receipts.trust import Anchor, TrustedKey, TrustRoot
 from provider.receipts.verify import verify_receipt
-from provider.release import create_result_key, open_release
+from provider.release import ReleaseOpenError, create_result_key, open_release
 from provider.store.records import JobRecord
 from sandbox.bundle import Bundle
 from sandbox.engine import DockerEngine
@@ -131,7 +131,9 @@ def hospital(lab: Lab, engine: DockerEngine, image_digest: str) -> Hospital:
     identity, database = lab.services.identity, lab.database
     judge = Judge(identity, database, lab.blobs, lab.chain, engine)
     registrar = Registrar(identity, database, keys, clock=lambda: lab.now)
-    place = Workplace(lab.home / "work", f"test-{os.getpid()}-{lab.home.name}"[:60], lambda: lab.settings, lambda: lab.now)
+    place = Workplace(
+        lab.home / "work", f"test-{os.getpid()}-{lab.home.name}"[:60], lambda: lab.settings, lambda: lab.now
+    )
     return Hospital(
         lab=lab,
         clerk=Clerk(database, lab.chain, judge, registrar, clock=lambda: lab.now),
@@ -175,14 +177,16 @@ def test_a_paid_job_is_released_to_its_scientist_receipted_anchored_and_paid_to_
 
 
 def test_a_release_is_kept_encrypted_and_opens_with_the_signed_key_only(hospital: Hospital) -> None:
-    job = hospital.run()
-    blobs = [
-        path.read_bytes()
-        for path in (hospital.lab.home / "provider" / "artifacts").rglob("*")
-        if path.is_file()
-    ]
-    assert not any(b'"data_offsets"' in blob and b"F32" in blob and b"train" not in blob for blob in blobs)
-    assert job.release is not None
+    key = create_result_key()
+    job = hospital.run(result_key=base64.b64encode(key.public).decode())
+    sealed = hospital.lab.read(hospital.lab.people.scientist, f"/v1/jobs/{job.job_id}/release").data
+    weights = open_release(sealed, key.private, job.job_id)["model.safetensors"]
+    kept = [path.read_bytes() for path in hospital.lab.home.rglob("*") if path.is_file()]
+    assert sealed in kept
+    assert not any(weights in content for content in kept)
+    for wrong_key, wrong_job in ((create_result_key().private, job.job_id), (key.private, "0" * 64)):
+        with pytest.raises(ReleaseOpenError):
+            open_release(sealed, wrong_key, wrong_job)
 
 
 def test_the_owner_reads_the_log_and_the_scientist_does_not(hospital: Hospital) -> None:
