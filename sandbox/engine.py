@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +22,8 @@ from sandbox.seal import LABEL_OWNER, container_name, container_options
 from sandbox.spec import RunSpec, Runtime
 
 CALL_TIMEOUT_S = 60
+UNIX_SCHEME = "unix://"
+DEFAULT_URL = "unix:///var/run/docker.sock"
 READ_BYTES = 256 * 1024
 ATTACH_HEADER = struct.Struct(">BxxxI")
 STDOUT = 1
@@ -142,8 +144,11 @@ class DockerEngine:
             with _translated(image=spec.image, runtime=spec.runtime.value):
                 self._api.create_container_from_config(self.options(spec), name)  # type: ignore[no-untyped-call] # the stubs leave it out
                 streams = self._api.attach_socket(name, {"stdin": 1, "stdout": 1, "stderr": 0, "stream": 1})
-                session = DockerSession(getattr(streams, "_sock", streams), streams)
-                self._api.start(name)
+                with ExitStack() as undo:
+                    session = DockerSession(getattr(streams, "_sock", streams), streams)
+                    undo.callback(session.close)
+                    self._api.start(name)
+                    undo.pop_all()
         except EngineUnavailableError:
             self.remove(spec.run_id)
             raise
@@ -190,8 +195,11 @@ class DockerEngine:
 
     @property
     def _api(self) -> docker.APIClient:
+        _knock(self._base_url or DEFAULT_URL)
         if self._client is None:
-            self._client = docker.APIClient(base_url=self._base_url, version="auto", timeout=CALL_TIMEOUT_S)
+            self._client = docker.APIClient(
+                base_url=self._base_url or DEFAULT_URL, version="auto", timeout=CALL_TIMEOUT_S
+            )
         return self._client
 
 
@@ -242,6 +250,18 @@ class DockerSession:
             self._left = self._left - len(chunk) if chunk else 0
             if self._kind == STDOUT or not chunk:
                 return chunk
+
+
+def _knock(base_url: str) -> None:
+    """Connect to a local engine and hang up: the SDK never closes a socket that it couldn't connect.
+
+    Raises:
+        OSError: nobody listens there.
+    """
+    if base_url.startswith(UNIX_SCHEME):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(CALL_TIMEOUT_S)
+            connection.connect(base_url.removeprefix(UNIX_SCHEME))
 
 
 @contextmanager

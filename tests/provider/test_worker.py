@@ -515,7 +515,6 @@ def test_while_the_chain_is_away_jobs_wait_and_say_so_and_go_on_by_themselves(ho
     assert hospital.job(queued).state is State.RELEASED
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_while_the_engine_is_away_jobs_wait_and_no_attempt_is_counted(hospital: Hospital) -> None:
     asset, bundle = hospital.accepted()
     job_id = hospital.submit(asset, bundle)

@@ -24,7 +24,6 @@ def make_worker(lab: Lab, engine: DockerEngine) -> Worker:
 
 
 # The engine's client leaves the socket that it could not connect to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_worker_outlasts_an_engine_that_is_away_and_runs_nothing_before_it_has_recovered(lab: Lab) -> None:
     worker = make_worker(lab, DockerEngine("unix:///nonexistent/docker.sock"))
     for _ in range(2):
