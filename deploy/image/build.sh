@@ -103,5 +103,6 @@ cp "$here/Dockerfile" "$here/requirements.txt" "$context/"
 docker build --quiet --network none --build-arg BASE="$base" --build-arg TORCH="$torch" \
     --label "org.sealroom.inputs=$inputs" --tag "sealroom/python:$(printf '%s' "$inputs" | cut -c1-12)" \
     "$context" >"$cache/build.log" 2>&1 || { cat "$cache/build.log" >&2; exit 1; }
+docker image prune --force --filter label=org.sealroom.stage=build >/dev/null # an older builder leaves its stage behind
 image=$(find_image)
 finish "$image"
