@@ -190,7 +190,7 @@ def _image_present(case: _Case) -> Finding:
 
 
 def _runtime_available(case: _Case) -> Finding:
-    found = find_runtime((case.policy,), case.environment.runtimes)
+    found = find_runtime(case.policy, case.environment.runtimes)
     return _allow_if(found is not None, f"the engine has no runtime that satisfies {case.policy.runtime}")
 
 
