@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -79,6 +79,13 @@ class Engine(Protocol):
     def image_digests(self) -> frozenset[str]:
         """Return the ids of all images that the engine holds."""
 
+    def image_labels(self, image: str) -> Mapping[str, str]:
+        """Return the labels of the image with this id, `sha256:…`.
+
+        Raises:
+            ImageMissingError: the image is not there.
+        """
+
     def start(self, spec: RunSpec) -> Session:
         """Create, attach to and start the container of `spec`.
 
@@ -135,6 +142,14 @@ class DockerEngine:
         """See `Engine.image_digests`."""
         with _translated():
             return frozenset(str(image["Id"]) for image in self._api.images())
+
+    def image_labels(self, image: str) -> Mapping[str, str]:
+        """See `Engine.image_labels`."""
+        with _translated(image=image):
+            found: dict[str, Any] = self._api.inspect_image(image)  # type: ignore[no-untyped-call] # the stubs leave it out
+        if found["Id"] != image:  # the engine also finds images by name and by part of an id
+            raise ImageMissingError(image)
+        return dict(found["Config"].get("Labels") or {})
 
     def start(self, spec: RunSpec) -> Session:
         """See `Engine.start`."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.engine import DockerEngine
-from sandbox.errors import EngineUnavailableError
+from sandbox.errors import EngineUnavailableError, ImageMissingError
 from sandbox.run import run_sealed
 from sandbox.seal import container_options
 from sandbox.spec import ExitReason, RunSpec, Runtime
@@ -54,6 +54,13 @@ def test_images_are_known_by_digest_only(engine: DockerEngine, image_digest: str
     assert not engine.has_image(IMAGE)
     assert not engine.has_image(image_digest[:20])
     assert not engine.has_image("sealroom/python:latest")
+
+
+def test_labels_are_those_of_the_image_with_this_digest_only(engine: DockerEngine, image_digest: str) -> None:
+    assert "org.sealroom.inputs" in engine.image_labels(image_digest)
+    for other in (IMAGE, image_digest[:20]):
+        with pytest.raises(ImageMissingError):
+            engine.image_labels(other)
 
 
 def test_hole_21_what_a_killed_worker_left_is_reaped(bench: Bench, engine: DockerEngine) -> None:
