@@ -25,6 +25,8 @@ from sandbox.spec import HEX32
 CHUNK_BYTES = 1024 * 1024
 FILE_MODE = 0o444
 FOLDER_MODE = 0o555
+PARAMETERS_FILE = "algoCustomData.json"
+MAIN_FILE = "algorithm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,21 @@ def stage(
     Raises:
         StagingError: `target` exists, an id is not 64 hex digits or stands twice, or a source is not a plain file.
     """
+    staged = stage_datasets(target, datasets)
+    try:
+        stage_job(target, bundle, parameters)
+    except StagingError:
+        cleanup(target)
+        raise
+    return staged
+
+
+def stage_datasets(target: Path, datasets: Sequence[StagedDataset]) -> StagedInputs:
+    """Fill `target`, which must not exist yet, with all that doesn't depend on the job; on failure nothing of it is left.
+
+    Raises:
+        StagingError: see `stage`.
+    """
     _check_datasets(datasets)
     try:
         target.mkdir(mode=0o700, parents=True)
@@ -60,9 +77,36 @@ def stage(
         raise StagingError("the folder to stage into can't be made anew: remove it first") from exc
     with ExitStack() as undo:
         undo.callback(cleanup, target)
-        staged = _fill(target, datasets, bundle, parameters)
+        staged = {dataset.asset_id: _stage_dataset(target / "data", dataset) for dataset in datasets}
+        for name, content in guest_files().items():
+            _write(target / "sealroom" / name, content)
+        for folder in ("inputs", "ddos", "transformations"):
+            (target / "data" / folder).mkdir(parents=True, exist_ok=True)
+        _close_folders(target)
         undo.pop_all()
-    return staged
+    return StagedInputs(target, staged)
+
+
+def stage_job(root: Path, bundle: Bundle, parameters: Mapping[str, Any]) -> None:
+    """Add one job's algorithm and parameters to what `stage_datasets` made; once for each `root`.
+
+    Raises:
+        StagingError: a job is there already, or a file can't be written.
+    """
+    data = root / "data"
+    inputs, ddos, code = data / "inputs", data / "ddos", data / "transformations"
+    try:
+        for folder in (inputs, ddos, code):
+            folder.chmod(0o700)
+        _write(inputs / PARAMETERS_FILE, canonical_json(parameters))
+        _write(ddos / bundle.digest.removeprefix("sha256:"), canonical_json(_describe(bundle)))
+        for path, content in bundle.files.items():
+            _write(code / path, content)
+        if bundle.manifest.main != MAIN_FILE:
+            _write(code / MAIN_FILE, bundle.files[bundle.manifest.main])
+        _close_folders(root)
+    except OSError as exc:
+        raise StagingError("the job can't be staged: its folder is full, gone, or already has a job") from exc
 
 
 def cleanup(root: Path) -> None:
@@ -80,32 +124,20 @@ def _check_datasets(datasets: Sequence[StagedDataset]) -> None:
         raise StagingError("expected one name for each file of a dataset")
 
 
-def _fill(
-    root: Path, datasets: Sequence[StagedDataset], bundle: Bundle, parameters: Mapping[str, Any]
-) -> StagedInputs:
-    data = root / "data"
-    staged: dict[str, tuple[tuple[str, int, str], ...]] = {}
-    for dataset in datasets:
-        folder = data / "inputs" / dataset.asset_id
-        folder.mkdir(parents=True)
-        sources = enumerate(zip(dataset.names, dataset.files, strict=True))
-        staged[dataset.asset_id] = tuple(
-            (name, *_copy(source, folder / str(n))) for n, (name, source) in sources
-        )
-        _write(data / "ddos" / dataset.asset_id, canonical_json(dataset.description))
-    _write(data / "inputs" / "algoCustomData.json", canonical_json(parameters))
-    _write(data / "ddos" / bundle.digest.removeprefix("sha256:"), canonical_json(_describe(bundle)))
-    for path, content in bundle.files.items():
-        _write(data / "transformations" / path, content)
-    main = data / "transformations" / "algorithm"
-    if bundle.manifest.main != main.name:
-        _write(main, bundle.files[bundle.manifest.main])
-    for name, content in guest_files().items():
-        _write(root / "sealroom" / name, content)
-    for folder_name, _, _ in os.walk(data):
-        Path(folder_name).chmod(FOLDER_MODE)
-    (root / "sealroom").chmod(FOLDER_MODE)
-    return StagedInputs(root, staged)
+def _stage_dataset(data: Path, dataset: StagedDataset) -> tuple[tuple[str, int, str], ...]:
+    folder = data / "inputs" / dataset.asset_id
+    folder.mkdir(parents=True)
+    sources = enumerate(zip(dataset.names, dataset.files, strict=True))
+    copied = tuple((name, *_copy(source, folder / str(n))) for n, (name, source) in sources)
+    _write(data / "ddos" / dataset.asset_id, canonical_json(dataset.description))
+    return copied
+
+
+def _close_folders(root: Path) -> None:
+    """Let the container's user look into every folder, and nobody write; the root itself stays closed to others."""
+    for part in (root / "data", root / "sealroom"):
+        for folder, _, _ in os.walk(part):
+            Path(folder).chmod(FOLDER_MODE)
 
 
 def _describe(bundle: Bundle) -> dict[str, Any]:
