@@ -1,11 +1,18 @@
 #!/bin/sh
-# Makes sure that a container engine answers. If one does, it is used as it is: nothing is installed or changed.
-# Otherwise Docker is installed from Debian when it is missing, gVisor is registered with it when runsc is installed,
-# and dockerd is started. Works as root or with sudo, without a terminal, and again.
+# Makes sure that a container engine answers, with gVisor registered as it has to be. An engine that somebody else
+# started is used as it is: nothing is installed or changed, and what it lacks is said. Otherwise Docker and gVisor are
+# installed from Debian when they are missing, gVisor is registered, and dockerd is started; one that this script
+# started earlier is told of a registration that has changed, and its containers go on.
+# Works as root or with sudo, without a terminal, and again.
+# Environment: SEALROOM_GVISOR=no leaves gVisor out. SEALROOM_ENGINE_CONFIG and SEALROOM_ENGINE_PID name the engine's
+# configuration and the file that remembers which engine is ours, where they are not the usual ones.
 set -eu
 
-config=/etc/docker/daemon.json
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+config=${SEALROOM_ENGINE_CONFIG:-/etc/docker/daemon.json}
+record=${SEALROOM_ENGINE_PID:-/run/sealroom-dockerd.pid}
 log=/var/log/sealroom-dockerd.log
+gvisor=${SEALROOM_GVISOR:-yes}
 
 say() { echo "engine: $*" >&2; }
 
@@ -13,25 +20,65 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
 answers() { docker info >/dev/null 2>&1; }
 
-has_runsc() { docker info --format '{{json .Runtimes}}' | grep -q '"runsc"'; }
+install() {
+    say "installing $1"
+    as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >/dev/null
+}
 
-# Debian's runsc needs --network=none here; a sealed container has no other network anyway.
-register_runsc() {
-    grep -qs '"runsc"' "$config" && return 0
+wait_until() {
+    tries=60
+    until "$@"; do
+        tries=$((tries - 1))
+        [ "$tries" != 0 ] || return 1
+        sleep 1
+    done
+}
+
+# Whether the engine that answers is the one that this script started: the process still runs and is a dockerd.
+is_ours() {
+    pid=$(cat "$record" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ]
+}
+
+is_registered() { docker info --format '{{json .Runtimes}}' | python3 "$here/gvisor.py" check; }
+
+ensure_runsc() {
+    command -v runsc >/dev/null || install runsc || {
+        say "gVisor can't be installed from here: only runc will seal jobs. Install runsc by hand and run this again"
+        return 1
+    }
+}
+
+write_registration() {
+    known=$(as_root cat "$config" 2>/dev/null || true)
+    wanted=$(printf '%s' "$known" | python3 "$here/gvisor.py" add "$(command -v runsc)")
+    [ "$known" != "$wanted" ] || return 0
     say "registering runsc (gVisor)"
-    merged=$(as_root cat "$config" 2>/dev/null || echo '{}')
-    merged=$(printf '%s' "${merged:-{\}}" | python3 -c '
-import json, sys
-config = json.load(sys.stdin)
-config.setdefault("runtimes", {})["runsc"] = {"path": sys.argv[1], "runtimeArgs": ["--network=none"]}
-print(json.dumps(config, indent=2))' "$(command -v runsc)")
     as_root mkdir -p "$(dirname "$config")"
-    printf '%s\n' "$merged" | as_root tee "$config" >/dev/null
+    printf '%s\n' "$wanted" | as_root tee "$config" >/dev/null
+}
+
+# dockerd reads its runtimes anew at this signal; no container is disturbed.
+reload() {
+    as_root kill -HUP "$(cat "$record")"
+    wait_until is_registered || { say "dockerd doesn't take up the registration; its log is $log"; exit 1; }
+}
+
+advise() {
+    command -v runsc >/dev/null || say "gVisor is missing: install runsc (Debian has it), then do as the next line says"
+    say "this engine doesn't have gVisor as it is needed: let runtimes in $config hold"
+    say "  $(python3 "$here/gvisor.py" show "$(command -v runsc || echo /usr/bin/runsc)")"
+    say "and reload it: systemctl reload docker, or kill -HUP its process. Until then no job that demands gVisor can run"
 }
 
 if answers; then
-    if command -v runsc >/dev/null && ! has_runsc; then
-        say "runsc is installed but this engine doesn't know it: add it to runtimes in $config and restart the engine"
+    if [ "$gvisor" = no ] || is_registered; then
+        exit 0
+    fi
+    if ! is_ours; then
+        advise
+    elif ensure_runsc; then
+        write_registration
+        reload
     fi
     exit 0
 fi
@@ -39,24 +86,15 @@ if [ "$(id -u)" != 0 ] && as_root docker info >/dev/null 2>&1; then
     say "an engine answers root, but not $(id -un): add this user to the group docker and log in again"
     exit 1
 fi
-if command -v runsc >/dev/null; then
-    register_runsc
+# gVisor first: where installing Docker also starts it, it starts with the registration.
+if [ "$gvisor" != no ] && ensure_runsc; then
+    write_registration
 fi
 if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
-    say "installing docker.io"
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq docker.io >/dev/null
+    install docker.io
 fi
 if ! answers; then
     say "starting dockerd"
-    as_root sh -c "setsid dockerd >>$log 2>&1 </dev/null &"
+    as_root sh -c "setsid dockerd >>$log 2>&1 </dev/null & echo \$! >$record"
 fi
-tries=60
-until answers; do
-    tries=$((tries - 1))
-    if [ "$tries" = 0 ]; then
-        say "dockerd doesn't answer; its log is $log"
-        exit 1
-    fi
-    sleep 1
-done
+wait_until answers || { say "dockerd doesn't answer; its log is $log"; exit 1; }
