@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from policies.model import OutputsPolicy, Policy
 from policies.purposes import can_serve
-from policies.runtimes import find_runtime
+from policies.runtimes import explain_missing, find_runtime
 
 ENGINE = "sealroom-policy/1"
 """Name and version of these rules; stands in every receipt."""
@@ -44,7 +44,8 @@ class RequestFacts:
 class AlgorithmFacts:
     """What a verified bundle declares; `provider.gate.declaration.algorithm_facts` computes it.
 
-    `weights_bytes` is the exact size of the file that would be released, None when no weights are declared.
+    `weights_bytes` is the exact size of the file that would be released, None when no weights are declared; `gpus` is how
+    many graphics processors the algorithm asks for.
     """
 
     image: str
@@ -52,6 +53,7 @@ class AlgorithmFacts:
     metrics_count: int
     metrics_digits: int
     information_bits: int
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +192,14 @@ def _image_present(case: _Case) -> Finding:
 
 
 def _runtime_available(case: _Case) -> Finding:
-    found = find_runtime(case.policy, case.environment.runtimes)
-    return _allow_if(found is not None, f"the engine has no runtime that satisfies {case.policy.runtime}")
+    gpus, runtimes = case.algorithm.gpus, case.environment.runtimes
+    found = find_runtime(case.policy, runtimes, gpus=gpus)
+    return _allow_if(found is not None, explain_missing(case.policy, gpus=gpus))
+
+
+def _gpus_allowed(case: _Case) -> Finding:
+    asked, allowed = case.algorithm.gpus, case.policy.limits.gpus
+    return _allow_if(asked <= allowed, f"the algorithm asks for {asked} GPUs, allowed are {allowed}")
 
 
 def find_weights_excess(outputs: OutputsPolicy, size_bytes: int | None) -> str | None:
@@ -255,6 +263,7 @@ RULES: tuple[tuple[str, Callable[[_Case], Finding]], ...] = (
     ("image-allowed", _image_allowed),
     ("image-present", _image_present),
     ("runtime-available", _runtime_available),
+    ("gpus-allowed", _gpus_allowed),
     ("outputs-allowed", _outputs_allowed),
 )
 """Every rule by its stable name, in the order in which they are listed."""

@@ -34,15 +34,12 @@ class PolicyInvalidError(PolicyError):
 
 
 class RuntimeUnavailableError(PolicyError):
-    """No runtime that the policy allows is registered with the engine."""
+    """No runtime that the policy allows is registered with the engine; `problem` says why, and what to change."""
 
     code = "runtime-unavailable"
 
-    def __init__(self, demanded: str, available: frozenset[str]) -> None:
-        self.demanded = demanded
+    def __init__(self, problem: str, available: frozenset[str]) -> None:
+        self.problem = problem
         self.available = available
-        seen = ", ".join(sorted(available)) or "none"
-        super().__init__(
-            f"runtime: expected {demanded}, the engine offers {seen}; "
-            "install gVisor (runsc) and register it with the engine, or change the policy's runtime"
-        )
+        seen = ", ".join(sorted(available)) or "no runtime"
+        super().__init__(f"runtime: the engine offers {seen}; {problem}")

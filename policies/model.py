@@ -28,6 +28,7 @@ MIN_PIDS = 4
 MAX_PIDS = 32768
 MIN_CPUS = Decimal("0.01")
 MAX_CPUS = 256
+MAX_GPUS = 16
 MAX_METRICS = 1000
 MAX_METRIC_DIGITS = 9
 MAX_LIST_ITEMS = 1000
@@ -119,6 +120,7 @@ class LimitsPolicy(StrictModel):
     output_bytes: Annotated[Size, Field(ge=KIB, le=MAX_OUTPUT_BYTES)] = 64 * MIB
     output_files: Annotated[int, Field(ge=1, le=MAX_OUTPUT_FILES)] = 16
     log_bytes: Annotated[Size, Field(ge=KIB, le=MAX_LOG_BYTES)] = MIB
+    gpus: Annotated[int, Field(ge=0, le=MAX_GPUS)] = 0
 
 
 class WeightsAllowance(StrictModel):

@@ -22,6 +22,7 @@ MAX_RANK = 8
 MAX_DIMENSION = 2**31 - 1
 MAX_ELEMENTS = 2**40
 MAX_ARGUMENTS = 64
+MAX_GPUS = 16
 MAX_SCHEMA_DEPTH = 32
 MAX_SCHEMA_NODES = 2000
 REFUSED_IN_SCHEMA = frozenset(
@@ -136,6 +137,7 @@ class AlgorithmManifest(StrictModel):
     main: RelativePath
     entrypoint: Annotated[str, Field(min_length=1, max_length=1024)]
     image: ImageDigest
+    gpus: Annotated[int, Field(ge=0, le=MAX_GPUS)] = 0
     parameters: dict[str, Any] = Field(
         default_factory=lambda: {"type": "object", "additionalProperties": False}
     )

@@ -105,7 +105,7 @@ def _host_config(spec: RunSpec) -> dict[str, Any]:
             for target, source in READ_ONLY_MOUNTS.items()
         ],
         "Devices": [],
-        "DeviceRequests": [],
+        "DeviceRequests": _device_requests(spec.gpus),  # no hardware of the host, but the GPUs allowed
         "DeviceCgroupRules": [],
         "LogConfig": {"Type": "none", "Config": {}},  # a flood of output can't fill the host's disk
         "RestartPolicy": {"Name": "no"},  # a run is one attempt
@@ -163,6 +163,19 @@ def seal_digest(spec: RunSpec) -> str:
         {**mount, "Source": READ_ONLY_MOUNTS[mount["Target"]]} for mount in options["HostConfig"]["Mounts"]
     ]
     return digest_of(canonical_json({"options": options, "guest": guest_digest()}))
+
+
+def _device_requests(gpus: int) -> list[dict[str, Any]]:
+    """Return the request for `gpus` graphics processors, none for 0; the engine finds the driver by the capabilities.
+
+    Only "compute", said here so that the image's environment can't ask for more: no display or graphics device, and no
+    socket of the driver's daemon on the host (libnvidia-container mounts that one for "utility").
+    """
+    if gpus == 0:
+        return []
+    return [
+        {"Driver": "", "Count": gpus, "DeviceIDs": [], "Capabilities": [["gpu", "compute"]], "Options": {}}
+    ]
 
 
 def _pids(spec: RunSpec) -> int:

@@ -15,6 +15,7 @@ OWNER = re.compile(r"[A-Za-z0-9._-]{1,128}")
 MIN_MEMORY_BYTES = 64 * 1024 * 1024
 MIN_PIDS = 4
 MAX_CPUS = 1024
+MAX_GPUS = 16
 MAX_INTEGER = 2**53 - 1
 
 
@@ -103,6 +104,7 @@ class RunSpec:
     dataset_ids: tuple[str, ...]
     algorithm_id: str
     limits: Limits
+    gpus: int = 0
 
     def __post_init__(self) -> None:
         """Refuse ids and names that an engine or a path could read as something else."""
@@ -113,6 +115,8 @@ class RunSpec:
                 raise ValueError(f"run spec: expected {pattern.pattern}, got {value[:80]!r}")
         if not self.argv or not self.inputs.is_absolute():
             raise ValueError("run spec: expected a command and an absolute folder of staged inputs")
+        if not 0 <= self.gpus <= MAX_GPUS:
+            raise ValueError(f"run spec: expected 0 to {MAX_GPUS} GPUs, got {self.gpus}")
 
 
 @dataclass(frozen=True, slots=True)

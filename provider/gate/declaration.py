@@ -27,8 +27,8 @@ def information_bits(outputs: OutputsDeclaration) -> int:
     return bits
 
 
-def algorithm_facts(image: str, outputs: OutputsDeclaration) -> AlgorithmFacts:
-    """Return what the policy engine judges: the image's digest and everything that the algorithm declares."""
+def algorithm_facts(image: str, outputs: OutputsDeclaration, *, gpus: int = 0) -> AlgorithmFacts:
+    """Return what the policy engine judges: the image's digest, the GPUs asked for, and all that is declared to leave."""
     metrics = outputs.metrics.values if outputs.metrics else []
     return AlgorithmFacts(
         image=image,
@@ -36,4 +36,5 @@ def algorithm_facts(image: str, outputs: OutputsDeclaration) -> AlgorithmFacts:
         metrics_count=len(metrics),
         metrics_digits=max((item.digits for item in metrics), default=0),
         information_bits=information_bits(outputs),
+        gpus=gpus,
     )

@@ -133,7 +133,7 @@ class Judge:
         return decide_job(
             facts.policy,
             self._request_facts(job, now=facts.decided, paid=facts.open_order_id is not None),
-            algorithm_facts(manifest.image, manifest.outputs),
+            algorithm_facts(manifest.image, manifest.outputs, gpus=manifest.gpus),
             self._approval_facts(facts.asset, job.request.algorithm),
             _asset_facts(facts.asset),
             EnvironmentFacts(facts.decided, self._identity.address, facts.runtimes, present),

@@ -242,11 +242,12 @@ class Runner:
             run_id=f"{job.job_id}-{job.attempt + 1}",
             owner=self._place.owner,
             image=bundle.manifest.image,
-            runtime=Runtime(choose_runtime(policy, evaluation.runtimes)),
+            runtime=Runtime(choose_runtime(policy, evaluation.runtimes, gpus=bundle.manifest.gpus)),
             argv=bundle.manifest.argv,
             inputs=inputs,
             dataset_ids=(job.asset_id,),
             algorithm_id=bundle.digest.removeprefix("sha256:"),
+            gpus=bundle.manifest.gpus,  # the rule gpus-allowed has held it against the policy
             limits=Limits(
                 time_s=limits.time_s,
                 memory_bytes=limits.memory_bytes,

@@ -22,7 +22,7 @@ purposes:  [DUO:0000042, DUO:0000019]
 consumers: [0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266]
 runtime: gvisor
 limits: {time_s: 60, memory_bytes: 512MiB, cpus: 1.50, pids: 32, scratch_bytes: 1GB, output_bytes: 2048,
-         output_files: 2, log_bytes: 4 KiB}
+         output_files: 2, log_bytes: 4 KiB, gpus: 2}
 outputs: {weights: {max_bytes: 1MiB}}
 approvals: [owner]
 images: []
@@ -42,6 +42,7 @@ privacy: {mode: none}
         "output_bytes": 2048,
         "output_files": 2,
         "log_bytes": 4096,
+        "gpus": 2,
     }
     assert policy.outputs.weights is not None
     assert policy.outputs.weights.max_bytes == 2**20
@@ -77,6 +78,8 @@ def test_two_documents_that_mean_the_same_have_different_digests() -> None:
         ({"limits": {"cpus": "0"}}, "limits.cpus", "0.01 to 256"),
         ({"limits": {"cpus": "0.009"}}, "limits.cpus", "0.01 to 256"),
         ({"limits": {"pids": 3}}, "limits.pids", "greater than or equal to 4"),
+        ({"limits": {"gpus": -1}}, "limits.gpus", "greater than or equal to 0"),
+        ({"limits": {"gpus": 17}}, "limits.gpus", "less than or equal to 16"),
         ({"limits": {"cpus": "1e9"}}, "limits.cpus", "such as"),
         ({"limits": {"cpus": True}}, "limits.cpus", "such as"),
         ({"limits": {"network": True}}, "limits.network", "unknown key"),
