@@ -80,9 +80,13 @@ class Frame:
 
 @dataclass(slots=True)
 class Collection:
-    """What has come out so far; `complete` after END. A broken stream leaves it as far as it got."""
+    """What has come out so far; `complete` after END. A broken stream leaves it as far as it got.
+
+    `seen` is the probe's finding inside; `outside` is the engine's, which nothing that comes out can say.
+    """
 
     seen: dict[str, str] | None = None
+    outside: dict[str, str] | None = None
     result: GuestResult | None = None
     log: Path | None = None
     log_digest: str = digest_text(hashlib.sha256().digest())

@@ -17,6 +17,7 @@ import docker
 import docker.errors
 import requests.exceptions
 
+from sandbox.enforcement import read_cgroup, read_figures, read_record
 from sandbox.errors import EngineUnavailableError, ImageMissingError, RuntimeMissingError
 from sandbox.seal import LABEL_OWNER, container_name, container_options
 from sandbox.spec import RunSpec, Runtime
@@ -97,6 +98,15 @@ class Engine(Protocol):
             RuntimeMissingError: the runtime is not there.
         """
 
+    def limits_in_force(self, run_id: str) -> dict[str, str]:
+        """Return what holds the run's container from outside, by the names of `expectation.expect_engine`.
+
+        Before: it runs. The limits are those of its cgroup, whatever was asked for.
+
+        Raises:
+            EngineUnavailableError: it doesn't run.
+        """
+
     def get_ending(self, run_id: str, *, timeout_s: float) -> Ending:
         """Return how the run's container ended, waiting for at most `timeout_s`.
 
@@ -172,6 +182,18 @@ class DockerEngine:
     def options(self, spec: RunSpec) -> dict[str, Any]:
         """Return what the engine is asked for: the seal, and nothing else."""
         return container_options(spec)
+
+    def limits_in_force(self, run_id: str) -> dict[str, str]:
+        """See `Engine.limits_in_force`. The engine's statistics take up to a second, the kernel's files nothing."""
+        name = container_name(run_id)
+        with _translated():
+            record: dict[str, Any] = self._api.inspect_container(name)
+            if not record["State"]["Running"]:
+                raise EngineUnavailableError("the container ended before it had anything to do")
+            limits = read_cgroup(int(record["State"]["Pid"]), record["Id"])
+            if not limits:
+                limits = read_figures(record, self._api.stats(name, stream=False, one_shot=True))
+        return read_record(record) | limits
 
     def get_ending(self, run_id: str, *, timeout_s: float) -> Ending:
         """See `Engine.get_ending`."""

@@ -1,6 +1,7 @@
-"""What the probe must see inside a sealed container, check by check, and the verdict on what it saw. Pure.
+"""What must be seen of a sealed container, check by check, and the verdict on what was seen. Pure.
 
-The same table for every run of a spec. Under gVisor, checks that its kernel doesn't show (cgroup files, the filter that
+From inside by the probe, and from outside, `engine_…`, by the engine and the kernel. The same table for every run of a
+spec. Under gVisor, checks that its kernel doesn't show (cgroup files, the filter that
 the host puts around gVisor itself) are left out; the options that set them are the same.
 """
 
@@ -16,6 +17,7 @@ from sandbox.seal import (
     READ_ONLY_MOUNTS,
     SHM_BYTES,
     USER_ID,
+    container_options,
     cpu_quota,
     resource_limits,
     writable_places,
@@ -30,12 +32,12 @@ GVISOR_FLAGS = "noexec"
 
 
 def expect(spec: RunSpec) -> dict[str, str]:
-    """Return check name to the one acceptable finding."""
+    """Return check name to the one acceptable finding from inside."""
     ids = f"{USER_ID} {USER_ID} {USER_ID}"
     limits = " ".join(f"{name}={value}" for name, value in sorted(resource_limits(spec.limits).items()))
     table = {
         "pid": "1",
-        "processes": "1",
+        "processes": "own",
         "user": f"{ids} {ids}",
         "other_groups": NONE,
         "capabilities": NONE,
@@ -53,11 +55,28 @@ def expect(spec: RunSpec) -> dict[str, str]:
     return table | (_gvisor() if spec.runtime is Runtime.RUNSC else _linux(spec))
 
 
+def expect_engine(spec: RunSpec) -> dict[str, str]:
+    """Return check name to the one acceptable finding from outside, see `Engine.limits_in_force`."""
+    host = container_options(spec)["HostConfig"]
+    return {
+        "engine_runtime": spec.runtime.value,
+        "engine_root": "ro",
+        "engine_namespaces": "cgroup:private ipc:private network:none pid:private uts:private",
+        "engine_privileges": NONE,
+        "engine_mounts": " ".join(f"{target}:ro" for target in sorted(READ_ONLY_MOUNTS)),
+        "engine_devices": NONE,
+        "engine_memory": str(spec.limits.memory_bytes // mmap.PAGESIZE * mmap.PAGESIZE),
+        "engine_swap": "0",
+        "engine_pids": str(host["PidsLimit"]),
+        "engine_cpu": f"{cpu_quota(spec.limits)}/{CPU_PERIOD_US}",
+    }
+
+
 def judge(spec: RunSpec, seen: Mapping[str, str]) -> ProbeReport:
-    """Compare what the probe saw with what it must see; a check without a finding fails."""
+    """Compare what was seen, from inside and from outside, with what must be; a check without a finding fails."""
     rows = tuple(
         ProbeRow(check, expected, finding := seen.get(check, NOT_SEEN)[:MAX_SEEN_LENGTH], finding == expected)
-        for check, expected in sorted(expect(spec).items())
+        for check, expected in sorted((expect(spec) | expect_engine(spec)).items())
     )
     digest = digest_of(canonical_json([[row.check, row.expected, row.seen, row.ok] for row in rows]))
     return ProbeReport(rows, all(row.ok for row in rows), digest)

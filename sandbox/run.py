@@ -21,7 +21,7 @@ from sandbox.errors import (
     StagingError,
     StreamError,
 )
-from sandbox.expectation import expect, judge
+from sandbox.expectation import expect, expect_engine, judge
 from sandbox.seal import environment, seal_digest
 from sandbox.spec import ExitReason, ProbeReport, RunReport, RunSpec
 
@@ -96,6 +96,9 @@ def _attempt(
     key = secrets.token_bytes(KEY_BYTES)
     session = engine.start(spec)
     try:
+        collector.collection.outside = engine.limits_in_force(spec.run_id)
+        if collector.collection.outside != expect_engine(spec):
+            return ExitReason.PROBE_FAILED  # without orders, nothing of the algorithm runs
         session.send(_orders(spec, key))
         chunks = _chunks(session, time.monotonic() + _deadline_s(spec), cancelled)
         _collect(spec, collector, chunks, key, on_event)
@@ -197,7 +200,8 @@ def _before_probe(reason: ExitReason) -> ExitReason:
 
 
 def _probe_passed(spec: RunSpec, collection: Collection) -> bool:
-    return collection.seen is not None and judge(spec, collection.seen).passed
+    report = _probe_report(spec, collection)
+    return report is not None and report.passed
 
 
 def _remove(engine: Engine, run_id: str) -> None:
@@ -209,7 +213,11 @@ def _remove(engine: Engine, run_id: str) -> None:
 
 
 def _probe_report(spec: RunSpec, collection: Collection) -> ProbeReport | None:
-    return None if collection.seen is None else judge(spec, collection.seen)
+    """Judge both views; a row about the outside is never taken from inside."""
+    if collection.outside is None:
+        return None
+    inside = {check: finding for check, finding in (collection.seen or {}).items() if check in expect(spec)}
+    return judge(spec, inside | collection.outside)
 
 
 def _report(

@@ -362,7 +362,7 @@ def main() -> None:
     stream = Stream(bytes.fromhex(orders.pop("key")))
     log = Log(orders["limits"]["log_bytes"])
     outputs = Outputs(orders["limits"])
-    seen = probe.look(sorted(orders["expected"]))
+    seen = probe.look(sorted(orders["expected"]), own_pids=(1,))
     stream.send(PROBE, json.dumps(seen).encode())
     if seen != orders["expected"]:
         finish(stream, "probe-failed", log, outputs)

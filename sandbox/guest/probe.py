@@ -52,9 +52,9 @@ EPERM = 1
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def look(checks: list[str]) -> dict[str, str]:
-    """Return what is seen for each of `checks`."""
-    return {check: _look(check) for check in checks}
+def look(checks: list[str], *, own_pids: tuple[int, ...]) -> dict[str, str]:
+    """Return what is seen for each of `checks`; `own_pids` are the processes that the init knows of, itself included."""
+    return {check: _processes(own_pids) if check == "processes" else _look(check) for check in checks}
 
 
 def _look(check: str) -> str:
@@ -71,8 +71,13 @@ def _read(path: str) -> str:
         return stream.read().strip()
 
 
-def _processes() -> str:
-    return " ".join(sorted(name for name in os.listdir("/proc") if name.isdigit()))
+def _processes(own_pids: tuple[int, ...]) -> str:
+    """Return "own", or the processes that are not."""
+    try:
+        found = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+    except OSError as exc:
+        return f"{UNREADABLE}: {type(exc).__name__}"
+    return " ".join(str(pid) for pid in sorted(found.difference(own_pids))) or "own"
 
 
 def _user() -> str:
@@ -243,7 +248,6 @@ def _try_calls() -> list[str]:
 
 LOOKS: dict[str, Callable[[], str]] = {
     "pid": lambda: str(os.getpid()),
-    "processes": _processes,
     "user": _user,
     "other_groups": _other_groups,
     "capabilities": _capabilities,
