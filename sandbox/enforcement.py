@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sandbox.seal import NO_NEW_PRIVILEGES, SECCOMP
 from sandbox.seccomp import seccomp_profile
 
 NONE = "none"
 UNREADABLE = "unreadable"
 PROC = Path("/proc")
 CGROUP = Path("/sys/fs/cgroup")
-NO_NEW_PRIVILEGES = "no-new-privileges:true"
-SECCOMP = "seccomp="
 
 
 def read_record(record: Mapping[str, Any]) -> dict[str, str]:

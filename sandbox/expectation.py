@@ -64,7 +64,7 @@ def expect_engine(spec: RunSpec) -> dict[str, str]:
         "engine_namespaces": "cgroup:private ipc:private network:none pid:private uts:private",
         "engine_privileges": NONE,
         "engine_mounts": " ".join(f"{target}:ro" for target in sorted(READ_ONLY_MOUNTS)),
-        "engine_devices": NONE,
+        "engine_devices": f"request:{spec.gpus}" if spec.gpus else NONE,
         "engine_memory": str(spec.limits.memory_bytes // mmap.PAGESIZE * mmap.PAGESIZE),
         "engine_swap": "0",
         "engine_pids": str(host["PidsLimit"]),

@@ -1,4 +1,4 @@
-"""The seal: every option of a sealed container, in one place, with the reason for each. Pure.
+"""The seal: every option of a sealed container, in one place; `reasons` says why of each. Pure.
 
 Nothing here reads the machine, the clock or the environment. A run spec chooses the image, the runtime, the limits and
 the staged inputs; it can't choose a network, a capability, a mount, a user, or a variable of the environment.
@@ -12,6 +12,7 @@ from typing import Any
 
 from policies.canonical import canonical_json, digest_of
 from sandbox.guest import guest_digest
+from sandbox.reasons import SEAL_REASONS
 from sandbox.seccomp import seccomp_profile
 from sandbox.spec import Limits, RunSpec, Runtime
 
@@ -37,6 +38,43 @@ READ_ONLY_MOUNTS = {
     "/data/transformations": "data/transformations",
     "/sealroom": "sealroom",
 }
+SECCOMP = "seccomp="
+NO_NEW_PRIVILEGES = "no-new-privileges:true"
+# Docker's own list, and what else tells of the host's hardware, its other work, or its kernel's build.
+MASKED_PATHS = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/buddyinfo",
+    "/proc/cmdline",
+    "/proc/config.gz",
+    "/proc/diskstats",
+    "/proc/dma",
+    "/proc/interrupts",
+    "/proc/iomem",
+    "/proc/ioports",
+    "/proc/kallsyms",
+    "/proc/kcore",
+    "/proc/key-users",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/locks",
+    "/proc/modules",
+    "/proc/partitions",
+    "/proc/pressure",
+    "/proc/sched_debug",
+    "/proc/schedstat",
+    "/proc/scsi",
+    "/proc/softirqs",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/vmallocinfo",
+    "/proc/zoneinfo",
+    "/sys/devices/virtual/dmi",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+    "/sys/kernel",
+)
+READ_ONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 GUEST_COMMAND = ["python3", "-I", "-S", "-B", "/sealroom/init.py"]
 
 
@@ -48,43 +86,76 @@ def container_name(run_id: str) -> str:
 def container_options(spec: RunSpec) -> dict[str, Any]:
     """Return the body of the engine's "create container" call (Docker Engine API 1.41) for `spec`."""
     return {
-        "Image": spec.image,  # by digest; the engine is never asked to pull
-        "Entrypoint": GUEST_COMMAND,  # our init, whatever the image says; isolated from the image's environment
+        "Image": spec.image,
+        "Entrypoint": GUEST_COMMAND,
         "Cmd": [],
-        "Env": [f"PATH={PATH}"],  # the algorithm's own environment is made by `environment` alone
-        "User": f"{USER_ID}:{USER_ID}",  # nobody on the host, owner of nothing
+        "Env": [f"PATH={PATH}"],
+        "User": f"{USER_ID}:{USER_ID}",
         "WorkingDir": "/scratch",
-        "Hostname": HOSTNAME,  # the host's name is nobody's business
-        "Labels": {LABEL_OWNER: spec.owner, LABEL_RUN: spec.run_id},  # so that a restart finds and removes it
-        "Tty": False,  # a terminal would alter the stream
-        "OpenStdin": True,  # one line of orders comes in
+        "Hostname": HOSTNAME,
+        "Labels": {LABEL_OWNER: spec.owner, LABEL_RUN: spec.run_id},
+        "Tty": False,
+        "OpenStdin": True,
         "StdinOnce": True,
         "AttachStdin": True,
-        "AttachStdout": True,  # one authenticated stream comes out
+        "AttachStdout": True,
         "AttachStderr": False,
         "NetworkDisabled": True,
-        "Healthcheck": {"Test": ["NONE"]},  # an image's health check would be a second program
-        "HostConfig": _host_config(spec),
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": _isolation() | _limits(spec) | _places(spec),
     }
 
 
-def _host_config(spec: RunSpec) -> dict[str, Any]:
+def seal_table(spec: RunSpec) -> list[tuple[str, str, str]]:
+    """Return (option, value, reason) of every option, for people: without ids, host paths and the whole seccomp profile."""
+    options = _without_ids(spec)
+    host = options.pop("HostConfig")
+    host["SecurityOpt"] = [
+        SECCOMP + "ours" if text.startswith(SECCOMP) else text for text in host["SecurityOpt"]
+    ]
+    return [(name, _shown(value), SEAL_REASONS[name]) for name, value in (options | host).items()]
+
+
+def _isolation() -> dict[str, Any]:
+    """Return what no run spec can change."""
+    return {
+        "NetworkMode": "none",
+        "Dns": ["127.0.0.1"],
+        "DnsSearch": ["."],
+        "DnsOptions": [],
+        "ExtraHosts": [],
+        "Links": [],
+        "PublishAllPorts": False,
+        "ReadonlyRootfs": True,
+        "CapDrop": ["ALL"],
+        "CapAdd": [],
+        "GroupAdd": [],
+        "Privileged": False,
+        "SecurityOpt": [NO_NEW_PRIVILEGES, SECCOMP + json.dumps(seccomp_profile())],
+        "MaskedPaths": list(MASKED_PATHS),
+        "ReadonlyPaths": list(READ_ONLY_PATHS),
+        "PidMode": "",
+        "IpcMode": "private",
+        "UTSMode": "",
+        "UsernsMode": "",
+        "CgroupnsMode": "private",
+        "Sysctls": {},
+        "Devices": [],
+        "DeviceCgroupRules": [],
+        "LogConfig": {"Type": "none", "Config": {}},
+        "RestartPolicy": {"Name": "no"},
+        "AutoRemove": False,
+        "Init": False,
+    }
+
+
+def _limits(spec: RunSpec) -> dict[str, Any]:
     limits = spec.limits
     return {
         "Runtime": spec.runtime.value,
-        "NetworkMode": "none",  # nothing is reachable, no existing network is reused
-        "ReadonlyRootfs": True,  # nothing written survives, and no disk of the host is written
-        "CapDrop": ["ALL"],
-        "CapAdd": [],
-        "Privileged": False,
-        "SecurityOpt": ["no-new-privileges:true", "seccomp=" + json.dumps(seccomp_profile())],
-        "PidMode": "",  # own pid namespace: no other process is seen
-        "IpcMode": "private",  # own shared memory
-        "UTSMode": "",  # own host name
-        "CgroupnsMode": "private",  # the host's cgroup tree is not seen
         "PidsLimit": _pids(spec),
         "Memory": limits.memory_bytes,
-        "MemorySwap": limits.memory_bytes,  # equal to Memory: no swap, so no data on a swap disk
+        "MemorySwap": limits.memory_bytes,
         "OomKillDisable": False,
         "CpuPeriod": CPU_PERIOD_US,
         "CpuQuota": cpu_quota(limits),
@@ -93,24 +164,23 @@ def _host_config(spec: RunSpec) -> dict[str, Any]:
             {"Name": name, "Soft": value, "Hard": value}
             for name, value in sorted(resource_limits(limits).items())
         ],
-        "Tmpfs": {path: _tmpfs_options(*size) for path, size in writable_places(limits).items()},
+        "DeviceRequests": _device_requests(spec.gpus),
+    }
+
+
+def _places(spec: RunSpec) -> dict[str, Any]:
+    return {
+        "Tmpfs": {path: _tmpfs_options(*size) for path, size in writable_places(spec.limits).items()},
         "Mounts": [
             {
                 "Type": "bind",
                 "Source": str(spec.inputs / source),
                 "Target": target,
                 "ReadOnly": True,
-                "BindOptions": {"Propagation": "rprivate"},  # a later mount on the host doesn't appear inside
+                "BindOptions": {"Propagation": "rprivate"},
             }
             for target, source in READ_ONLY_MOUNTS.items()
         ],
-        "Devices": [],
-        "DeviceRequests": _device_requests(spec.gpus),  # no hardware of the host, but the GPUs allowed
-        "DeviceCgroupRules": [],
-        "LogConfig": {"Type": "none", "Config": {}},  # a flood of output can't fill the host's disk
-        "RestartPolicy": {"Name": "no"},  # a run is one attempt
-        "AutoRemove": False,  # the facts of its end are read first
-        "Init": False,  # PID 1 is ours
     }
 
 
@@ -157,12 +227,20 @@ def cpu_quota(limits: Limits) -> int:
 
 def seal_digest(spec: RunSpec) -> str:
     """Return the digest over everything that seals a run: the options without ids and host paths, and the guest's programs."""
+    return digest_of(canonical_json({"options": _without_ids(spec), "guest": guest_digest()}))
+
+
+def _without_ids(spec: RunSpec) -> dict[str, Any]:
     options = container_options(spec)
     del options["Labels"]
     options["HostConfig"]["Mounts"] = [
         {**mount, "Source": READ_ONLY_MOUNTS[mount["Target"]]} for mount in options["HostConfig"]["Mounts"]
     ]
-    return digest_of(canonical_json({"options": options, "guest": guest_digest()}))
+    return options
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _device_requests(gpus: int) -> list[dict[str, Any]]:

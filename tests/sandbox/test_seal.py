@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from policies.model import MAX_CPUS, MAX_MEMORY_BYTES, MAX_PIDS, MAX_TIME_S, MIN_PIDS, LimitsPolicy
 from sandbox.expectation import expect, expect_engine, judge
-from sandbox.seal import READ_ONLY_MOUNTS, container_options, cpu_quota, environment, seal_digest
+from sandbox.reasons import SEAL_REASONS
+from sandbox.seal import (
+    READ_ONLY_MOUNTS,
+    container_options,
+    cpu_quota,
+    environment,
+    seal_digest,
+    seal_table,
+)
 from sandbox.seccomp import ALLOWED, REFUSED, seccomp_profile
 from sandbox.spec import MIN_MEMORY_BYTES, ExitReason, Limits, RunSpec, Runtime
 from tests.sandbox_fixtures import IMAGE, LIMITS, OWNER, make_spec
@@ -67,6 +75,22 @@ def test_no_run_spec_yields_a_network_a_capability_or_a_privilege(spec: RunSpec)
         "",
         "private",
     )
+
+
+def test_every_option_of_the_seal_has_its_reason(tmp_path: Path) -> None:
+    options = container_options(make_spec(tmp_path))
+    names = (set(options) | set(options["HostConfig"])) - {"HostConfig"}
+    assert set(SEAL_REASONS) == names
+    assert all(len(reason) > 10 for reason in SEAL_REASONS.values())
+
+
+def test_the_table_of_the_seal_names_no_path_of_the_host_and_no_run(tmp_path: Path) -> None:
+    spec = make_spec(tmp_path, run_id="a-certain-run")
+    table = seal_table(spec)
+    assert {name for name, _, _ in table} == set(SEAL_REASONS) - {"Labels"}
+    assert str(tmp_path) not in str(table)
+    assert spec.run_id not in str(table)
+    assert all(len(value) < 1500 for _, value, _ in table)
 
 
 @given(SPECS)
