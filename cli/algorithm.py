@@ -21,7 +21,7 @@ def algorithm() -> None:
     """Pack algorithms, ask for approval, read their code."""
 
 
-image_option = click.option("--image", type=DIGEST, help="Fill in the line `image: IMAGE` of algorithm.yaml.")
+image_option = click.option("--image", type=DIGEST, help="Fill in the word IMAGE in algorithm.yaml: the image's id.")
 
 
 def _document(bundle: Bundle) -> dict[str, Any]:

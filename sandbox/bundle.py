@@ -52,7 +52,8 @@ MAX_PARAMETERS_BYTES = 64 * 1024
 MAX_PARAMETER_CHECKS = 200_000
 """Parts of the schema times values of the parameters: what checking them can cost at most."""
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
-_PLACEHOLDER = re.compile(rb"(?m)^image: " + IMAGE_PLACEHOLDER.encode() + rb"$")
+_PLACEHOLDER = re.compile(rb'(?m)^( *"?(?:image|checksum)"?: "?)' + IMAGE_PLACEHOLDER.encode() + rb'("?,?)$')
+"""The whole line, in YAML or JSON, of our form or of Ocean's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Bundle:
 
 
 def load_bundle(folder: Path, *, image: str | None = None) -> Bundle:
-    """Read the bundle in `folder`. With `image`, that digest replaces the line `image: IMAGE` of algorithm.yaml.
+    """Read the bundle in `folder`. With `image`, that digest replaces IMAGE in algorithm.yaml's line `image: IMAGE` or `checksum: IMAGE`.
 
     Raises:
         BundleInvalidError: a link, a device, a name or size out of bounds, or a manifest that doesn't hold.
@@ -73,7 +74,7 @@ def load_bundle(folder: Path, *, image: str | None = None) -> Bundle:
     files: dict[str, bytes] = {}
     _read_folder(folder, "", files)
     if image is not None and MANIFEST in files:
-        files[MANIFEST] = _PLACEHOLDER.sub(b"image: " + image.encode(), files[MANIFEST])
+        files[MANIFEST] = _PLACEHOLDER.sub(rb"\g<1>" + image.encode() + rb"\g<2>", files[MANIFEST])
     return parse_bundle(files)
 
 

@@ -1,12 +1,14 @@
 """algorithm.yaml: what an algorithm is called, how it starts, where it runs, and everything it may hand out.
 
 The model is the whole vocabulary: an unknown key is refused, every list and name is bounded, and at least one output is
-declared. Sizes and ranges of outputs are declared here and enforced elsewhere, by the egress gate.
+declared. Sizes and ranges of outputs are declared here and enforced elsewhere, by the egress gate. Command and image may
+be said in Ocean's terms, as a `container`; what may leave is said in ours alone.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal, Self
@@ -14,7 +16,9 @@ from typing import Annotated, Any, Literal, Self
 import jsonschema
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from policies.canonical import canonical_json
 from policies.documents import StrictModel
+from policies.errors import DocumentError
 
 MAX_TENSORS = 4096
 MAX_METRICS = 256
@@ -31,13 +35,17 @@ REFUSED_IN_SCHEMA = frozenset(
         *("uniqueItems", "unevaluatedItems", "unevaluatedProperties"),
     }
 )
+SHELL_WORDS = frozenset({"&&", "||", "|", ";", "&", "<", ">", ">>", "2>", "2>&1"})
 ALGORITHM_PATH = "/data/transformations/algorithm"
 IMAGE_PLACEHOLDER = "IMAGE"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,31}$")]
 TensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
 ImageDigest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+ImageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$")]
+ImageTag = Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$")]
 RelativePath = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,3}$")
 ]
@@ -60,6 +68,21 @@ Bound = Annotated[
     | Annotated[str, Field(pattern=r"^-?[0-9]{1,30}(\.[0-9]{1,30})?$")],
     AfterValidator(_check_decimal),
 ]
+
+
+def _split(entrypoint: str) -> list[str]:
+    parts = shlex.split(entrypoint)
+    if not 0 < len(parts) <= MAX_ARGUMENTS or not parts[0] or "\0" in entrypoint:
+        raise ValueError(f"expected a command of 1 to {MAX_ARGUMENTS} words, such as `python $ALGO`")
+    return parts
+
+
+def _check_command(entrypoint: str) -> str:
+    _split(entrypoint)
+    return entrypoint
+
+
+Entrypoint = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_check_command)]
 
 
 class TensorDeclaration(StrictModel):
@@ -129,13 +152,44 @@ class OutputsDeclaration(StrictModel):
         return self
 
 
+class OceanContainer(StrictModel):
+    """Command and image in Ocean's terms. The checksum is the identity; image and tag are names for people.
+
+    An image that is named by digest needs no checksum. A tag is never followed: it can change under whoever approved.
+    """
+
+    entrypoint: Entrypoint
+    image: ImageName
+    tag: ImageTag = ""
+    checksum: ImageDigest | None = None
+
+    @field_validator("entrypoint")
+    @classmethod
+    def _check_shell(cls, value: str) -> str:
+        """Refuse what only a shell understands: Ocean starts one, here the words would go to the program."""
+        found = SHELL_WORDS.intersection(_split(value))
+        if found:
+            raise ValueError(f"no shell reads the words, so {min(found)!r} means nothing: write sh -c '...'")
+        return value
+
+    @model_validator(mode="after")
+    def _check_identity(self) -> Self:
+        named = self.image if _DIGEST.fullmatch(self.image) else None
+        if named is None and self.checksum is None:
+            raise ValueError("the image is known by its digest alone: add checksum: sha256:<64 hex digits>")
+        if named is not None and self.checksum not in {None, named}:
+            raise ValueError("image and checksum name two images")
+        return self
+
+
 class AlgorithmManifest(StrictModel):
     """algorithm.yaml. `image` is the id of the image (the digest of its configuration)."""
 
     name: Slug
     version: Version
     main: RelativePath
-    entrypoint: Annotated[str, Field(min_length=1, max_length=1024)]
+    container: OceanContainer | None = None
+    entrypoint: Entrypoint
     image: ImageDigest
     gpus: Annotated[int, Field(ge=0, le=MAX_GPUS)] = 0
     parameters: dict[str, Any] = Field(
@@ -143,11 +197,17 @@ class AlgorithmManifest(StrictModel):
     )
     outputs: OutputsDeclaration
 
-    @field_validator("entrypoint")
+    @model_validator(mode="before")
     @classmethod
-    def _check_entrypoint(cls, value: str) -> str:
-        _split(value)
-        return value
+    def _read_container(cls, value: object) -> object:
+        """Say command and image of a `container` where everything else looks for them."""
+        container = value.get("container") if isinstance(value, dict) else None
+        if not isinstance(value, dict) or not isinstance(container, dict):
+            return value
+        if {"entrypoint", "image"} & value.keys():
+            raise ValueError("expected entrypoint and image either at the top or in container, got both")
+        digest = container.get("checksum") or container.get("image")
+        return value | {"entrypoint": container.get("entrypoint"), "image": digest}
 
     @field_validator("parameters")
     @classmethod
@@ -155,6 +215,10 @@ class AlgorithmManifest(StrictModel):
         _check_schema(value, MAX_SCHEMA_DEPTH)
         if count_nodes(value) > MAX_SCHEMA_NODES:
             raise ValueError(f"has more than {MAX_SCHEMA_NODES} parts")
+        try:
+            canonical_json(value)
+        except DocumentError as exc:
+            raise ValueError(f"has no canonical form: {exc.path} {exc.problem}") from exc
         try:
             jsonschema.Draft202012Validator.check_schema(value)
         except jsonschema.SchemaError as exc:
@@ -165,13 +229,6 @@ class AlgorithmManifest(StrictModel):
     def argv(self) -> tuple[str, ...]:
         """The command, with `$ALGO` as the main file's path in the container; no shell ever reads it."""
         return tuple(part.replace("$ALGO", ALGORITHM_PATH) for part in _split(self.entrypoint))
-
-
-def _split(entrypoint: str) -> list[str]:
-    parts = shlex.split(entrypoint)
-    if not 0 < len(parts) <= MAX_ARGUMENTS or not parts[0] or "\0" in entrypoint:
-        raise ValueError(f"expected a command of 1 to {MAX_ARGUMENTS} words, such as `python $ALGO`")
-    return parts
 
 
 def _check_unique(names: list[str], what: str) -> None:

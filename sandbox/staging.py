@@ -12,18 +12,20 @@ import shutil
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from policies.canonical import canonical_json, digest_text
 from sandbox.bundle import Bundle
+from sandbox.ddo import describe_algorithm, describe_dataset
 from sandbox.errors import StagingError
 from sandbox.guest import guest_files
 from sandbox.spec import HEX32
 
 CHUNK_BYTES = 1024 * 1024
 FILE_MODE = 0o444
+PROGRAM_MODE = 0o555
 FOLDER_MODE = 0o555
 PARAMETERS_FILE = "algoCustomData.json"
 MAIN_FILE = "algorithm"
@@ -31,12 +33,13 @@ MAIN_FILE = "algorithm"
 
 @dataclass(frozen=True, slots=True)
 class StagedDataset:
-    """One dataset to stage: its source files in byte order of name, their names, and its description (DDO)."""
+    """One dataset to stage: its source files in byte order of name, their names, and what it is called and about."""
 
     asset_id: str
     files: tuple[Path, ...]
     names: tuple[str, ...]
-    description: dict[str, Any] = field(default_factory=dict)
+    title: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +102,13 @@ def stage_job(root: Path, bundle: Bundle, parameters: Mapping[str, Any]) -> None
         for folder in (inputs, ddos, code):
             folder.chmod(0o700)
         _write(inputs / PARAMETERS_FILE, canonical_json(parameters))
-        _write(ddos / bundle.digest.removeprefix("sha256:"), canonical_json(_describe(bundle)))
+        algorithm_id = bundle.digest.removeprefix("sha256:")
+        _write(ddos / algorithm_id, canonical_json(describe_algorithm(algorithm_id, bundle.manifest)))
         for path, content in bundle.files.items():
             _write(code / path, content)
         if bundle.manifest.main != MAIN_FILE:
             _write(code / MAIN_FILE, bundle.files[bundle.manifest.main])
+        (code / MAIN_FILE).chmod(PROGRAM_MODE)  # `entrypoint: $ALGO` starts the file itself
         _close_folders(root)
     except OSError as exc:
         raise StagingError("the job can't be staged: its folder is full, gone, or already has a job") from exc
@@ -129,7 +134,8 @@ def _stage_dataset(data: Path, dataset: StagedDataset) -> tuple[tuple[str, int, 
     folder.mkdir(parents=True)
     sources = enumerate(zip(dataset.names, dataset.files, strict=True))
     copied = tuple((name, *_copy(source, folder / str(n))) for n, (name, source) in sources)
-    _write(data / "ddos" / dataset.asset_id, canonical_json(dataset.description))
+    document = describe_dataset(dataset.asset_id, dataset.title, dataset.description, copied)
+    _write(data / "ddos" / dataset.asset_id, canonical_json(document))
     return copied
 
 
@@ -138,18 +144,6 @@ def _close_folders(root: Path) -> None:
     for part in (root / "data", root / "sealroom"):
         for folder, _, _ in os.walk(part):
             Path(folder).chmod(FOLDER_MODE)
-
-
-def _describe(bundle: Bundle) -> dict[str, Any]:
-    """Return the algorithm's description as an Ocean-style document."""
-    manifest = bundle.manifest
-    container = {"entrypoint": manifest.entrypoint, "image": manifest.image}
-    metadata = {
-        "type": "algorithm",
-        "name": manifest.name,
-        "algorithm": {"version": manifest.version, "container": container},
-    }
-    return {"id": bundle.digest.removeprefix("sha256:"), "metadata": metadata}
 
 
 def _write(path: Path, content: bytes) -> None:

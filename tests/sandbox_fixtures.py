@@ -126,7 +126,7 @@ class Bench:
             path.write_bytes(content)
             paths.append(path)
         given = tuple(names) or tuple(path.name for path in paths)
-        return StagedDataset(asset_id, tuple(paths), given, {"id": asset_id})
+        return StagedDataset(asset_id, tuple(paths), given, "tested")
 
 
 def printed(report: RunReport) -> str:

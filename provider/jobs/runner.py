@@ -229,10 +229,8 @@ class Runner:
         if record is None:
             raise ProviderError("the dataset of this job has no record", code="dataset-unknown")
         files = list_files(resolve_data_path(Path(self._place.load_settings().data_root), record.path))
-        description = {"id": job.asset_id, "name": record.name, "files": [file.name for file in files]}
-        return StagedDataset(
-            job.asset_id, tuple(file.path for file in files), tuple(file.name for file in files), description
-        )
+        paths, names = tuple(file.path for file in files), tuple(file.name for file in files)
+        return StagedDataset(job.asset_id, paths, names, record.name, record.description)
 
     def _spec(
         self, job: JobRecord, evaluation: Evaluation, policy: Policy, bundle: Bundle, inputs: Path

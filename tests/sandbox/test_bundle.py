@@ -82,6 +82,11 @@ def test_a_given_image_never_replaces_one_that_stands_there(tmp_path: Path) -> N
     assert load_bundle(tmp_path, image="sha256:" + "1" * 64).manifest.image == IMAGE
 
 
+def test_no_gpu_is_asked_for_unless_the_manifest_says_so() -> None:
+    assert make_bundle(CODE).manifest.gpus == 0
+    assert parse_bundle(FILES | {"algorithm.yaml": (MANIFEST + "gpus: 2\n").encode()}).manifest.gpus == 2
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -174,6 +179,10 @@ BAD_MANIFESTS = {
         "{type: object}", "{allOf: [{}], unevaluatedProperties: false}"
     ),
     "a schema of too many parts": MANIFEST.replace("{type: object}", f"{{anyOf: [{'{}, ' * 2000}]}}"),
+    "a schema of numbers that are none": MANIFEST.replace("{type: object}", "{default: {a: .nan}}"),
+    "less than no GPU": MANIFEST + "gpus: -1\n",
+    "more GPUs than any machine has": MANIFEST + "gpus: 17\n",
+    "GPUs in words": MANIFEST + "gpus: all\n",
     "not YAML": "[",
 }
 

@@ -23,7 +23,7 @@ def test_an_example_trains_and_keeps_its_declaration(bench: Bench, runtime: Runt
     bundle = load_bundle(ROOT / "examples" / "algorithms" / name, image=bench.image)
     parameters = {"seed": 1}
     check_parameters(bundle.manifest, parameters)
-    dataset = StagedDataset(ASSET, (DATA,), (DATA.name,), {"id": ASSET})
+    dataset = StagedDataset(ASSET, (DATA,), (DATA.name,), "Breast cancer")
     reports = [
         bench.run(
             "", runtime, bundle=bundle, datasets=[dataset], parameters=parameters,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import StagingError
+from sandbox.guest import guest_files
 from sandbox.staging import StagedDataset, cleanup, stage
 from tests.sandbox_fixtures import ASSET, make_bundle
 
@@ -24,7 +25,7 @@ def dataset(folder: Path, *contents: bytes, asset_id: str = ASSET) -> StagedData
         path = folder / f"{asset_id[:4]}-{number}"
         path.write_bytes(content)
         paths.append(path)
-    return StagedDataset(asset_id, tuple(paths), tuple(path.name for path in paths), {"id": asset_id})
+    return StagedDataset(asset_id, tuple(paths), tuple(path.name for path in paths), "tested", "for tests")
 
 
 def listing(root: Path) -> set[str]:
@@ -46,9 +47,7 @@ def test_the_layout_is_the_containers(tmp_path: Path) -> None:
         "data/transformations/algorithm.yaml",
         "data/transformations/main.py",
         "data/transformations/lib/part.py",
-        "sealroom/init.py",
-        "sealroom/probe.py",
-    }
+    } | {f"sealroom/{name}" for name in guest_files()}
     assert json.loads((root / "data/inputs/algoCustomData.json").read_bytes()) == {"epochs": 3}
     assert (root / "data/transformations/algorithm").read_bytes() == b"pass"
     cleanup(root)
@@ -66,7 +65,8 @@ def test_the_digests_returned_are_of_the_bytes_staged(tmp_path: Path) -> None:
 def test_nothing_staged_can_be_written(tmp_path: Path) -> None:
     root = stage(tmp_path / "staged", [dataset(tmp_path, b"a")], BUNDLE, {}).root
     for path in (root / "data").rglob("*"):
-        assert stat.S_IMODE(path.stat().st_mode) == (0o555 if path.is_dir() else 0o444)
+        started = path == root / "data/transformations/algorithm"
+        assert stat.S_IMODE(path.stat().st_mode) == (0o555 if path.is_dir() or started else 0o444)
     assert stat.S_IMODE(root.stat().st_mode) == 0o700
     cleanup(root)
 
