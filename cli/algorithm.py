@@ -21,7 +21,9 @@ def algorithm() -> None:
     """Pack algorithms, ask for approval, read their code."""
 
 
-image_option = click.option("--image", type=DIGEST, help="Fill in the word IMAGE in algorithm.yaml: the image's id.")
+image_option = click.option(
+    "--image", type=DIGEST, help="Fill in the word IMAGE in algorithm.yaml: the image's id."
+)
 
 
 def _document(bundle: Bundle) -> dict[str, Any]:
