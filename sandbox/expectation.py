@@ -27,6 +27,9 @@ from sandbox.spec import ProbeReport, ProbeRow, RunSpec, Runtime
 NONE = "none"
 NOT_SEEN = "not seen"
 MAX_SEEN_LENGTH = 2000
+DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
+GPU_DEVICES = ("nvidia-uvm", "nvidia-uvm-tools", "nvidiactl")
+"""What every program that computes on a GPU opens besides the GPU itself; not nvidia-modeset, which is for displays."""
 LINUX_FLAGS = "nodev,noexec,nosuid"
 GVISOR_FLAGS = "noexec"
 
@@ -48,7 +51,7 @@ def expect(spec: RunSpec) -> dict[str, str]:
         "root": "ro",
         "inputs": " ".join(f"{target}:ro" for target in sorted(READ_ONLY_MOUNTS)),
         "writable": _writable(spec),
-        "devices": "full null random tty urandom zero",
+        "devices": _devices(spec.gpus),
         "engine_sockets": NONE,
         "resource_limits": limits,
     }
@@ -97,6 +100,12 @@ def _linux(spec: RunSpec) -> dict[str, str]:
 
 def _gvisor() -> dict[str, str]:
     return {"kernel": "gvisor"}
+
+
+def _devices(gpus: int) -> str:
+    """Return the device nodes: those of every container, and of the GPUs asked for alone; the engine gives the first ones."""
+    found = [*DEVICES, *(f"nvidia{number}" for number in range(gpus)), *(GPU_DEVICES if gpus else ())]
+    return " ".join(sorted(found))
 
 
 def _writable(spec: RunSpec) -> str:
