@@ -34,7 +34,7 @@ MAX_FINDING_LENGTH = 4096
 MAX_REFUSED = 16
 LOG_FILE = "log"
 FILES_FOLDER = "files"
-PROBE, RESULT, LOG, FILE, DATA, END = b"P", b"R", b"L", b"F", b"D", b"E"
+PROBE, WARM, RESULT, LOG, FILE, DATA, END = b"P", b"W", b"R", b"L", b"F", b"D", b"E"
 _PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63})*")
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
@@ -94,15 +94,21 @@ class Collection:
     complete: bool = False
 
 
-def parse_frames(chunks: Iterable[bytes], key: bytes) -> Iterator[Frame]:
-    """Yield the frames of a byte stream, each checked before it is handed on.
+class FrameReader:
+    """Takes a byte stream apart into frames, each checked before it is handed on; keeps at most one frame."""
 
-    Raises:
-        StreamError: `oversized`, `forged` or `truncated`.
-    """
-    buffer = bytearray()
-    tag = bytes(TAG_BYTES)
-    for chunk in chunks:
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._tag = bytes(TAG_BYTES)
+        self._buffer = bytearray()
+
+    def feed(self, chunk: bytes) -> Iterator[Frame]:
+        """Yield the frames that `chunk` completes.
+
+        Raises:
+            StreamError: `oversized` or `forged`.
+        """
+        buffer = self._buffer
         buffer += chunk
         while len(buffer) >= HEADER.size:
             kind, length = HEADER.unpack_from(buffer)
@@ -110,16 +116,40 @@ def parse_frames(chunks: Iterable[bytes], key: bytes) -> Iterator[Frame]:
                 raise StreamError("oversized")
             end = HEADER.size + length
             if len(buffer) < end + TAG_BYTES:
-                break
-            mac = hmac.new(key, tag, hashlib.sha256)
-            mac.update(memoryview(buffer)[:end])
-            tag = mac.digest()
-            if not hmac.compare_digest(tag, bytes(buffer[end : end + TAG_BYTES])):
-                raise StreamError("forged")
-            yield Frame(kind, bytes(buffer[HEADER.size : end]))
+                return
+            with memoryview(buffer) as view:
+                self._check(view[:end], view[end : end + TAG_BYTES])
+                payload = bytes(view[HEADER.size : end])
             del buffer[: end + TAG_BYTES]
-    if buffer:
-        raise StreamError("truncated")
+            yield Frame(kind, payload)
+
+    def check_empty(self) -> None:
+        """Check that the stream may end here.
+
+        Raises:
+            StreamError: `truncated`, in the middle of a frame.
+        """
+        if self._buffer:
+            raise StreamError("truncated")
+
+    def _check(self, frame: memoryview, tag: memoryview) -> None:
+        mac = hmac.new(self._key, self._tag, hashlib.sha256)
+        mac.update(frame)
+        self._tag = mac.digest()
+        if not hmac.compare_digest(self._tag, tag):
+            raise StreamError("forged")
+
+
+def parse_frames(chunks: Iterable[bytes], key: bytes) -> Iterator[Frame]:
+    """Yield the frames of a whole byte stream.
+
+    Raises:
+        StreamError: `oversized`, `forged` or `truncated`.
+    """
+    reader = FrameReader(key)
+    for chunk in chunks:
+        yield from reader.feed(chunk)
+    reader.check_empty()
 
 
 class Collector:
@@ -167,7 +197,7 @@ class Collector:
             self._file.stream.close()
 
     def _probe(self, payload: bytes) -> None:
-        self.collection.seen = _parse(payload, _SEEN)
+        self.collection.seen = parse_seen(payload)
 
     def _result(self, payload: bytes) -> None:
         self.collection.result = _parse(payload, TypeAdapter(GuestResult))
@@ -244,6 +274,15 @@ class _OpenFile:
         self.stream.write(payload)
         self.digest.update(payload)
         self.written += len(payload)
+
+
+def parse_seen(payload: bytes) -> dict[str, str]:
+    """Parse a PROBE frame: check to finding.
+
+    Raises:
+        StreamError: `malformed`.
+    """
+    return _parse(payload, _SEEN)
 
 
 def _parse(payload: bytes, kind: TypeAdapter[ValueT]) -> ValueT:

@@ -59,6 +59,16 @@ def read_cgroup(pid: int, container_id: str, *, proc: Path = PROC, root: Path = 
     }
 
 
+def read_memory(pid: int, container_id: str, *, proc: Path = PROC, root: Path = CGROUP) -> int:
+    """Return the bytes of memory that the container's cgroup holds now, 0 where they can't be read."""
+    try:
+        folder = _folder(_groups(proc / str(pid) / "cgroup"), "memory", container_id, root)
+    except OSError:
+        return 0
+    used = _read(folder / "memory.current", folder / "memory.usage_in_bytes") if folder else UNREADABLE
+    return int(used) if used.isdigit() else 0
+
+
 def read_figures(record: Mapping[str, Any], stats: Mapping[str, Any]) -> dict[str, str]:
     """Return the same limits in the engine's words: its statistics of the cgroup, and its record where they say nothing."""
     host = record.get("HostConfig", {})

@@ -17,7 +17,7 @@ import docker
 import docker.errors
 import requests.exceptions
 
-from sandbox.enforcement import read_cgroup, read_figures, read_record
+from sandbox.enforcement import read_cgroup, read_figures, read_memory, read_record
 from sandbox.errors import EngineUnavailableError, ImageMissingError, RuntimeMissingError
 from sandbox.seal import LABEL_OWNER, container_name, container_options
 from sandbox.spec import RunSpec, Runtime
@@ -107,6 +107,9 @@ class Engine(Protocol):
             EngineUnavailableError: it doesn't run.
         """
 
+    def memory_bytes(self, run_id: str) -> int:
+        """Return the memory that the run's container holds now; 0 when it doesn't run or the engine is too far to see."""
+
     def get_ending(self, run_id: str, *, timeout_s: float) -> Ending:
         """Return how the run's container ended, waiting for at most `timeout_s`.
 
@@ -194,6 +197,15 @@ class DockerEngine:
             if not limits:
                 limits = read_figures(record, self._api.stats(name, stream=False, one_shot=True))
         return read_record(record) | limits
+
+    def memory_bytes(self, run_id: str) -> int:
+        """See `Engine.memory_bytes`."""
+        try:
+            with _translated():
+                record: dict[str, Any] = self._api.inspect_container(container_name(run_id))
+        except EngineUnavailableError:
+            return 0
+        return read_memory(int(record["State"]["Pid"]), record["Id"])
 
     def get_ending(self, run_id: str, *, timeout_s: float) -> Ending:
         """See `Engine.get_ending`."""

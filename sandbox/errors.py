@@ -2,9 +2,11 @@
 
 SandboxError
 ├── BundleInvalidError       a bundle, its algorithm.yaml or its parameters are not what they must be
+├── ImageInvalidError        an image, or the archive that it came in, is not what it must be
 ├── StagingError             an input can't be copied into place as a plain file
 ├── EngineUnavailableError   the container engine doesn't answer, or not as it should
 │   ├── ImageMissingError    the engine doesn't hold the image; nothing is ever pulled
+│   ├── WarmLostError        a warm container was gone before its job reached it
 │   └── RuntimeMissingError  the engine doesn't have the runtime asked for
 └── StreamError              the bytes that came out are not a whole, authentic output stream
 """
@@ -35,6 +37,12 @@ class StagingError(SandboxError):
     code = "staging-failed"
 
 
+class ImageInvalidError(SandboxError):
+    """An image, or the archive that it came in, is not what it must be."""
+
+    code = "image-invalid"
+
+
 class EngineUnavailableError(SandboxError):
     """The container engine doesn't answer in time, or refuses what it was asked."""
 
@@ -49,6 +57,15 @@ class ImageMissingError(EngineUnavailableError):
     def __init__(self, image: str) -> None:
         self.image = image
         super().__init__(f"the engine has no image {image}; build it with deploy/image/build.sh or load it")
+
+
+class WarmLostError(EngineUnavailableError):
+    """A warm container was gone before its job reached it; nothing ran, and a new container can be started."""
+
+    code = "warm-lost"
+
+    def __init__(self) -> None:
+        super().__init__("the warm container ended before its job reached it: start a new one")
 
 
 class RuntimeMissingError(EngineUnavailableError):

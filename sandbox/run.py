@@ -6,37 +6,28 @@ reason from the fixed list. Judges no output: that is the egress gate's.
 
 from __future__ import annotations
 
-import json
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sandbox.collect import KEY_BYTES, Collection, Collector, parse_frames
-from sandbox.engine import Engine, Session
+from sandbox.channel import Channel, StoppedError
+from sandbox.collect import Collection, Collector, Frame
+from sandbox.engine import Engine
 from sandbox.errors import (
     EngineUnavailableError,
     ImageMissingError,
     RuntimeMissingError,
     StagingError,
     StreamError,
+    WarmLostError,
 )
 from sandbox.expectation import expect, expect_engine, judge
-from sandbox.seal import environment, seal_digest
+from sandbox.seal import seal_digest
 from sandbox.spec import ExitReason, ProbeReport, RunReport, RunSpec
 
 START_GRACE_S = 60
 COLLECT_BYTES_PER_S = 10_000_000
-POLL_S = 0.25
 ENDING_TIMEOUT_S = 10
-
-
-class _StoppedError(Exception):
-    """The host ends the run."""
-
-    def __init__(self, reason: ExitReason) -> None:
-        self.reason = reason
-        super().__init__(reason.value)
 
 
 def run_sealed(
@@ -46,19 +37,23 @@ def run_sealed(
     folder: Path,
     on_event: Callable[[str], None],
     cancelled: Callable[[], bool],
+    waiting: Channel | None = None,
 ) -> RunReport:
     """Run `spec` sealed and collect its outputs into `folder`, which must not exist yet.
 
     `on_event` hears `starting`, `running` (the probe has passed), `collecting` and `ended`; `cancelled` is asked every
-    quarter of a second.
+    quarter of a second. `waiting` is the line to a warm container of exactly this spec, which is used in place of a new
+    one; it is removed afterwards too.
 
     Raises:
         ImageMissingError: the engine doesn't hold the image; nothing ran.
         RuntimeMissingError: the engine doesn't have the runtime; nothing ran.
+        WarmLostError: the warm container was gone; nothing ran, and a new one can be started.
         EngineUnavailableError: the engine doesn't answer; nothing ran.
         StagingError: `folder` can't be made anew; nothing ran.
     """
-    _check_engine(engine, spec)
+    if waiting is None:
+        _check_engine(engine, spec)
     try:
         folder.mkdir(mode=0o700, parents=True)
     except OSError as exc:
@@ -67,7 +62,10 @@ def run_sealed(
     collector = Collector(folder, spec.limits)
     started = int(time.time())
     try:
-        reason = _attempt(engine, spec, collector, on_event, cancelled)
+        if waiting is None:
+            reason = _attempt(engine, spec, _start(engine, spec), collector, on_event, cancelled)
+        else:
+            reason = _attempt_warm(engine, spec, waiting, collector, on_event, cancelled)
     except EngineUnavailableError:
         folder.rmdir()  # nothing was started, so the same call can be made again
         raise
@@ -86,81 +84,68 @@ def _check_engine(engine: Engine, spec: RunSpec) -> None:
         raise ImageMissingError(spec.image)
 
 
-def _attempt(
+def _start(engine: Engine, spec: RunSpec) -> Channel:
+    channel = Channel(engine.start(spec))
+    try:
+        channel.prepare(spec)
+    except EngineUnavailableError:
+        channel.close()
+        raise
+    return channel
+
+
+def _attempt_warm(
     engine: Engine,
     spec: RunSpec,
+    channel: Channel,
     collector: Collector,
     on_event: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> ExitReason:
-    key = secrets.token_bytes(KEY_BYTES)
-    session = engine.start(spec)
+    """See `_attempt`; a container that ended before its probe has run nothing of the job."""
+    reason = _attempt(engine, spec, channel, collector, on_event, cancelled)
+    if reason is ExitReason.ENGINE_FAILED and collector.collection.seen is None:
+        raise WarmLostError
+    return reason
+
+
+def _attempt(
+    engine: Engine,
+    spec: RunSpec,
+    channel: Channel,
+    collector: Collector,
+    on_event: Callable[[str], None],
+    cancelled: Callable[[], bool],
+) -> ExitReason:
     try:
         collector.collection.outside = engine.limits_in_force(spec.run_id)
         if collector.collection.outside != expect_engine(spec):
             return ExitReason.PROBE_FAILED  # without orders, nothing of the algorithm runs
-        session.send(_orders(spec, key))
-        chunks = _chunks(session, time.monotonic() + _deadline_s(spec), cancelled)
-        _collect(spec, collector, chunks, key, on_event)
+        channel.order(spec)
+        frames = channel.frames(patience_s=_patience_s(spec), cancelled=cancelled)
+        _collect(spec, collector, frames, on_event)
         return _reason_told(spec, collector.collection)
-    except _StoppedError as stop:
+    except StoppedError as stop:
         return stop.reason if _probe_passed(spec, collector.collection) else _before_probe(stop.reason)
     except StreamError as error:
         return _reason_broken(engine, spec, collector.collection, error)
     except (EngineUnavailableError, OSError):
         return ExitReason.ENGINE_FAILED
     finally:
-        session.close()
+        channel.close()
 
 
-def _orders(spec: RunSpec, key: bytes) -> bytes:
-    """Return the one line that the init reads. The key goes nowhere else."""
-    limits = spec.limits
-    orders = {
-        "key": key.hex(),
-        "argv": list(spec.argv),
-        "env": environment(spec),
-        "expected": expect(spec),
-        "time_s": limits.time_s,
-        "limits": {
-            "output_bytes": limits.output_bytes,
-            "output_files": limits.output_files,
-            "file_bytes": limits.file_bytes,
-            "log_bytes": limits.log_bytes,
-        },
-    }
-    return json.dumps(orders).encode() + b"\n"
-
-
-def _deadline_s(spec: RunSpec) -> float:
+def _patience_s(spec: RunSpec) -> float:
     """Return when the host gives up: later than the init would, which also needs time to start and to send."""
     sending = (spec.limits.output_bytes + spec.limits.log_bytes) / COLLECT_BYTES_PER_S
     return spec.limits.time_s + START_GRACE_S + sending
 
 
-def _chunks(session: Session, deadline: float, cancelled: Callable[[], bool]) -> Iterator[bytes]:
-    """Yield what comes out until it ends, asking every `POLL_S` whether to go on."""
-    asked = 0.0
-    while True:
-        now = time.monotonic()
-        if now > deadline:
-            raise _StoppedError(ExitReason.TIMEOUT)
-        if now - asked >= POLL_S:
-            asked = now
-            if cancelled():
-                raise _StoppedError(ExitReason.CANCELLED)
-        chunk = session.read(POLL_S)
-        if chunk == b"":
-            return
-        if chunk:
-            yield chunk
-
-
 def _collect(
-    spec: RunSpec, collector: Collector, chunks: Iterator[bytes], key: bytes, on_event: Callable[[str], None]
+    spec: RunSpec, collector: Collector, frames: Iterator[Frame], on_event: Callable[[str], None]
 ) -> None:
     known = ""
-    for frame in parse_frames(chunks, key):
+    for frame in frames:
         collector.take(frame)
         event = "collecting" if collector.collection.result else "running"
         if event != known and _probe_passed(spec, collector.collection):

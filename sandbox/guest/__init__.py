@@ -1,6 +1,6 @@
 """The programs that run inside the container, as PID 1. Standard library only; the host reads them as bytes.
 
-Nothing on the host imports `init` or `probe`: they are staged beside the inputs and their digest is part of the seal.
+Nothing on the host imports them: they are staged beside the inputs and their digest is part of the seal.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from policies.canonical import canonical_json, digest_of
 
-GUEST_PROGRAMS = ("init.py", "probe.py")
+GUEST_PROGRAMS = ("children.py", "init.py", "outputs.py", "probe.py", "stream.py", "warm.py")
 
 
 def guest_files() -> dict[str, bytes]:

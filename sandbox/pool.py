@@ -1,0 +1,211 @@
+"""Keeps sealed containers waiting, with data mounted and libraries loaded, for jobs that are likely to come.
+
+A warm container has exactly the seal of a cold one, is probed when it starts and again when its job comes, serves one
+job, and is removed. The pool is a cache: it may be empty at any time, and a job that finds nothing starts cold. Nothing
+of a job is known here, and a container that is not ready is never handed out.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sandbox.engine import Engine
+from sandbox.errors import EngineUnavailableError, SandboxError, StreamError
+from sandbox.staging import cleanup
+from sandbox.warm import Recipe, WarmContainer, fits, start_warm
+
+STARTING_PATIENCE_S = 300.0
+FAILURE_PAUSE_S = 60.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSize:
+    """At most `each` containers for one recipe and `total` in all, none kept for a recipe unused for `idle_s`."""
+
+    each: int
+    total: int
+    idle_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PoolReport:
+    """How many containers wait, how many get ready, and the memory in bytes that they hold together."""
+
+    warm: int
+    starting: int
+    memory_bytes: int
+
+
+class Pool:
+    """The warm containers of one worker. `take`, `want` and `report` may be called from any thread; `turn` from one."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        owner: str,
+        folder: Path,
+        load_size: Callable[[], PoolSize],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = engine
+        self._owner = owner
+        self._folder = folder
+        self._load_size = load_size
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._wanted: dict[Recipe, _Wish] = {}
+        self._containers: list[WarmContainer] = []
+
+    def want(self, recipe: Recipe, stage: Callable[[Path], None]) -> None:
+        """Say that jobs of this recipe come; `stage` fills a new folder with its data and raises SandboxError if it can't."""
+        now = self._clock()
+        with self._lock:
+            known = self._wanted.get(recipe)
+            not_before = known.not_before if known else now
+            self._wanted[recipe] = _Wish(stage, last=now, not_before=not_before)
+
+    def take(self, recipe: Recipe, argv: Sequence[str]) -> WarmContainer | None:
+        """Return a container that is ready for a program of this recipe, which is then the caller's to run or to remove."""
+        if not fits(argv):
+            return None
+        with self._lock:
+            for container in self._containers:
+                if container.recipe == recipe and container.is_ready:
+                    self._containers.remove(container)
+                    return container
+        return None
+
+    def turn(self) -> bool:
+        """Let go of what nobody wants, look after what is starting, and start at most one more; True when one was started.
+
+        Raises:
+            EngineUnavailableError: the engine is away; what was kept is kept.
+        """
+        size = self._load_size()
+        self._expire(size)
+        self._advance()
+        missing = self._find_missing(size)
+        if missing is None:
+            return False
+        recipe, wish = missing
+        try:
+            container = self._start(recipe, wish)
+        except EngineUnavailableError:
+            self._postpone(recipe)
+            raise
+        except SandboxError:
+            log.warning("a warm container could not be prepared; jobs start cold", exc_info=True)
+            self._postpone(recipe)
+            return False
+        with self._lock:
+            self._containers.append(container)
+        return True
+
+    def report(self) -> PoolReport:
+        """Return the pool's size now; memory is what the engine says, 0 where it doesn't."""
+        with self._lock:
+            kept = list(self._containers)
+        ready = sum(container.is_ready for container in kept)
+        memory = sum(self._engine.memory_bytes(container.spec.run_id) for container in kept)
+        return PoolReport(ready, len(kept) - ready, memory)
+
+    def close(self) -> None:
+        """Remove every container."""
+        with self._lock:
+            kept, self._containers = self._containers, []
+            self._wanted.clear()
+        for container in kept:
+            self._discard(container)
+
+    def _expire(self, size: PoolSize) -> None:
+        """Drop what has not been wanted lately, and what is more than wanted."""
+        oldest = self._clock() - size.idle_s
+        with self._lock:
+            self._wanted = {r: wish for r, wish in self._wanted.items() if wish.last >= oldest}
+            counted: dict[Recipe, int] = dict.fromkeys(self._wanted, size.each)
+            keep: list[WarmContainer] = []
+            drop: list[WarmContainer] = []
+            for container in self._containers:
+                left = counted.get(container.recipe, 0)
+                counted[container.recipe] = left - 1
+                (keep if left > 0 and len(keep) < size.total else drop).append(container)
+            self._containers = keep
+        for container in drop:
+            self._discard(container)
+
+    def _advance(self) -> None:
+        with self._lock:
+            lost = [container for container in self._containers if not self._is_well(container)]
+            self._containers = [container for container in self._containers if container not in lost]
+        for container in lost:
+            log.warning("a warm container ended by itself, was not sealed, or took too long; it is removed")
+            self._postpone(container.recipe)
+            self._discard(container)
+
+    def _is_well(self, container: WarmContainer) -> bool:
+        """Listen to it, which only one thread may do at a time, and say whether to keep it."""
+        try:
+            container.advance()
+        except (StreamError, EngineUnavailableError):
+            return False
+        return container.is_ready or self._clock() - container.born <= STARTING_PATIENCE_S
+
+    def _find_missing(self, size: PoolSize) -> tuple[Recipe, _Wish] | None:
+        """Return the recipe wanted last of which there are too few."""
+        now = self._clock()
+        with self._lock:
+            if len(self._containers) >= size.total:
+                return None
+            for recipe, wish in sorted(self._wanted.items(), key=lambda item: -item[1].last):
+                held = sum(container.recipe == recipe for container in self._containers)
+                if held < size.each and now >= wish.not_before:
+                    return recipe, wish
+        return None
+
+    def _postpone(self, recipe: Recipe) -> None:
+        """Leave a recipe that failed alone for a while."""
+        with self._lock:
+            wish = self._wanted.get(recipe)
+            if wish is not None:
+                self._wanted[recipe] = replace(wish, not_before=self._clock() + FAILURE_PAUSE_S)
+
+    def _start(self, recipe: Recipe, wish: _Wish) -> WarmContainer:
+        name = f"warm-{secrets.token_hex(8)}"
+        inputs = self._folder / name / "inputs"
+        try:
+            wish.stage(inputs)
+            return start_warm(
+                self._engine, recipe, name=name, owner=self._owner, inputs=inputs, now=self._clock()
+            )
+        except SandboxError:
+            self._remove(name)
+            raise
+
+    def _discard(self, container: WarmContainer) -> None:
+        container.channel.close()
+        self._remove(container.spec.run_id)
+
+    def _remove(self, name: str) -> None:
+        """Remove a container and its data; an engine that is away is asked again when the owner's containers are reaped."""
+        try:
+            self._engine.remove(name)
+        except EngineUnavailableError:
+            log.warning("a warm container could not be removed now; it is when the worker starts again")
+        cleanup(self._folder / name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """How to stage a recipe's data, when a job wanted it last, and from when to try (again)."""
+
+    stage: Callable[[Path], None]
+    last: float
+    not_before: float
