@@ -9,7 +9,7 @@ from pathlib import Path
 GUEST = Path(__file__).resolve().parents[2] / "sandbox" / "guest"
 STOLEN = """
 import contextlib, os, select, signal, time
-import init
+import children, stream
 
 class Liar:
     def register(self, descriptor, _events): self.first = getattr(self, "first", descriptor)
@@ -24,7 +24,7 @@ child = os.fork()
 if child == 0:
     time.sleep(SLEEP_S)
     os._exit(0)
-print(init.attend(child, reader, 1, init.Log(10)))
+print(children.attend(children.Child(child, reader), 1, stream.Log(10)))
 with contextlib.suppress(ProcessLookupError): os.kill(child, signal.SIGKILL)
 """
 
