@@ -7,8 +7,11 @@ import json
 import os
 import stat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sandbox.errors import StagingError
 from sandbox.guest import guest_files
@@ -97,6 +100,47 @@ def test_hole_12_a_dataset_twice_is_refused(tmp_path: Path) -> None:
 def test_hole_2_an_id_that_is_not_an_id_is_refused(tmp_path: Path, asset_id: str) -> None:
     with pytest.raises(StagingError, match="64 lower-case hex"):
         stage(tmp_path / "staged", [StagedDataset(asset_id, (), ())], BUNDLE, {})
+
+
+NAMES = st.text(max_size=20) | st.sampled_from(
+    [
+        "algoCustomData.json",
+        "../algoCustomData.json",
+        "0",
+        "1",
+        "..",
+        ".",
+        "",
+        "/etc/passwd",
+        "a\0b",
+        "\udcff",
+    ]
+)
+
+
+@given(st.lists(NAMES, max_size=4), st.lists(NAMES, max_size=4))
+def test_no_name_of_a_file_decides_where_it_stands(first: list[str], second: list[str]) -> None:
+    with TemporaryDirectory() as folder:
+        source = Path(folder) / "source"
+        source.write_bytes(b"content")
+        datasets = [
+            StagedDataset(asset_id, (source,) * len(names), tuple(names))
+            for asset_id, names in ((ASSET, first), (OTHER, second))
+        ]
+        root = stage(Path(folder) / "staged", datasets, BUNDLE, {"epochs": 3}).root
+        inputs = root / "data/inputs"
+        expected = {f"{ASSET}/{n}" for n in range(len(first))} | {f"{OTHER}/{n}" for n in range(len(second))}
+        assert listing(inputs) == expected | {"algoCustomData.json"}
+        assert json.loads((inputs / "algoCustomData.json").read_bytes()) == {"epochs": 3}
+        assert {path.read_bytes() for path in inputs.glob("*/*")} <= {b"content"}
+        cleanup(root)
+
+
+def test_a_dataset_named_like_the_algorithm_can_not_replace_its_document(tmp_path: Path) -> None:
+    algorithm = BUNDLE.digest.removeprefix("sha256:")
+    with pytest.raises(StagingError):
+        stage(tmp_path / "staged", [dataset(tmp_path, b"a", asset_id=algorithm)], BUNDLE, {})
+    assert not (tmp_path / "staged").exists()
 
 
 def test_a_folder_that_exists_is_never_filled(tmp_path: Path) -> None:
