@@ -60,7 +60,7 @@ class WarmChild(Child):
             found = [descriptor for descriptor, _ in poll.poll()]
             if self._ready in found:
                 return os.read(self._ready, 1) == b"+"
-            if read_some(self.reader) == b"":
+            if not os.read(self.reader, PIPE_BYTES):
                 return False
 
     def become(self, argv: list[str], env: dict[str, str]) -> bool:
@@ -90,7 +90,6 @@ def start(argv: list[str], env: dict[str, str], descriptors: dict[int, int] | No
         finally:
             os._exit(NOT_STARTED)
     os.close(writer)
-    os.set_blocking(reader, False)
     return Child(pid, reader)
 
 
@@ -132,7 +131,7 @@ def hand_over(writer: int, descriptors: dict[int, int]) -> None:
 def attend(child: Child, time_s: float, log: Log) -> int | None:
     """Drain the algorithm's output until it ends; return its wait status, or None when the deadline passed."""
     wake_reader, wake_writer = os.pipe()
-    for descriptor in (wake_reader, wake_writer):
+    for descriptor in (child.reader, wake_reader, wake_writer):
         os.set_blocking(descriptor, False)
     signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
