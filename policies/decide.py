@@ -229,9 +229,9 @@ def find_metrics_excess(outputs: OutputsPolicy, count: int, digits: int) -> str 
 
 
 def find_information_excess(outputs: OutputsPolicy, bits: int) -> str | None:
-    """Return why outputs that can carry `bits` may not leave; None when they may."""
+    """Return why outputs that can carry `bits`, with a log that the consumer may read, may not leave; None when they may."""
     cap = outputs.max_information_bits
-    return None if cap is None or bits <= cap else f"the outputs can carry {bits} bits, allowed are {cap}"
+    return None if cap is None or bits <= cap else f"what leaves can carry {bits} bits, allowed are {cap}"
 
 
 def _outputs_allowed(case: _Case) -> Finding:
@@ -241,7 +241,7 @@ def _outputs_allowed(case: _Case) -> Finding:
     excess = (
         find_weights_excess(outputs, declared.weights_bytes)
         or find_metrics_excess(outputs, declared.metrics_count, declared.metrics_digits)
-        or find_information_excess(outputs, declared.information_bits)
+        or find_information_excess(outputs, declared.information_bits + case.policy.log_information_bits)
     )
     return _allow_if(excess is None, excess or "")
 

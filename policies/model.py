@@ -17,6 +17,7 @@ from policies.documents import StrictModel, parse_document
 from policies.purposes import find_term, is_permission
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
+BITS_PER_BYTE = 8
 MAX_TIME_S = 7 * 24 * 3600
 MAX_MEMORY_BYTES = 1024 * GIB
 MIN_MEMORY_BYTES = 64 * MIB
@@ -163,7 +164,7 @@ class Policy(StrictModel):
         "owner",
     )
     images: Annotated[tuple[ImageDigest, ...], Field(strict=False, max_length=MAX_LIST_ITEMS)] | None = None
-    logs: Literal["owner", "nobody"] = "owner"
+    logs: Literal["owner", "nobody", "consumer"] = "owner"
     privacy: PrivacyPolicy = PrivacyPolicy()
 
     _digest: str = PrivateAttr("")
@@ -176,6 +177,21 @@ class Policy(StrictModel):
     def digest(self) -> str:
         """Digest of the document's raw bytes; empty for a policy that was not parsed from a document."""
         return self._digest
+
+    @property
+    def log_information_bits(self) -> int:
+        """How much the consumer can learn from the log, at most: nothing unless `logs` opens it."""
+        return self.limits.log_bytes * BITS_PER_BYTE if self.logs == "consumer" else 0
+
+    @model_validator(mode="after")
+    def _check_log_fits(self) -> Policy:
+        cap = self.outputs.max_information_bits
+        if cap is not None and self.log_information_bits > cap:
+            raise ValueError(
+                f"logs: consumer opens a log of up to {self.log_information_bits} bits, and "
+                f"outputs.max_information_bits allows {cap}: lower limits.log_bytes or raise the cap"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_permission(self) -> Policy:

@@ -80,6 +80,7 @@ class _Case:
     allowance: OutputsPolicy
     produced: tuple[ProducedFile, ...]
     folder: Path
+    log_bits: int
     released: dict[str, ReleasedFile]
 
     @property
@@ -187,7 +188,7 @@ def _release_metrics(case: _Case) -> None:
 
 
 def _check_information(case: _Case) -> None:
-    bits = information_bits(case.outputs)
+    bits = information_bits(case.outputs) + case.log_bits
     _check("information-bits", find_information_excess(case.allowance, bits))
 
 
@@ -246,6 +247,7 @@ def check_release(
     produced: Sequence[ProducedFile],
     folder: Path,
     refused: Sequence[str] = (),
+    log_bits: int = 0,
 ) -> GateReport:
     """Judge what a run produced, and write what may leave into `folder`.
 
@@ -255,11 +257,12 @@ def check_release(
         produced: the files as collected from the run.
         folder: where the released files go; made when missing, left without them when withheld. Repeatable.
         refused: names of the rules that the collection already found broken, such as `symbolic-link`.
+        log_bits: what the consumer can learn from the log besides, which counts against the cap.
     """
     names = _declared_names(outputs)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _clear(folder, names)
-    case = _Case(outputs, allowance, tuple(produced), folder, {})
+    case = _Case(outputs, allowance, tuple(produced), folder, log_bits, {})
     found = [rule if rule in COLLECTION_RULES else COLLECTION_REFUSED for rule in refused]
     checks = [GateCheck(rule, ok=False) for rule in found]
     checks += [GateCheck(name, ok=_passes(check, case)) for name, check in CHECKS]

@@ -254,3 +254,12 @@ def test_taking_a_permission_away_never_allows_more(tighter: dict[str, Any], fac
 def test_deny_beats_wait_beats_allow_in_any_mix(verdicts: list[Verdict]) -> None:
     decision = Decision(tuple(RuleVerdict("rule", verdict) for verdict in verdicts))
     assert decision.status is min(verdicts, key=lambda verdict: ORDER[verdict], default=DENY)
+
+
+@pytest.mark.parametrize(("log_bytes", "status"), [(7_500, ALLOW), (7_501, DENY)])
+def test_a_log_that_the_consumer_may_read_counts_against_the_cap_with_the_outputs(
+    log_bytes: int, status: Verdict
+) -> None:
+    facts = allowed_facts(logs="consumer", limits={"log_bytes": log_bytes})
+    assert facts.decide().status is status
+    assert allowed_facts(logs="owner", limits={"log_bytes": log_bytes}).decide().status is ALLOW

@@ -94,7 +94,9 @@ def test_two_documents_that_mean_the_same_have_different_digests() -> None:
         ({"approvals": []}, "approvals", "at least 1 item"),
         ({"approvals": ["board"]}, "approvals.0", "'owner'"),
         ({"images": ["python:3.11"]}, "images.0", "a tag can change under you"),
-        ({"logs": "scientist"}, "logs", "'owner' or 'nobody'"),
+        ({"logs": "scientist"}, "logs", "'owner', 'nobody' or 'consumer'"),
+        ({"logs": "consumer"}, "", "opens a log of up to 8388608 bits"),
+        ({"logs": "consumer", "limits": {"log_bytes": 12_501}}, "", "opens a log of up to 100008 bits"),
         ({"privacy": {"mode": "measured"}}, "privacy.mode", "measured can't be enforced by this version"),
         (
             {"privacy": {"mode": "differential"}},
@@ -125,3 +127,10 @@ def test_an_absent_list_of_images_allows_any_and_an_empty_one_allows_none() -> N
     assert make_policy().images is None
     assert make_policy(images=[]).images == ()
     assert make_policy(images=[IMAGE]).images == (IMAGE,)
+
+
+def test_a_log_that_the_consumer_may_read_counts_whole_and_any_other_not_at_all() -> None:
+    limits = {"log_bytes": 12_500}
+    assert make_policy(logs="consumer", limits=limits).log_information_bits == 100_000
+    assert make_policy(logs="owner", limits=limits).log_information_bits == 0
+    assert make_policy(logs="nobody", limits=limits).log_information_bits == 0

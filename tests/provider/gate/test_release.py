@@ -268,6 +268,12 @@ def test_weights_of_exactly_the_cap_leave(tmp_path: Path) -> None:
     assert report.verdict is GateVerdict.RELEASED
 
 
+def test_what_the_consumer_reads_in_the_log_counts_against_the_cap(tmp_path: Path) -> None:
+    allowance = ALLOWANCE.model_copy(update={"max_information_bits": 337 + 8})
+    assert release(tmp_path, HONEST, allowance=allowance, log_bits=8).verdict is GateVerdict.RELEASED
+    _check_withheld(tmp_path, HONEST, "information-bits", allowance=allowance, log_bits=9)
+
+
 def test_what_the_collection_refused_is_the_rule_that_is_named(tmp_path: Path) -> None:
     _check_withheld(tmp_path, HONEST, "symbolic-link", refused=["symbolic-link", "hard-link"])
 
