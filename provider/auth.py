@@ -21,6 +21,7 @@ class Role(StrEnum):
     REGISTRAR = "registrar"
     CONSUMER = "consumer"
     DATASET_OWNER = "dataset-owner"
+    LOG_READER = "log-reader"
     UPLOADER = "uploader"
 
 
@@ -42,6 +43,7 @@ class Access(StrEnum):
     JOB_READ = "job.read"
     JOB_CANCEL = "job.cancel"
     JOB_LOG_READ = "job.log.read"
+    JOB_TIMES_READ = "job.times.read"
     RELEASE_READ = "release.read"
     RECEIPT_READ = "receipt.read"
 
@@ -62,20 +64,32 @@ ALLOWED: dict[Access, frozenset[Role]] = {
     Access.JOB_LIST: frozenset({Role.ACCOUNT}),
     Access.JOB_READ: frozenset({Role.CONSUMER, Role.DATASET_OWNER}),
     Access.JOB_CANCEL: frozenset({Role.CONSUMER, Role.DATASET_OWNER}),
-    Access.JOB_LOG_READ: frozenset({Role.DATASET_OWNER}),
+    Access.JOB_LOG_READ: frozenset({Role.DATASET_OWNER, Role.LOG_READER}),
+    Access.JOB_TIMES_READ: frozenset({Role.DATASET_OWNER}),
     Access.RELEASE_READ: frozenset({Role.CONSUMER}),
 }
 HIDDEN_WHEN_DENIED = frozenset(
-    {Access.ALGORITHM_READ, Access.JOB_READ, Access.JOB_CANCEL, Access.JOB_LOG_READ, Access.RELEASE_READ}
+    {
+        Access.ALGORITHM_READ,
+        Access.JOB_READ,
+        Access.JOB_CANCEL,
+        Access.JOB_LOG_READ,
+        Access.JOB_TIMES_READ,
+        Access.RELEASE_READ,
+    }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who has which role towards the thing that is asked about; addresses compare without case."""
+    """Who has which role towards the thing that is asked about; addresses compare without case.
+
+    `log_readers` are those to whom the policy that a job ran under opens what its algorithm printed.
+    """
 
     consumers: frozenset[str] = frozenset()
     dataset_owners: frozenset[str] = frozenset()
+    log_readers: frozenset[str] = frozenset()
     uploaders: frozenset[str] = frozenset()
     registrars: frozenset[str] = frozenset()
 
@@ -87,6 +101,7 @@ def roles_of(caller: str | None, subject: Subject) -> frozenset[Role]:
     holders = {
         Role.CONSUMER: subject.consumers,
         Role.DATASET_OWNER: subject.dataset_owners,
+        Role.LOG_READER: subject.log_readers,
         Role.UPLOADER: subject.uploaders,
         Role.REGISTRAR: subject.registrars,
     }
@@ -130,6 +145,11 @@ class Guard:
         authorise(access, caller or self.find_caller(), subject or Subject())
 
 
+def may(access: Access, caller: str | None, subject: Subject) -> bool:
+    """Whether some role of `caller` towards `subject` is allowed `access`."""
+    return bool(ALLOWED[access] & roles_of(caller, subject))
+
+
 def authorise(access: Access, caller: str | None, subject: Subject) -> None:
     """Pass if some role of `caller` towards `subject` is allowed `access`.
 
@@ -137,7 +157,7 @@ def authorise(access: Access, caller: str | None, subject: Subject) -> None:
         DeniedError: it is not.
         NotFoundError: it is not, and that must look like absence.
     """
-    if ALLOWED[access] & roles_of(caller, subject):
+    if may(access, caller, subject):
         return
     raise _denial(access, caller)
 

@@ -118,7 +118,9 @@ def sample_facts(keys: SigningKeys, index: int = 3) -> ReceiptFacts:
             {"time_s": 60},
             ProbeFacts(passed=True, digest=digest("probe"), rows=21),
         ),
-        run=RunFacts(ANCHOR_TIME - 80, ANCHOR_TIME - 20, "completed", "41.5", 2**28, 4096, digest("log")),
+        run=RunFacts(
+            ANCHOR_TIME - 80, ANCHOR_TIME - 20, "completed", "41.5", 2**28, 4096, digest("log"), "owner"
+        ),
         outputs=tuple(
             OutputFacts(
                 name, digest("raw " + name), len(data), released=True, released_digest=digest_of(data)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datatokens.errors import ChainError, ChainUnreachableError
 from policies.decide import Verdict
 from provider.chain import Chain
-from provider.jobs.codes import describe
+from provider.jobs.codes import describe, refusal_code
 from provider.jobs.judge import Evaluation, Judge
 from provider.jobs.receipting import Registrar
 from provider.jobs.states import State
@@ -83,9 +83,9 @@ class Clerk:
             return self._end(job, evaluation, State.CANCELLED, "cancelled")
         denied = evaluation.decision.first_denied
         if evaluation.decision.status is Verdict.DENY:
-            return self._end(
-                job, evaluation, State.REFUSED, "refused", rule=denied.name if denied else "default-deny"
-            )
+            rule = denied.name if denied else "default-deny"
+            detail = denied.detail if denied else ""
+            return self._end(job, evaluation, State.REFUSED, refusal_code(rule), rule=rule, detail=detail)
         if evaluation.decision.status is Verdict.WAIT:
             return self._wait(job, "awaiting-approval")
         code = evaluation.order_code
@@ -112,12 +112,20 @@ class Clerk:
         return self._move(job, State.QUEUED, "order-accepted", order=order)
 
     def _end(
-        self, job: JobRecord, evaluation: Evaluation, state: State, code: str, *, rule: str = ""
+        self,
+        job: JobRecord,
+        evaluation: Evaluation,
+        state: State,
+        code: str,
+        *,
+        rule: str = "",
+        detail: str = "",
     ) -> bool:
+        names = {"rule": rule, "detail": detail, "job_id": job.job_id, "algorithm": job.request.algorithm}
         ending = Ending(
             state=state,
             code=code,
-            message=describe(code, rule=rule, job_id=job.job_id, algorithm=job.request.algorithm).message,
+            message=describe(code, **names).message,
             order_id=evaluation.open_order_id,
             ran=False,
         )

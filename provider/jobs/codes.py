@@ -105,12 +105,25 @@ REASONS: dict[str, Reason] = {
     "too-much-output": Reason(
         "failed: the algorithm wrote more than the limit", "write only the declared files"
     ),
+    "runtime-missing": Reason(
+        "refused by rule {rule}: {detail}",
+        "ask the operator, to whom `sealroom doctor` says what is missing; submit again then; the money comes back",
+    ),
     "cancelled": Reason("cancelled as asked; the money comes back", "submit a new job if you want it run"),
+    "cancelled-running": Reason(
+        "cancelled by its consumer after the algorithm had started; the run is paid for",
+        "submit a new job if you want it run",
+    ),
 }
+
+
+def refusal_code(rule: str) -> str:
+    """Return the code of a job refused by `rule`; most have no finer one than `refused`."""
+    return "runtime-missing" if rule == "runtime-available" else "refused"
 
 
 def describe(code: str, **names: str) -> Reason:
     """Return the reason for `code` with public names filled in; an unknown code describes itself."""
     reason = REASONS.get(code, Reason(code, "ask the provider's operator"))
-    known = {"algorithm": "", "job_id": "", "rule": "", **names}
+    known = {"algorithm": "", "job_id": "", "rule": "", "detail": "", **names}
     return Reason(reason.message.format(**known), reason.next_step.format(**known))

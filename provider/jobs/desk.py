@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from datatokens.model import OrderStatus
 from policies.canonical import canonical_json, digest_of
-from provider.auth import Access, Guard, Subject
+from provider.auth import Access, Guard, Subject, may
 from provider.blobs import BlobStore
 from provider.catalogue import Catalogue
 from provider.chain import Chain
@@ -14,6 +15,7 @@ from provider.errors import BadRequestError, ConflictError, DeniedError, NotFoun
 from provider.identity import ProviderIdentity
 from provider.jobs.codes import describe
 from provider.jobs.states import State
+from provider.jobs.views import JobViews
 from provider.receipts.strictjson import JsonLimits, parse_json_strict
 from provider.release import check_result_key
 from provider.settings import Settings
@@ -24,7 +26,6 @@ from provider.wire import (
     JobCancelBody,
     JobSubmission,
     JobView,
-    StepView,
     decode_base64,
     recover_signer,
 )
@@ -54,6 +55,7 @@ class JobDesk:
         self._blobs = blobs
         self._catalogue = catalogue
         self._load_settings = load_settings
+        self._views = JobViews(database)
 
     def submit(self, guard: Guard, submission: JobSubmission, *, now: int) -> JobView:
         """Record a signed request as a waiting job; the same request again is the same job.
@@ -70,7 +72,7 @@ class JobDesk:
         known = self._jobs.find(request.job_id(domain))
         if known is not None:
             self._check_own(known, signer)
-            return self.view(known)
+            return self._views.view(known, exact=False)
         check_addressee(
             self._identity,
             provider=request.provider,
@@ -87,11 +89,12 @@ class JobDesk:
         self._jobs.add(job)
         stored = self._jobs.get(job.job_id)
         self._check_own(stored, signer)
-        return self.view(stored)
+        return self._views.view(stored, exact=False)
 
     def get(self, guard: Guard, job_id: str) -> JobView:
         """Return a job to its consumer or the owner of its data."""
-        return self.view(self._get_allowed(guard, job_id, Access.JOB_READ))
+        job, subject = self._get_allowed(guard, job_id, Access.JOB_READ)
+        return self._view_for(guard.caller, job, subject)
 
     def list_mine(self, guard: Guard) -> list[JobView]:
         """Return the caller's jobs and the jobs on the caller's datasets."""
@@ -102,7 +105,8 @@ class JobDesk:
             assets = (
                 frozenset()
             )  # who owns what is for the chain to say; one's own jobs are shown all the same
-        return [self.view(job) for job in self._jobs.list_by(consumer=guard.caller, assets=assets)]
+        jobs = self._jobs.list_by(consumer=guard.caller, assets=assets)
+        return [self._view_for(guard.caller, job, _subject_of(job, guard.caller, assets)) for job in jobs]
 
     def cancel(self, guard: Guard, signer: str, body: JobCancelBody, *, now: int) -> JobView:
         """Ask for a job to be stopped; the clerk or the running worker does it.
@@ -110,11 +114,11 @@ class JobDesk:
         Raises:
             ConflictError: it has ended.
         """
-        job = self._get_allowed(guard, body.job_id, Access.JOB_CANCEL, caller=signer)
+        job, subject = self._get_allowed(guard, body.job_id, Access.JOB_CANCEL, caller=signer)
         if job.state.terminal:
             raise ConflictError(f"the job has ended: it is {job.state}", code="job-ended")
-        self._jobs.request_cancel(job.job_id, now)
-        return self.view(job)
+        self._jobs.request_cancel(job.job_id, signer, now)
+        return self._view_for(signer, job, subject)
 
     def get_release(self, guard: Guard, job_id: str) -> bytes:
         """Return what the gate let out, encrypted to the consumer's result key, once its order is settled.
@@ -124,23 +128,24 @@ class JobDesk:
         Raises:
             ConflictError: nothing was released, or the order is not settled.
         """
-        job = self._get_allowed(guard, job_id, Access.RELEASE_READ)
+        job, _ = self._get_allowed(guard, job_id, Access.RELEASE_READ)
         if job.release is None:
             raise ConflictError(f"nothing was released: the job is {job.state}", code="nothing-released")
-        order = self._chain.find_order(bytes.fromhex(job.job_id), job.consumer)
-        if order is None or order.status is not OrderStatus.SETTLED:
-            raise ConflictError(
-                "the order of this job is not settled on chain, and nothing leaves unpaid",
-                code="not-settled",
-                remedy="wait until the receipt is anchored; an order that was refunded gets nothing",
-            )
+        self._check_settled(job)
         return self._blobs.get(job.release)
 
     def get_log(self, guard: Guard, job_id: str) -> bytes:
-        """Return what the algorithm printed, to the dataset's owner and where the policy keeps it."""
-        job = self._get_allowed(guard, job_id, Access.JOB_LOG_READ)
+        """Return what the algorithm printed: to the dataset's owner, and to the consumer where the policy opens it.
+
+        Raises:
+            NotFoundError: it is not for this reader, or none was kept.
+            ConflictError: the consumer's order is not settled, and nothing leaves unpaid.
+        """
+        job, subject = self._get_allowed(guard, job_id, Access.JOB_LOG_READ)
         if job.log_blob is None:
             raise NotFoundError("no log was kept for this job", code="no-log")
+        if guard.caller.lower() not in {owner.lower() for owner in subject.dataset_owners}:
+            self._check_settled(job)
         return self._blobs.get(job.log_blob)
 
     def get_receipt(self, guard: Guard, job_id: str) -> bytes:
@@ -165,33 +170,6 @@ class JobDesk:
         if checkpoint is None:
             raise NotFoundError("no checkpoint is anchored yet", code="not-anchored")
         return checkpoint.note
-
-    def view(self, job: JobRecord) -> JobView:
-        """Return a job as its consumer and its data's owner see it."""
-        entry = self._database.ledger.find_entry(job.job_id)
-        anchored = entry is not None and entry.checkpoint_size is not None
-        checkpoint = (
-            self._database.ledger.get_checkpoint(entry.checkpoint_size or 0) if entry and anchored else None
-        )
-        return JobView(
-            job_id=job.job_id,
-            state=job.state.value,
-            code=job.code,
-            message=job.message,
-            next_step=describe(job.code, job_id=job.job_id).next_step,
-            consumer=job.consumer,
-            request=job.request,
-            attempt=job.attempt,
-            submitted=job.submitted,
-            timeline=[
-                StepView(time=step.time, state=step.state, code=step.code, message=step.message)
-                for step in self._jobs.timeline(job.job_id)
-            ],
-            order_tx=job.order.tx_hash if job.order else None,
-            receipt_index=entry.index if entry else None,
-            anchor_tx=checkpoint.tx_hash if checkpoint else None,
-            terminal=job.state.terminal,
-        )
 
     @staticmethod
     def _check_own(job: JobRecord, signer: str) -> None:
@@ -254,6 +232,7 @@ class JobDesk:
             message=describe("received").message,
             attempt=0,
             cancel_requested=None,
+            cancelled_by=None,
             order=None,
             release=None,
             log_blob=None,
@@ -261,23 +240,43 @@ class JobDesk:
 
     def _get_allowed(
         self, guard: Guard, job_id: str, access: Access, *, caller: str | None = None
-    ) -> JobRecord:
+    ) -> tuple[JobRecord, Subject]:
+        """Return a job, and who stands how to it, to whom `access` to it is allowed."""
         job = self._jobs.find(job_id)
         if job is None:
             guard.check(access, Subject(), caller=caller)
             raise NotFoundError("there is no such thing, or it is not for you to see")
         who = caller or guard.caller
-        owners: frozenset[str] = frozenset()
+        subject = Subject(consumers=frozenset({job.consumer}))
         if who.lower() != job.consumer.lower() or access is Access.JOB_LOG_READ:
-            owners = frozenset(
-                {self._catalogue.read_asset_of(self._catalogue.get_record(job.asset_id)).owner}
-            )
-        subject = Subject(consumers=frozenset({job.consumer}), dataset_owners=owners)
+            owner = self._catalogue.read_asset_of(self._catalogue.get_record(job.asset_id)).owner
+            subject = replace(subject, dataset_owners=frozenset({owner}))
+        if access is Access.JOB_LOG_READ:
+            subject = replace(subject, log_readers=self._views.log_readers(job))
         guard.check(access, subject, caller=caller)
-        return job
+        return job, subject
+
+    def _view_for(self, caller: str, job: JobRecord, subject: Subject) -> JobView:
+        return self._views.view(job, exact=may(Access.JOB_TIMES_READ, caller, subject))
+
+    def _check_settled(self, job: JobRecord) -> None:
+        order = self._chain.find_order(bytes.fromhex(job.job_id), job.consumer)
+        if order is None or order.status is not OrderStatus.SETTLED:
+            raise ConflictError(
+                "the order of this job is not settled on chain, and nothing leaves unpaid",
+                code="not-settled",
+                remedy="wait until the receipt is anchored; an order that was refunded gets nothing",
+            )
 
     def _get_entry(self, job_id: str) -> LogEntryRecord:
         entry = self._database.ledger.find_entry(job_id)
         if entry is None:
             raise NotFoundError("there is no receipt for this job yet", code="no-receipt")
         return entry
+
+
+def _subject_of(job: JobRecord, caller: str, assets: frozenset[str]) -> Subject:
+    """Return how `caller`, who owns `assets`, stands to a job; to one's own job one is its consumer alone."""
+    consumers = frozenset({job.consumer})
+    owns = job.asset_id in assets and caller.lower() != job.consumer.lower()
+    return Subject(consumers=consumers, dataset_owners=frozenset({caller}) if owns else frozenset())

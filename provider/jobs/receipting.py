@@ -1,7 +1,7 @@
 """Writes the receipt of every job that ends, whatever its end, in the same transaction as the end itself.
 
 A receipt is public. What an algorithm chose freely and the gate did not release (digests and sizes of files, its log,
-exact times and loads) could carry data, so it stands here blinded or rounded up; see `blind` and the steps below.
+exact times and loads) could carry data, so it stands here blinded or rounded; see `blind` and `provider.rounding`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 
 from policies.canonical import digest_text, parse_digest
 from policies.decide import ENGINE
@@ -41,14 +41,18 @@ from provider.receipts.keys import SigningKeys
 from provider.receipts.log import entry_bytes
 from provider.receipts.statement import UNDECLARED, build_statement
 from provider.receipts.tree import leaf_hash
+from provider.rounding import (
+    MEMORY_STEP_BYTES,
+    SIZE_STEP_BYTES,
+    round_cpu,
+    round_size,
+    round_time,
+    round_time_down,
+)
 from provider.store import Database
 from provider.store.records import Ending, JobRecord
 from sandbox.spec import RunReport
 
-TIME_STEP_S = 10
-CPU_STEP_S = 10
-MEMORY_STEP_BYTES = 64 * 1024 * 1024
-SIZE_STEP_BYTES = 1024 * 1024
 BLIND_TAG = b"sealroom-blind-v1\n"
 
 
@@ -107,10 +111,10 @@ class Registrar:
             inputs=_inputs_facts(job, evaluation),
             policy=_policy_facts(evaluation),
             sandbox=_sandbox_facts(evaluation, report),
-            run=_run_facts(report, blind) if report else None,
+            run=_run_facts(evaluation, report, blind),
             outputs=_output_facts(evaluation, report, gate, blind),
             privacy=PrivacyFacts(
-                "none", None, None, None, None, None, None, gate.information_bits if gate and released else 0
+                "none", None, None, None, None, None, None, _information_bits(evaluation, report, gate)
             ),
             egress=EgressFacts(
                 verdict="RELEASED" if released else "WITHHELD",
@@ -134,10 +138,6 @@ class Registrar:
 def blind(key: bytes, digest: str) -> str:
     """Return a commitment to a digest that nobody without `key` can test guesses against."""
     return digest_text(hashlib.sha256(key + parse_digest(digest)).digest())
-
-
-def _round_up(value: int, step: int) -> int:
-    return -(-value // step) * step
 
 
 def _job_facts(job: JobRecord, evaluation: Evaluation) -> JobFacts:
@@ -184,7 +184,7 @@ def _policy_facts(evaluation: Evaluation) -> PolicyFacts:
         engine=ENGINE,
         decision=decision.status.value,
         rules=tuple(RuleFacts(rule.name, rule.verdict.value, rule.detail) for rule in decision.rules),
-        decided=evaluation.decided,
+        decided=round_time_down(evaluation.decided),
     )
 
 
@@ -197,17 +197,29 @@ def _sandbox_facts(evaluation: Evaluation, report: RunReport | None) -> SandboxF
     return SandboxFacts(report.runtime.value, report.seal_digest, limits, seen)
 
 
-def _run_facts(report: RunReport, key: bytes) -> RunFacts:
-    cpu = (Decimal(report.cpu_s) / CPU_STEP_S).to_integral_value(ROUND_CEILING) * CPU_STEP_S
+def _run_facts(evaluation: Evaluation, report: RunReport | None, key: bytes) -> RunFacts | None:
+    policy = evaluation.policy
+    if report is None or policy is None:
+        return None
+    limits = policy.limits
     return RunFacts(
-        started=report.started // TIME_STEP_S * TIME_STEP_S,
-        finished=_round_up(report.finished, TIME_STEP_S),
+        started=round_time_down(report.started),
+        finished=round_time(report.finished),
         reason=report.reason.value,
-        cpu_s=str(cpu),
-        peak_memory_bytes=_round_up(report.peak_memory_bytes, MEMORY_STEP_BYTES),
-        bytes_written=_round_up(report.bytes_written, SIZE_STEP_BYTES),
+        cpu_s=round_cpu(report.cpu_s, limit=Decimal(limits.cpus) * limits.time_s),
+        peak_memory_bytes=round_size(report.peak_memory_bytes, MEMORY_STEP_BYTES, limit=limits.memory_bytes),
+        bytes_written=round_size(
+            report.bytes_written, SIZE_STEP_BYTES, limit=limits.output_bytes + limits.log_bytes
+        ),
         log_digest=blind(key, report.log_digest),
+        logs=policy.logs,
     )
+
+
+def _information_bits(evaluation: Evaluation, report: RunReport | None, gate: GateReport | None) -> int:
+    """Return what left at most: the released files, and the log when the policy opens it, whatever the gate said."""
+    printed = evaluation.policy.log_information_bits if report and evaluation.policy else 0
+    return printed + (gate.information_bits if gate else 0)
 
 
 def _check_facts(gate: GateReport | None) -> tuple[CheckFacts, ...]:

@@ -21,8 +21,9 @@ from provider.blobs import BlobStore
 from provider.datasets import DatasetEntry, commit_entries, list_files, resolve_data_path
 from provider.errors import ProviderError
 from provider.gate.decide import GateReport, check_release
-from provider.jobs.codes import describe
+from provider.jobs.codes import describe, refusal_code
 from provider.jobs.judge import Evaluation, Judge
+from provider.jobs.owing import is_owed
 from provider.jobs.receipting import Registrar
 from provider.jobs.states import State
 from provider.release import seal_release
@@ -48,6 +49,7 @@ class Finding:
     state: State
     code: str
     rule: str = ""
+    detail: str = ""
     report: RunReport | None = None
     gate: GateReport | None = None
 
@@ -123,8 +125,9 @@ class Runner:
         obstacle = self._judge.find_obstacle() if queued else None
         if obstacle is None:
             return not queued
-        for job in queued:
-            self._move(job, State.QUEUED, obstacle)
+        for job in queued:  # those only that are still queued: another runner may have claimed one meanwhile
+            message, now = describe(obstacle).message, self._place.clock()
+            self._jobs.move(job.job_id, State.QUEUED, State.QUEUED, code=obstacle, message=message, now=now)
         return True
 
     def _put_back(self, job: JobRecord, code: str) -> bool:
@@ -140,7 +143,9 @@ class Runner:
             return Finding(State.FAILED, "too-many-attempts")
         if evaluation.decision.status is not Verdict.ALLOW:
             denied = evaluation.decision.first_denied
-            return Finding(State.REFUSED, "refused", rule=denied.name if denied else "algorithm-approved")
+            rule = denied.name if denied else "algorithm-approved"
+            detail = denied.detail if denied else ""
+            return Finding(State.REFUSED, refusal_code(rule), rule=rule, detail=detail)
         if evaluation.order_code:
             return Finding(State.REFUSED, evaluation.order_code)
         return None
@@ -165,8 +170,14 @@ class Runner:
             return Finding(State.FAILED, "engine-failed")
         if report.reason is ExitReason.COMPLETED:
             return self._gate(job, policy, bundle, report, work)
-        state = State.CANCELLED if report.reason is ExitReason.CANCELLED else State.FAILED
-        return Finding(state, report.reason.value, report=report)
+        return self._conclude(job, report)
+
+    def _conclude(self, job: JobRecord, report: RunReport) -> Finding:
+        """Say how a run ended that has nothing for the gate."""
+        if report.reason is ExitReason.CANCELLED:
+            owed = is_owed(self._jobs.get(job.job_id), report)
+            return Finding(State.CANCELLED, "cancelled-running" if owed else "cancelled", report=report)
+        return Finding(State.FAILED, report.reason.value, report=report)
 
     def _run_sealed(self, job: JobRecord, spec: RunSpec, work: Path) -> RunReport | None:
         """Run, or return None when it could not even start; why is for the operator's log alone.
@@ -196,6 +207,7 @@ class Runner:
             produced=report.outputs,
             folder=work / "released",
             refused=report.refused,
+            log_bits=policy.log_information_bits,
         )
         if gate.verdict == "RELEASED":
             return Finding(State.RELEASED, "released", report=report, gate=gate)
@@ -208,18 +220,20 @@ class Runner:
             files = {file.name: file.path for file in gate.released}
             key = decode_base64(job.request.result_key)
             release = self._blobs.put(seal_release(files, result_key=key, job_id=job.job_id))
-        keep_log = evaluation.policy is not None and evaluation.policy.logs == "owner"
+        keep_log = evaluation.policy is not None and evaluation.policy.logs != "nobody"
+        current = self._jobs.get(job.job_id)
         output = report.log.read_bytes() if report and report.log and keep_log else None
         ending = Ending(
             state=finding.state,
             code=finding.code,
-            message=describe(finding.code, rule=finding.rule, job_id=job.job_id).message,
+            message=describe(
+                finding.code, rule=finding.rule, detail=finding.detail, job_id=job.job_id
+            ).message,
             order_id=evaluation.open_order_id,
-            ran=report is not None and report.reason.ran,
+            ran=is_owed(current, report),
             release=release,
             log_blob=self._blobs.put(output) if output else None,
         )
-        current = self._jobs.get(job.job_id)
         self._registrar.finish(
             current, ending, evaluation, rule=finding.rule or finding.code, report=report, gate=gate
         )

@@ -101,7 +101,10 @@ class SandboxFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What happened inside: `reason` is from the fixed list of exit reasons."""
+    """What happened inside: `reason` is from the fixed list of exit reasons.
+
+    `logs` is the policy's word on who may read what the algorithm printed: `owner`, `nobody`, or `consumer` as well.
+    """
 
     started: int
     finished: int
@@ -110,6 +113,7 @@ class RunFacts:
     peak_memory_bytes: DecimalInt
     bytes_written: DecimalInt
     log_digest: Digest
+    logs: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ RELEASED = "RELEASED"
 WITHHELD = "WITHHELD"
 OUTCOMES = ("released", "withheld", "failed", "refused", "cancelled")
 RUN_OUTCOMES = ("released", "withheld")
+CONSUMER = "consumer"
+LOG_READERS = ("owner", "nobody", CONSUMER)
 JOB_SUBJECT = "job"
 UNDECLARED = "undeclared"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -174,6 +176,10 @@ def _check_run(facts: ReceiptFacts) -> None:
     run, sandbox = facts.run, facts.sandbox
     if run is not None and run.finished < run.started:
         raise StatementRefusedError("predicate.run.finished", "is before it started")
+    if run is not None and run.logs not in LOG_READERS:
+        raise StatementRefusedError("predicate.run.logs", f"expected one of {', '.join(LOG_READERS)}")
+    if run is not None and run.logs == CONSUMER and facts.privacy.information_bits == 0:
+        raise StatementRefusedError("predicate.privacy.informationBits", "doesn't count a log that left")
     if facts.egress.outcome not in RUN_OUTCOMES:
         return
     if run is None or sandbox is None or sandbox.probe is None or not sandbox.probe.passed:

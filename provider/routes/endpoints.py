@@ -171,7 +171,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "GET",
         "/v1/jobs/{job_id}/log",
-        "What the algorithm printed, for the data's owner",
+        "What the algorithm printed, for the data's owner, and for the consumer where the policy opens it",
         lambda c: c.services.jobs.get_log(c.guard, c.path["job_id"]),
         media=BINARY,
         login=True,

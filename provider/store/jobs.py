@@ -126,7 +126,9 @@ class JobStore(StorePart):
         with self._write() as session:
             query = select(JobRow).where(JobRow.state == State.QUEUED.value)
             row = session.scalars(
-                query.order_by(JobRow.attempt, JobRow.submitted, JobRow.job_id).limit(1).with_for_update()
+                query.order_by(JobRow.attempt, JobRow.submitted, JobRow.job_id)
+                .limit(1)
+                .with_for_update(skip_locked=True)
             ).first()
             if row is None:
                 return None
@@ -134,11 +136,12 @@ class JobStore(StorePart):
             _add_step(session, row.job_id, now, State.RUNNING, "staging", message)
             return read_job(row)
 
-    def request_cancel(self, job_id: str, now: int) -> None:
-        """Remember that somebody who may asked to stop this job; the worker acts on it."""
+    def request_cancel(self, job_id: str, who: str, now: int) -> None:
+        """Remember who first asked, of those who may, to stop this job, and when; the worker acts on it."""
         with self._write() as session:
             row = session.get_one(JobRow, job_id)
-            row.cancel_requested = row.cancel_requested or now
+            if row.cancel_requested is None:
+                row.cancel_requested, row.cancelled_by = now, who
 
     def is_cancel_requested(self, job_id: str) -> bool:
         """Whether somebody asked to stop this job."""

@@ -66,7 +66,7 @@ class OrderRecord:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A job and where it stands."""
+    """A job and where it stands; `cancelled_by` is who first asked to stop it."""
 
     job_id: str
     consumer: str
@@ -80,6 +80,7 @@ class JobRecord:
     message: str
     attempt: int
     cancel_requested: int | None
+    cancelled_by: str | None
     order: OrderRecord | None
     release: str | None
     log_blob: str | None

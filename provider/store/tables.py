@@ -90,6 +90,7 @@ class JobRow(Base):
     message: Mapped[str]
     attempt: Mapped[int] = mapped_column(default=0)
     cancel_requested: Mapped[int | None]
+    cancelled_by: Mapped[str | None]
     order: Mapped[str | None]
     release: Mapped[str | None]
     log_blob: Mapped[str | None]

@@ -1,0 +1,60 @@
+"""A job as somebody may see it: with the exact times of its steps, or with times that an algorithm can't write in.
+
+Not decided here: who sees what. That is `provider.auth`, asked by the desk.
+"""
+
+from __future__ import annotations
+
+from provider.jobs.codes import describe
+from provider.receipts.envelope import parse_receipt
+from provider.receipts.statement import CONSUMER, parse_statement
+from provider.rounding import round_time
+from provider.store import Database
+from provider.store.records import JobRecord, LogEntryRecord, StepRecord
+from provider.wire import JobView, StepView
+
+
+class JobViews:
+    """Turns records into what is told of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._jobs = database.jobs
+        self._ledger = database.ledger
+
+    def view(self, job: JobRecord, *, exact: bool) -> JobView:
+        """Return a job; unless `exact`, every time in it is rounded as in its receipt."""
+        entry = self._ledger.find_entry(job.job_id)
+        return JobView(
+            job_id=job.job_id,
+            state=job.state.value,
+            code=job.code,
+            message=job.message,
+            next_step=describe(job.code, job_id=job.job_id).next_step,
+            consumer=job.consumer,
+            request=job.request,
+            attempt=job.attempt,
+            submitted=job.submitted if exact else round_time(job.submitted),
+            timeline=[_step(step, exact=exact) for step in self._jobs.timeline(job.job_id)],
+            order_tx=job.order.tx_hash if job.order else None,
+            receipt_index=entry.index if entry else None,
+            anchor_tx=self._find_anchor(entry),
+            terminal=job.state.terminal,
+        )
+
+    def log_readers(self, job: JobRecord) -> frozenset[str]:
+        """Return whom, besides the data's owner, the signed receipt says that this job's log was opened to."""
+        entry = self._ledger.find_entry(job.job_id)
+        if entry is None:
+            return frozenset()
+        run = parse_statement(parse_receipt(entry.envelope + b"\n")[0].payload).facts.run
+        return frozenset({job.consumer}) if run is not None and run.logs == CONSUMER else frozenset()
+
+    def _find_anchor(self, entry: LogEntryRecord | None) -> str | None:
+        if entry is None or entry.checkpoint_size is None:
+            return None
+        return self._ledger.get_checkpoint(entry.checkpoint_size).tx_hash
+
+
+def _step(step: StepRecord, *, exact: bool) -> StepView:
+    time = step.time if exact else round_time(step.time)
+    return StepView(time=time, state=step.state, code=step.code, message=step.message)

@@ -1,0 +1,151 @@
+"""A lab with a whole worker: real chain, real containers, real receipts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from datatokens.model import Asset, OrderStatus
+from policies.canonical import parse_digest, sha256
+from provider.jobs.clerk import Clerk
+from provider.jobs.judge import Judge
+from provider.jobs.notary import Notary, Pace
+from provider.jobs.receipting import Registrar
+from provider.jobs.runner import Runner, Workplace
+from provider.receipts.envelope import parse_receipt
+from provider.receipts.keys import SigningKeys
+from provider.receipts.statement import Statement, parse_statement
+from provider.receipts.trust import Anchor, TrustedKey, TrustRoot
+from provider.receipts.verify import verify_receipt
+from provider.store.records import JobRecord
+from sandbox.bundle import Bundle
+from sandbox.engine import DockerEngine, Engine
+from tests.chain_fixtures import PRICE
+from tests.provider_fixtures import HONEST, POLICY, Lab, make_bundle
+
+
+@dataclass(slots=True)
+class Hospital:
+    """A lab with a worker: submit, pay, let it work, and look at what came of it."""
+
+    lab: Lab
+    clerk: Clerk
+    runner: Runner
+    notary: Notary
+    judge: Judge
+    keys: SigningKeys
+    image: str
+
+    def bundle(self, source: str = HONEST) -> Bundle:
+        return make_bundle(source, image=self.image)
+
+    def accepted(self, source: str = HONEST, *, policy: str = POLICY) -> tuple[Asset, Bundle]:
+        asset, bundle = self.lab.add_dataset(policy=policy), self.bundle(source)
+        self.lab.upload(bundle)
+        self.lab.approve(asset, bundle)
+        return asset, bundle
+
+    def submit(self, asset: Asset, bundle: Bundle, **changes: Any) -> str:
+        answer = self.lab.submit(self.lab.request(asset, bundle, **changes))
+        return str((answer.json or {})["job_id"])
+
+    def pay(self, asset: Asset, bundle: Bundle, job_id: str, who: Any = None) -> None:
+        self.lab.chain.order(
+            asset.token_id,
+            parse_digest(bundle.digest),
+            bytes.fromhex(job_id),
+            PRICE,
+            self.lab.chain.head().time + 3600,
+            sender=who or self.lab.people.scientist,
+        )
+
+    def work(self) -> None:
+        self.clerk.turn()
+        self.runner.turn()
+        self.notary.turn()
+
+    def run(self, source: str = HONEST, *, policy: str = POLICY, **changes: Any) -> JobRecord:
+        asset, bundle = self.accepted(source, policy=policy)
+        job_id = self.submit(asset, bundle, **changes)
+        self.pay(asset, bundle, job_id)
+        self.work()
+        return self.job(job_id)
+
+    def queue(self, source: str = HONEST, *, policy: str = POLICY) -> str:
+        asset, bundle = self.accepted(source, policy=policy)
+        job_id = self.submit(asset, bundle)
+        self.pay(asset, bundle, job_id)
+        self.clerk.turn()
+        return job_id
+
+    def job(self, job_id: str) -> JobRecord:
+        return self.lab.database.jobs.get(job_id)
+
+    def order_status(self, job_id: str) -> OrderStatus:
+        order = self.lab.chain.find_order(bytes.fromhex(job_id), self.lab.people.scientist.address)
+        return order.status if order else OrderStatus.NONE
+
+    def receipt(self, job_id: str) -> bytes:
+        return bytes(self.lab.client.get(f"/v1/jobs/{job_id}/receipt").data)
+
+    def statement(self, job_id: str) -> Statement:
+        return parse_statement(parse_receipt(self.receipt(job_id))[0].payload)
+
+    def trust(self) -> TrustRoot:
+        chain, provider = self.lab.chain, self.lab.people.provider.address
+        public = self.keys.public()
+        key = TrustedKey(public.p256, public.signer, public.ed25519, 0, 0, None, revoked=False)
+        anchors = tuple(
+            Anchor(a.size, a.root, a.block.number, a.block.hash, a.block.time, a.tx_hash)
+            for a in chain.list_anchors(provider)
+        )
+        deployment = chain.deployment
+        return TrustRoot(
+            1,
+            deployment.chain_id,
+            deployment.escrow,
+            provider,
+            self.lab.services.identity.origin,
+            (key,),
+            anchors,
+        )
+
+    def verify(self, job_id: str, artifacts: dict[str, bytes]) -> Statement:
+        proof = self.lab.client.get(f"/v1/jobs/{job_id}/proof").data
+        digests = {name: sha256(data) for name, data in artifacts.items()}
+        return verify_receipt(self.receipt(job_id), proof, self.trust(), digests).statement
+
+
+def make_runner(lab: Lab, engine: Engine, judge: Judge, keys: SigningKeys) -> Runner:
+    """Return a runner that signs with `keys`."""
+    registrar = Registrar(lab.services.identity, lab.database, keys, clock=lambda: lab.now)
+    owner = f"test-{os.getpid()}-{lab.home.name}"[:60]
+    place = Workplace(lab.home / "work", owner, lambda: lab.settings, lambda: lab.now)
+    return Runner(lab.database, lab.blobs, engine, judge, registrar, workplace=place)
+
+
+@pytest.fixture
+def hospital(lab: Lab, engine: DockerEngine, image_digest: str) -> Hospital:
+    keys = SigningKeys.generate(lab.chain.chain_id)
+    identity, database = lab.services.identity, lab.database
+    judge = Judge(identity, database, lab.blobs, lab.chain, engine)
+    registrar = Registrar(identity, database, keys, clock=lambda: lab.now)
+    return Hospital(
+        lab=lab,
+        clerk=Clerk(database, lab.chain, judge, registrar, clock=lambda: lab.now),
+        runner=make_runner(lab, engine, judge, keys),
+        notary=Notary(
+            identity,
+            database,
+            lab.chain,
+            keys=keys,
+            sender=lab.people.provider,
+            pace=Pace(lambda: lab.settings.anchor_interval_s, lambda: lab.now),
+        ),
+        judge=judge,
+        keys=keys,
+        image=image_digest,
+    )
