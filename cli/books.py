@@ -9,7 +9,8 @@ import click
 from cli.amounts import format_amount
 from cli.context import Session, SessionCommand, pass_session
 from cli.ids import ASSET_ID, JOB_ID
-from cli.output import fields, plain, table
+from cli.logs import show_log
+from cli.output import fields, table
 
 if TYPE_CHECKING:
     from provider.wire import JobView
@@ -89,7 +90,4 @@ def income(session: Session, asset_id: str | None) -> None:
 @pass_session
 def log(session: Session, job_id: str) -> None:
     """Show what the algorithm printed, where the dataset's policy keeps it for its owner."""
-    text = session.get_api().get_bytes(f"/v1/jobs/{job_id}/log", login=True).decode(errors="replace")
-    session.output.data(
-        {"job_id": job_id, "log": text}, lambda: "\n".join(plain(line) for line in text.splitlines())
-    )
+    show_log(session, job_id)

@@ -1,4 +1,4 @@
-"""`sealroom job`: submit, follow, cancel, fetch, refund."""
+"""`sealroom job`: submit, follow, cancel, read the log, fetch, refund."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from cli.amounts import format_amount
 from cli.context import Session, SessionGroup, pass_session
 from cli.errors import ExitCode, job_exit_code
 from cli.ids import JOB_ID
+from cli.logs import show_log
 from cli.output import fields, plain, say_transaction, table
 
 if TYPE_CHECKING:
@@ -138,11 +139,19 @@ def list_(session: Session) -> None:
 @click.argument("job_id", type=JOB_ID)
 @pass_session
 def cancel(session: Session, job_id: str) -> None:
-    """Stop a job that has not ended; what was paid comes back."""
+    """Stop a job that has not ended; what was paid comes back unless the algorithm has started and you are its consumer."""
     from provider.wire import JobCancelBody, JobView
 
     view = session.get_api().act("job.cancel", JobCancelBody(job_id=job_id), JobView)
     session.output.data(view.model_dump(mode="json"), lambda: _words(view))
+
+
+@job.command("log")
+@click.argument("job_id", type=JOB_ID)
+@pass_session
+def log(session: Session, job_id: str) -> None:
+    """Show what the algorithm printed: to the data's owner, and to the job's consumer where the policy opens it."""
+    show_log(session, job_id)
 
 
 @job.command("refund")
