@@ -113,8 +113,10 @@ class RunSpec:
         for pattern, value in rules:
             if not pattern.fullmatch(value):
                 raise ValueError(f"run spec: expected {pattern.pattern}, got {value[:80]!r}")
-        if not self.argv or not self.inputs.is_absolute():
-            raise ValueError("run spec: expected a command and an absolute folder of staged inputs")
+        if not self.argv:
+            raise ValueError("run spec: expected a command")
+        if not self.inputs.is_absolute() or self.inputs == Path("/") or ".." in self.inputs.parts:
+            raise ValueError("run spec: expected an absolute folder of staged inputs, not / and without ..")
         if not 0 <= self.gpus <= MAX_GPUS:
             raise ValueError(f"run spec: expected 0 to {MAX_GPUS} GPUs, got {self.gpus}")
 

@@ -25,34 +25,8 @@ from sandbox.seal import (
 from sandbox.seccomp import ALLOWED, REFUSED, seccomp_profile
 from sandbox.spec import MIN_MEMORY_BYTES, ExitReason, Limits, RunSpec, Runtime
 from tests.sandbox_fixtures import IMAGE, LIMITS, OWNER, make_spec
+from tests.spec_samples import SPECS
 
-HEX64 = st.text("0123456789abcdef", min_size=64, max_size=64)
-POSITIVE = st.integers(1, 2**53 - 1)
-LIMIT = st.builds(
-    Limits,
-    time_s=POSITIVE,
-    memory_bytes=st.integers(MIN_MEMORY_BYTES, 2**53 - 1),
-    cpus=st.sampled_from(["0.01", "0.5", "1", "1.0", "2", "64"]),
-    pids=st.integers(4, 2**30),
-    scratch_bytes=POSITIVE,
-    output_bytes=POSITIVE,
-    output_files=POSITIVE,
-    log_bytes=POSITIVE,
-    open_files=POSITIVE,
-    file_bytes=POSITIVE,
-)
-SPECS = st.builds(
-    RunSpec,
-    run_id=st.from_regex(r"[a-z0-9][a-z0-9-]{0,127}", fullmatch=True),
-    owner=st.from_regex(r"[A-Za-z0-9._-]{1,128}", fullmatch=True),
-    image=HEX64.map("sha256:".__add__),
-    runtime=st.sampled_from(Runtime),
-    argv=st.lists(st.text(), min_size=1, max_size=5).map(tuple),
-    inputs=st.text("ab/.,:=", max_size=20).map(lambda text: Path("/staged") / text.strip("/")),
-    dataset_ids=st.lists(HEX64, max_size=8, unique=True).map(tuple),
-    algorithm_id=HEX64,
-    limits=LIMIT,
-)
 ENVIRONMENT = {
     "PATH", "LANG", "DIDS", "TRANSFORMATION_DID", "VOLUME", "INPUTS", "OUTPUTS", "LOGS", "HOME", "MPLCONFIGDIR",
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_DEFAULT_MEMORY_POOL",
@@ -68,7 +42,7 @@ def test_no_run_spec_yields_a_network_a_capability_or_a_privilege(spec: RunSpec)
     assert host["SecurityOpt"][0] == "no-new-privileges:true"
     assert json.loads(host["SecurityOpt"][1].removeprefix("seccomp=")) == seccomp_profile()
     assert options["User"] == "65532:65532"
-    assert host["Devices"] == host["DeviceRequests"] == host["DeviceCgroupRules"] == []
+    assert host["Devices"] == host["DeviceCgroupRules"] == []
     assert (host["PidMode"], host["IpcMode"], host["UTSMode"], host["CgroupnsMode"]) == (
         "",
         "private",
@@ -143,6 +117,7 @@ def test_another_limit_image_or_runtime_is_another_seal(tmp_path: Path) -> None:
     spec = make_spec(tmp_path)
     changed = [
         dataclasses.replace(spec, runtime=Runtime.RUNSC),
+        dataclasses.replace(spec, gpus=1),
         dataclasses.replace(spec, image=IMAGE.replace("0", "1")),
         dataclasses.replace(spec, limits=dataclasses.replace(LIMITS, pids=65)),
         dataclasses.replace(spec, limits=dataclasses.replace(LIMITS, scratch_bytes=1 << 30)),
