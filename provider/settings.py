@@ -14,6 +14,7 @@ from pydantic import Field
 from policies.documents import StrictModel, parse_document
 from provider.wire import Address
 
+MAX_PARALLEL_JOBS = 64
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -28,6 +29,7 @@ class Settings(StrictModel, strict=False):
     owners: tuple[Address, ...] = ()
     database_url: str | None = None
     engine_url: str | None = None
+    parallel_jobs: Annotated[int, Field(ge=1, le=MAX_PARALLEL_JOBS)] = 1
     poll_s: Annotated[float, Field(gt=0, le=60)] = 0.5
     token_lifetime_s: Annotated[int, Field(ge=60, le=86400)] = 900
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
@@ -35,6 +37,10 @@ class Settings(StrictModel, strict=False):
     max_request_lifetime_s: Annotated[int, Field(ge=3600)] = 30 * 86_400
     anchor_interval_s: Annotated[int, Field(ge=0, le=86_400)] = 10
     min_free_bytes: Annotated[int, Field(ge=0)] = 2**30
+    warm_containers: Annotated[int, Field(ge=0, le=64)] = 1
+    """How many containers wait for jobs on each dataset in use, for each image; 0 starts every job cold."""
+    warm_total: Annotated[int, Field(ge=0, le=256)] = 4
+    warm_idle_s: Annotated[int, Field(ge=1, le=86_400)] = 900
     max_uploads_per_account: Annotated[int, Field(ge=1)] = 200
 
 
@@ -73,6 +79,11 @@ class ProviderPaths:
     def accounts(self) -> Path:
         """Keystores, the provider's own account `operator` among them."""
         return self.home / "keys"
+
+    @property
+    def worker_lock(self) -> Path:
+        """What a worker holds as long as it lives."""
+        return self.home / "provider" / "worker.lock"
 
     @property
     def work(self) -> Path:

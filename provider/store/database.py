@@ -18,6 +18,8 @@ from provider.store.jobs import JobStore
 from provider.store.ledger import LedgerStore
 
 BUSY_TIMEOUT_MS = 30_000
+MAX_CONNECTIONS = 100
+"""More than a process has threads: nobody waits for a connection that somebody holds who waits for the lock."""
 
 
 class Database:
@@ -49,7 +51,7 @@ def open_database(url: str | Path) -> Database:
     if isinstance(url, Path):
         url.parent.mkdir(parents=True, exist_ok=True)
         url = f"sqlite:///{url}"
-    engine = create_engine(url)
+    engine = create_engine(url, max_overflow=MAX_CONNECTIONS)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
