@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from datatokens.model import Asset, OrderStatus
 from policies.canonical import parse_digest, sha256
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Judge
+from provider.jobs.launch import Launcher
 from provider.jobs.notary import Notary, Pace
 from provider.jobs.receipting import Registrar
 from provider.jobs.runner import Runner, Workplace
@@ -23,6 +25,7 @@ from provider.receipts.verify import verify_receipt
 from provider.store.records import JobRecord
 from sandbox.bundle import Bundle
 from sandbox.engine import DockerEngine, Engine
+from sandbox.pool import Pool
 from tests.chain_fixtures import PRICE
 from tests.provider_fixtures import HONEST, POLICY, Lab, make_bundle
 
@@ -119,12 +122,26 @@ class Hospital:
         return verify_receipt(self.receipt(job_id), proof, self.trust(), digests).statement
 
 
-def make_runner(lab: Lab, engine: Engine, judge: Judge, keys: SigningKeys) -> Runner:
-    """Return a runner that signs with `keys`."""
+def owner_of(lab: Lab) -> str:
+    """Return the label of this test's containers."""
+    return f"test-{os.getpid()}-{lab.home.name}"[:60]
+
+
+def make_runner(
+    lab: Lab, engine: Engine, judge: Judge, keys: SigningKeys, *, pool: Pool | None = None
+) -> Runner:
+    """Return a runner that signs with `keys`, and starts every job cold unless it has a pool."""
     registrar = Registrar(lab.services.identity, lab.database, keys, clock=lambda: lab.now)
-    owner = f"test-{os.getpid()}-{lab.home.name}"[:60]
+    owner = owner_of(lab)
     place = Workplace(lab.home / "work", owner, lambda: lab.settings, lambda: lab.now)
-    return Runner(lab.database, lab.blobs, engine, judge, registrar, workplace=place)
+    launcher = Launcher(
+        lab.database.catalogue,
+        engine,
+        pool=pool,
+        owner=owner,
+        load_data_root=lambda: Path(lab.settings.data_root),
+    )
+    return Runner(lab.database, lab.blobs, engine, judge, registrar, launcher, workplace=place)
 
 
 @pytest.fixture

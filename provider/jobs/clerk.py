@@ -35,7 +35,9 @@ class Clerk:
         registrar: Registrar,
         *,
         clock: Callable[[], int],
+        foresee: Callable[[JobRecord, Evaluation], None] = lambda _job, _evaluation: None,
     ) -> None:
+        self._foresee = foresee
         self._database = database
         self._jobs = database.jobs
         self._chain = chain
@@ -90,6 +92,8 @@ class Clerk:
             return self._wait(job, "awaiting-approval")
         code = evaluation.order_code
         if code == "awaiting-order":
+            if job.code != code:
+                self._foresee(job, evaluation)  # while its consumer pays
             return self._wait(job, code)
         if code:
             return self._end(job, evaluation, State.REFUSED, code)

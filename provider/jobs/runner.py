@@ -6,23 +6,20 @@ folder. `recover` removes the last two and queues the first again, as a new atte
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from datatokens.errors import ChainError
-from policies.canonical import DIGEST_PREFIX
 from policies.decide import Verdict
 from policies.model import Policy
-from policies.runtimes import choose_runtime
 from provider.blobs import BlobStore
-from provider.datasets import DatasetEntry, commit_entries, list_files, resolve_data_path
-from provider.errors import ProviderError
+from provider.errors import DatasetError
 from provider.gate.decide import GateReport, check_release
 from provider.jobs.codes import describe, refusal_code
 from provider.jobs.judge import Evaluation, Judge
+from provider.jobs.launch import Launch, Launcher
 from provider.jobs.owing import is_owed
 from provider.jobs.receipting import Registrar
 from provider.jobs.states import State
@@ -33,12 +30,10 @@ from provider.store.records import Ending, JobRecord
 from provider.wire import decode_base64
 from sandbox.bundle import Bundle
 from sandbox.engine import Engine
-from sandbox.errors import EngineUnavailableError, SandboxError, StagingError
-from sandbox.run import run_sealed
-from sandbox.spec import ExitReason, Limits, RunReport, RunSpec, Runtime
-from sandbox.staging import StagedDataset, cleanup, stage
+from sandbox.errors import EngineUnavailableError, SandboxError
+from sandbox.spec import ExitReason, RunReport
+from sandbox.staging import cleanup
 
-OPEN_FILES = 1024
 log = logging.getLogger(__name__)
 
 
@@ -74,15 +69,16 @@ class Runner:
         engine: Engine,
         judge: Judge,
         registrar: Registrar,
+        launcher: Launcher,
         *,
         workplace: Workplace,
     ) -> None:
-        self._catalogue = database.catalogue
         self._jobs = database.jobs
         self._blobs = blobs
         self._engine = engine
         self._judge = judge
         self._registrar = registrar
+        self._launcher = launcher
         self._place = workplace
 
     def recover(self) -> None:
@@ -154,18 +150,12 @@ class Runner:
         policy, bundle = evaluation.policy, evaluation.bundle
         if policy is None or bundle is None:
             return Finding(State.REFUSED, "policy-changed" if policy is None else "algorithm-changed")
+        launch = self._launcher.plan(job, evaluation, policy, bundle, work)
+        self._launcher.expect(launch)
         try:
-            staged = stage(work / "inputs", [self._find_dataset(job)], bundle, json.loads(job.parameters))
-        except (ProviderError, StagingError, OSError):
-            return Finding(State.FAILED, "dataset-unreadable")
-        entries = [
-            DatasetEntry(name, size_bytes, digest.removeprefix(DIGEST_PREFIX))
-            for name, size_bytes, digest in staged.datasets[job.asset_id]
-        ]
-        if commit_entries(entries) != evaluation.asset.terms.commitment:
-            return Finding(State.FAILED, "dataset-changed")
-        self._move(job, State.RUNNING, "sealed-run", attempt=job.attempt + 1)
-        report = self._run_sealed(job, self._spec(job, evaluation, policy, bundle, staged.root), work)
+            report = self._run_sealed(launch)
+        except DatasetError as exc:
+            return Finding(State.FAILED, exc.code)
         if report is None:
             return Finding(State.FAILED, "engine-failed")
         if report.reason is ExitReason.COMPLETED:
@@ -179,18 +169,18 @@ class Runner:
             return Finding(State.CANCELLED, "cancelled-running" if owed else "cancelled", report=report)
         return Finding(State.FAILED, report.reason.value, report=report)
 
-    def _run_sealed(self, job: JobRecord, spec: RunSpec, work: Path) -> RunReport | None:
+    def _run_sealed(self, launch: Launch) -> RunReport | None:
         """Run, or return None when it could not even start; why is for the operator's log alone.
 
         Raises:
+            DatasetError: the data can't be read, or has changed.
             EngineUnavailableError: the engine is away; the job waits for it.
         """
+        job = launch.job
         try:
-            return run_sealed(
-                self._engine,
-                spec,
-                folder=work / "outputs",
-                on_event=lambda _event: None,
+            return self._launcher.run(
+                launch,
+                on_start=lambda: self._move(job, State.RUNNING, "sealed-run", attempt=job.attempt + 1),
                 cancelled=lambda: self._jobs.is_cancel_requested(job.job_id),
             )
         except EngineUnavailableError:
@@ -236,42 +226,6 @@ class Runner:
         )
         self._registrar.finish(
             current, ending, evaluation, rule=finding.rule or finding.code, report=report, gate=gate
-        )
-
-    def _find_dataset(self, job: JobRecord) -> StagedDataset:
-        record = self._catalogue.find_dataset(job.asset_id)
-        if record is None:
-            raise ProviderError("the dataset of this job has no record", code="dataset-unknown")
-        files = list_files(resolve_data_path(Path(self._place.load_settings().data_root), record.path))
-        paths, names = tuple(file.path for file in files), tuple(file.name for file in files)
-        return StagedDataset(job.asset_id, paths, names, record.name, record.description)
-
-    def _spec(
-        self, job: JobRecord, evaluation: Evaluation, policy: Policy, bundle: Bundle, inputs: Path
-    ) -> RunSpec:
-        limits = policy.limits
-        return RunSpec(
-            run_id=f"{job.job_id}-{job.attempt + 1}",
-            owner=self._place.owner,
-            image=bundle.manifest.image,
-            runtime=Runtime(choose_runtime(policy, evaluation.runtimes, gpus=bundle.manifest.gpus)),
-            argv=bundle.manifest.argv,
-            inputs=inputs,
-            dataset_ids=(job.asset_id,),
-            algorithm_id=bundle.digest.removeprefix("sha256:"),
-            gpus=bundle.manifest.gpus,  # the rule gpus-allowed has held it against the policy
-            limits=Limits(
-                time_s=limits.time_s,
-                memory_bytes=limits.memory_bytes,
-                cpus=limits.cpus,
-                pids=limits.pids,
-                scratch_bytes=limits.scratch_bytes,
-                output_bytes=limits.output_bytes,
-                output_files=limits.output_files,
-                log_bytes=limits.log_bytes,
-                open_files=OPEN_FILES,
-                file_bytes=max(limits.scratch_bytes, limits.output_bytes),
-            ),
         )
 
     def _move(self, job: JobRecord, state: State, code: str, *, attempt: int | None = None) -> None:

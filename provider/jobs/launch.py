@@ -1,0 +1,220 @@
+"""Brings a job into a sealed container: a warm one that waits for exactly such a job, else a new one.
+
+Data is hashed while it is copied and compared with its commitment before anything runs, warm or cold. A warm container
+serves only as long as the data's files are the ones that it was made from, by size, time and inode.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of
+from policies.model import Policy
+from policies.runtimes import choose_runtime
+from provider.datasets import DatasetEntry, DatasetFile, commit_entries, list_files, resolve_data_path
+from provider.errors import DatasetError, ProviderError
+from provider.jobs.judge import Evaluation
+from provider.store.catalogue import CatalogueStore
+from provider.store.records import DatasetRecord, JobRecord
+from sandbox.bundle import Bundle
+from sandbox.engine import Engine
+from sandbox.errors import StagingError, WarmLostError
+from sandbox.pool import Pool
+from sandbox.run import run_sealed
+from sandbox.spec import Limits, RunReport, RunSpec, Runtime
+from sandbox.staging import StagedDataset, cleanup, stage_datasets, stage_job
+from sandbox.warm import Recipe, WarmContainer
+
+OPEN_FILES = 1024
+NOWHERE = Path("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One job that is about to run: its algorithm, its parameters, and where its outputs go (`folder`)."""
+
+    job: JobRecord
+    bundle: Bundle
+    spec: RunSpec
+    commitment: bytes
+    folder: Path
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The job's parameters, which were checked when it was received."""
+        found: dict[str, object] = json.loads(self.job.parameters)
+        return found
+
+
+class Launcher:
+    """Runs jobs in containers of one engine; may share its pool with others."""
+
+    def __init__(
+        self,
+        catalogue: CatalogueStore,
+        engine: Engine,
+        *,
+        pool: Pool | None,
+        owner: str,
+        load_data_root: Callable[[], Path],
+    ) -> None:
+        self._catalogue = catalogue
+        self._engine = engine
+        self._pool = pool
+        self._owner = owner
+        self._load_data_root = load_data_root
+
+    def plan(
+        self, job: JobRecord, evaluation: Evaluation, policy: Policy, bundle: Bundle, work: Path
+    ) -> Launch:
+        """Return what a cold run of the next attempt would be, below the folder `work`; touches nothing.
+
+        Raises:
+            RuntimeUnavailableError: the engine has no runtime that the policy allows.
+        """
+        limits, manifest = policy.limits, bundle.manifest
+        spec = RunSpec(
+            run_id=f"{job.job_id}-{job.attempt + 1}",
+            owner=self._owner,
+            image=manifest.image,
+            runtime=Runtime(choose_runtime(policy, evaluation.runtimes, gpus=manifest.gpus)),
+            argv=manifest.argv,
+            inputs=work / "inputs",
+            dataset_ids=(job.asset_id,),
+            algorithm_id=bundle.digest.removeprefix(DIGEST_PREFIX),
+            limits=Limits(
+                time_s=limits.time_s,
+                memory_bytes=limits.memory_bytes,
+                cpus=limits.cpus,
+                pids=limits.pids,
+                scratch_bytes=limits.scratch_bytes,
+                output_bytes=limits.output_bytes,
+                output_files=limits.output_files,
+                log_bytes=limits.log_bytes,
+                open_files=OPEN_FILES,
+                file_bytes=max(limits.scratch_bytes, limits.output_bytes),
+            ),
+            gpus=manifest.gpus,
+        )
+        return Launch(job, bundle, spec, evaluation.asset.terms.commitment, work / "outputs")
+
+    def foresee(self, job: JobRecord, evaluation: Evaluation) -> None:
+        """Have a container get warm for a job that may run soon."""
+        if evaluation.policy is not None and evaluation.bundle is not None:
+            self.expect(self.plan(job, evaluation, evaluation.policy, evaluation.bundle, NOWHERE))
+
+    def expect(self, launch: Launch) -> None:
+        """Have a container get warm for jobs like this one, if there is a pool; data that can't be read keeps none."""
+        if self._pool is None or launch.spec.gpus:
+            return
+        try:
+            recipe = self._recipe(launch)
+        except (ProviderError, OSError):
+            return
+        job, commitment = launch.job, launch.commitment
+
+        def stage(target: Path) -> None:
+            try:
+                self._stage_data(target, job, commitment)
+            except DatasetError as exc:
+                raise StagingError("the data can't be staged ahead of a job") from exc
+
+        self._pool.want(recipe, stage)
+
+    def run(
+        self, launch: Launch, *, on_start: Callable[[], None], cancelled: Callable[[], bool]
+    ) -> RunReport:
+        """Run the job to its end; `on_start` is called when its data is in place and its container is to be used.
+
+        Raises:
+            DatasetError: `dataset-unreadable` or `dataset-changed`; nothing ran.
+            EngineUnavailableError, ImageMissingError, RuntimeMissingError, StagingError: see `run_sealed`.
+        """
+        container = self._take(launch)
+        if container is not None:
+            try:
+                return self._run_warm(launch, container, on_start, cancelled)
+            except WarmLostError:
+                pass  # nothing of the job ran there
+            finally:
+                container.channel.close()
+                self._engine.remove(container.spec.run_id)
+                cleanup(container.inputs.parent)
+        self._stage_data(launch.spec.inputs, launch.job, launch.commitment)
+        stage_job(launch.spec.inputs, launch.bundle, launch.parameters)
+        on_start()
+        return run_sealed(
+            self._engine, launch.spec, folder=launch.folder, on_event=_ignore, cancelled=cancelled
+        )
+
+    def _run_warm(
+        self,
+        launch: Launch,
+        container: WarmContainer,
+        on_start: Callable[[], None],
+        cancelled: Callable[[], bool],
+    ) -> RunReport:
+        stage_job(container.inputs, launch.bundle, launch.parameters)
+        on_start()
+        return run_sealed(
+            self._engine,
+            container.fit(launch.spec),
+            folder=launch.folder,
+            on_event=_ignore,
+            cancelled=cancelled,
+            waiting=container.channel,
+        )
+
+    def _take(self, launch: Launch) -> WarmContainer | None:
+        if self._pool is None or launch.spec.gpus:
+            return None
+        try:
+            return self._pool.take(self._recipe(launch), launch.spec.argv)
+        except (ProviderError, OSError):
+            return None  # a cold start says what is wrong with the data
+
+    def _recipe(self, launch: Launch) -> Recipe:
+        spec = launch.spec
+        facts = [_facts_of(file) for file in self._find_data(launch.job)[1]]
+        contents = digest_of(canonical_json([launch.commitment.hex(), facts]))
+        return Recipe(spec.image, spec.runtime, spec.limits, spec.dataset_ids, contents)
+
+    def _find_data(self, job: JobRecord) -> tuple[DatasetRecord, tuple[DatasetFile, ...]]:
+        record = self._catalogue.find_dataset(job.asset_id)
+        if record is None:
+            raise DatasetError("the dataset of this job has no record")
+        return record, list_files(resolve_data_path(self._load_data_root(), record.path))
+
+    def _stage_data(self, target: Path, job: JobRecord, commitment: bytes) -> None:
+        """Copy the job's data into a new folder, or leave none.
+
+        Raises:
+            DatasetError: `dataset-unreadable`, or `dataset-changed` when the bytes copied are not those committed to.
+        """
+        try:
+            record, files = self._find_data(job)
+            paths, names = tuple(file.path for file in files), tuple(file.name for file in files)
+            dataset = StagedDataset(job.asset_id, paths, names, record.name, record.description)
+            staged = stage_datasets(target, [dataset])
+        except (ProviderError, StagingError, OSError) as exc:
+            raise DatasetError("the dataset can't be read where it lies", code="dataset-unreadable") from exc
+        entries = [
+            DatasetEntry(name, size_bytes, digest.removeprefix(DIGEST_PREFIX))
+            for name, size_bytes, digest in staged.datasets[job.asset_id]
+        ]
+        if commit_entries(entries) != commitment:
+            cleanup(target)
+            raise DatasetError("the dataset is not the one committed to", code="dataset-changed")
+
+
+def _facts_of(file: DatasetFile) -> list[str | int]:
+    """Return what changes when a file is written or replaced; nanoseconds and inodes as text, they pass 2^53."""
+    facts = file.path.lstat()
+    return [file.name, facts.st_size, str(facts.st_mtime_ns), str(facts.st_ctime_ns), str(facts.st_ino)]
+
+
+def _ignore(_event: str) -> None:
+    """Hear nothing: the job's state is moved by who runs it."""
