@@ -1,8 +1,7 @@
 """What must be seen of a sealed container, check by check, and the verdict on what was seen. Pure.
 
 From inside by the probe, and from outside, `engine_…`, by the engine and the kernel. The same table for every run of a
-spec. Under gVisor, checks that its kernel doesn't show (cgroup files, the filter that
-the host puts around gVisor itself) are left out; the options that set them are the same.
+spec. Under gVisor the cgroup's files are left out, which its kernel doesn't show: there the limits are seen from outside.
 """
 
 from __future__ import annotations
@@ -45,6 +44,8 @@ def expect(spec: RunSpec) -> dict[str, str]:
         "other_groups": NONE,
         "capabilities": NONE,
         "no_new_privileges": "1",
+        "seccomp": "filter",
+        "refused_calls": "all",
         "hostname": HOSTNAME,
         "interfaces": "lo",
         "routes": NONE,
@@ -89,8 +90,6 @@ def _linux(spec: RunSpec) -> dict[str, str]:
     limits = spec.limits
     return {
         "kernel": "linux",
-        "seccomp": "filter",
-        "refused_calls": "all",
         "pids_limit": str(limits.pids),
         "memory_limit": str(limits.memory_bytes // mmap.PAGESIZE * mmap.PAGESIZE),
         "swap": "0",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 EPERM = 1
-ENOSYS = 38
 AF_UNIX = 1
 # Every namespace flag of clone(2): new user namespaces are how an unprivileged process reaches kernel code meant for
 # root; the others need a capability that the container doesn't have, and fail here already.
@@ -86,8 +85,9 @@ def seccomp_profile() -> dict[str, Any]:
         "syscalls": [
             _allow(names),
             _allow(["clone"], _argument(0, NEW_NAMESPACE_FLAGS, "SCMP_CMP_MASKED_EQ", other=0)),
-            # Its flags are behind a pointer that no filter can read: "not implemented" makes libc fall back to clone.
-            {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS},
+            # Its flags are behind a pointer that no filter can read. Without a tracer, and ptrace is refused, this is
+            # "not implemented", which makes libc fall back to clone; gVisor takes no other error than EPERM from a profile.
+            {"names": ["clone3"], "action": "SCMP_ACT_TRACE"},
             _allow(["socket", "socketpair"], _argument(0, AF_UNIX, "SCMP_CMP_EQ")),
             *(_allow(["personality"], _argument(0, value, "SCMP_CMP_EQ")) for value in LINUX_PERSONALITIES),
         ],

@@ -95,6 +95,8 @@ UNDER_GVISOR = (
     "writable inputs",
     "root",
     "no limit on files",
+    "no seccomp profile",
+    "another seccomp profile",
 )
 
 

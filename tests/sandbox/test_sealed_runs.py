@@ -59,6 +59,13 @@ def test_the_probe_passes_and_its_table_is_in_the_report(bench: Bench, runtime: 
     assert all(row.expected == row.seen for row in report.probe.rows)
 
 
+def test_an_algorithm_has_threads_although_no_filter_can_look_into_their_flags(
+    bench: Bench, runtime: Runtime
+) -> None:
+    code = "import threading\nthread = threading.Thread(target=print, args=('from a thread',))\nthread.start(); thread.join()"
+    assert printed(bench.run(code, runtime)) == "from a thread\n"
+
+
 def test_the_same_run_has_the_same_seal_and_the_same_probe(bench: Bench, runtime: Runtime) -> None:
     first, second = bench.run("pass", runtime), bench.run("pass", runtime)
     assert first.seal_digest == second.seal_digest
