@@ -127,8 +127,9 @@ class Engine(Protocol):
 class DockerEngine:
     """An `Engine` over the Docker Engine API, 1.41 or newer."""
 
-    def __init__(self, base_url: str | None = None) -> None:
+    def __init__(self, base_url: str | None = None, *, call_timeout_s: int = CALL_TIMEOUT_S) -> None:
         self._base_url = base_url
+        self._call_timeout_s = call_timeout_s
         self._client: docker.APIClient | None = None
 
     def check(self) -> None:
@@ -236,6 +237,12 @@ class DockerEngine:
                 if exc.status_code not in (NOT_FOUND, CONFLICT):  # gone, or on its way
                     raise
 
+    @contextmanager
+    def calls(self, *, image: str = "") -> Iterator[docker.APIClient]:
+        """Lend the client for calls that run nothing, with its errors turned into ours; `image` is the one asked for."""
+        with _translated(image=image):
+            yield self._api
+
     def close(self) -> None:
         """Let go of the connection; the next call makes a new one."""
         if self._client is not None:
@@ -247,7 +254,7 @@ class DockerEngine:
         _knock(self._base_url or DEFAULT_URL)
         if self._client is None:
             self._client = docker.APIClient(
-                base_url=self._base_url or DEFAULT_URL, version="auto", timeout=CALL_TIMEOUT_S
+                base_url=self._base_url or DEFAULT_URL, version="auto", timeout=self._call_timeout_s
             )
         return self._client
 
