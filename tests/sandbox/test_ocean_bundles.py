@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.bundle import load_bundle, parse_bundle
 from sandbox.errors import BundleInvalidError
-from tests.sandbox_fixtures import IMAGE, make_bundle
+from tests.sandbox_fixtures import IMAGE, ROOT, make_bundle
 
 CODE = "print('hello')\n"
 FILES = dict(make_bundle(CODE).files)
@@ -105,3 +105,11 @@ def test_a_shell_may_be_asked_for_by_name() -> None:
     text = OCEAN.replace("python $ALGO", "sh -c 'python $ALGO && ls'")
     argv = parse_bundle(FILES | {"algorithm.yaml": text.encode()}).manifest.argv
     assert argv == ("sh", "-c", "python /data/transformations/algorithm && ls")
+
+
+def test_the_bundle_on_the_page_can_be_packed() -> None:
+    page = (ROOT / "docs" / "ocean.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    text = block.replace("sha256:<64 hex digits>", IMAGE)
+    manifest = parse_bundle({"algorithm.yaml": text.encode(), "count_lines.py": b"pass"}).manifest
+    assert (manifest.image, manifest.main) == (IMAGE, "count_lines.py")
