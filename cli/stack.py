@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 PORT = click.IntRange(1, 65535)
 
 
-def _tell(session: Session, parts: list[PartStatus]) -> None:
+def _document(session: Session, parts: list[PartStatus]) -> dict[str, Any]:
+    return {"home": str(session.home.root), "parts": [item.to_json() for item in parts]}
+
+
+def _words(parts: list[PartStatus]) -> str:
     rows = [
         (item.part, "up" if item.running else "down", item.pid or "-", item.url or "-", item.detail)
         for item in parts
     ]
-    document = {"home": str(session.home.root), "parts": [item.to_json() for item in parts]}
-    session.output.data(document, lambda: table(("PART", "STATE", "PID", "URL", "DETAIL"), rows))
+    return table(("PART", "STATE", "PID", "URL", "DETAIL"), rows)
 
 
 @click.command(cls=SessionCommand)
@@ -60,7 +63,8 @@ def up(
         data_root=data_root,
         owners=owners,
     )
-    _tell(session, start_stack(session, options))
+    parts = start_stack(session, options)
+    session.output.data(_document(session, parts), lambda: _words(parts))
 
 
 @click.command(cls=SessionCommand)
@@ -80,9 +84,18 @@ def down(session: Session, *, keep_chain: bool) -> None:
 @click.command(cls=SessionCommand)
 @pass_session
 def status(session: Session) -> ExitCode:
-    """Say what runs, and why not; exits 5 when a part is down."""
-    from cli.services import stack_status
+    """Say what runs, and why not; exits 5 when a part is down.
 
-    parts = stack_status(session.home)
-    _tell(session, parts)
+    Where the provider runs from this home folder: also which jobs are under way, and which containers wait for jobs.
+    """
+    from cli.services import WORKER, stack_status
+    from cli.workload import find_workload, workload_document, workload_words
+
+    parts, found = stack_status(session.home), find_workload(session.home)
+    document, words = _document(session, parts), _words(parts)
+    if found is not None:
+        works = any(item.running for item in parts if item.part == WORKER)
+        document |= workload_document(*found, works=works)
+        words += "\n\n" + workload_words(*found, works=works)
+    session.output.data(document, lambda: words)
     return ExitCode.OK if all(item.running for item in parts) else ExitCode.UNREACHABLE

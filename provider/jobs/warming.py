@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 
 from provider.store.access import AccessStore
+from provider.store.workload import POOL_FACT
 from sandbox.pool import Pool
 
-POOL_FACT = "pool"
 MEMORY_STEP_BYTES = 16 * 2**20
 
 

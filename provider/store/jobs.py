@@ -79,6 +79,12 @@ class JobStore(StorePart):
             query = select(func.count()).select_from(JobRow).where(JobRow.consumer == consumer, pending)
             return session.scalar(query) or 0
 
+    def count(self, state: State) -> int:
+        """Return how many jobs are in `state`."""
+        with self._read() as session:
+            query = select(func.count()).select_from(JobRow).where(JobRow.state == state.value)
+            return session.scalar(query) or 0
+
     def timeline(self, job_id: str) -> list[StepRecord]:
         """Return a job's steps, oldest first."""
         with self._read() as session:

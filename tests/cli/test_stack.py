@@ -52,6 +52,27 @@ def test_the_first_up_makes_keys_chain_contracts_and_starts_every_part(stack: St
     assert (code, len(document["keys"])) == (0, 1)
 
 
+def test_status_says_what_the_provider_is_busy_with(stack: Stack) -> None:
+    _, document = stack.run("status")
+    assert document["jobs"] == {"running": [], "queued": 0, "waiting": 0, "parallel_jobs": 1}
+    assert document["pool"] is None or document["pool"].keys() == {"warm", "starting", "memory_bytes"}
+
+
+def test_a_second_worker_on_the_same_home_ends_at_once_and_says_why(stack: Stack) -> None:
+    before = stack.pids()
+    done = subprocess.run(
+        [sys.executable, "-m", "provider.worker_main", "--home", str(stack.home)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=ENVIRON,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("sealroom-worker: another worker runs on this home folder")
+    assert "Traceback" not in done.stderr
+    assert stack.pids() == before
+
+
 def test_a_second_up_starts_nothing_anew(stack: Stack) -> None:
     before = stack.pids()
     code, _ = stack.run("up")

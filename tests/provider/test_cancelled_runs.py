@@ -36,7 +36,7 @@ def cancel_once_it_runs(
 
         return run_sealed(*arguments, **options | {"on_event": on_event})
 
-    monkeypatch.setattr("provider.jobs.runner.run_sealed", run_and_cancel)
+    monkeypatch.setattr("provider.jobs.launch.run_sealed", run_and_cancel)
     hospital.runner.turn()
     hospital.notary.turn()
     assert "running" in heard
