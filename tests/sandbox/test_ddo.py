@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.canonical import canonical_json
-from sandbox.bundle import parse_bundle
+from sandbox.bundle import AlgorithmManifest, parse_bundle
 from sandbox.ddo import describe_algorithm, describe_dataset
 from tests.sandbox_fixtures import ASSET, IMAGE, make_bundle
 
@@ -25,12 +25,12 @@ CONTAINER = {"entrypoint", "image", "tag", "checksum"}
 PARAMETER = {"name", "type", "label", "required", "default", "description"}
 
 
-def manifest_of(schema: dict[str, Any] | None = None, **changes: str) -> Any:
+def manifest_of(schema: dict[str, Any] | None = None, *, container: str = "") -> AlgorithmManifest:
     text = make_bundle("pass").files["algorithm.yaml"].decode()
     if schema is not None:
         text = text.replace("{type: object}", json.dumps(schema))
-    for old, new in changes.items():
-        text = text.replace(old, new)
+    if container:
+        text = text.replace(f"entrypoint: python $ALGO\nimage: {IMAGE}\n", container)
     return parse_bundle({"algorithm.yaml": text.encode(), "main.py": b"pass"}).manifest
 
 
@@ -96,7 +96,7 @@ def test_an_algorithm_is_described_with_its_container_and_its_parameters() -> No
 
 def test_a_container_in_oceans_terms_is_described_as_it_was_said() -> None:
     said = f"container: {{entrypoint: python $ALGO, image: ocean/python, tag: v2, checksum: {IMAGE}}}\n"
-    manifest = manifest_of(**{f"entrypoint: python $ALGO\nimage: {IMAGE}\n": said})
+    manifest = manifest_of(container=said)
     container = describe_algorithm(ALGORITHM, manifest)["metadata"]["algorithm"]["container"]
     assert set(container) == CONTAINER
     assert (container["image"], container["tag"], container["checksum"]) == ("ocean/python", "v2", IMAGE)
