@@ -20,8 +20,9 @@ from sandbox.errors import EngineUnavailableError, SandboxError, StreamError
 from sandbox.staging import cleanup
 from sandbox.warm import Recipe, WarmContainer, fits, start_warm
 
-STARTING_PATIENCE_S = 300.0
+STARTING_PATIENCE_S = 120.0
 FAILURE_PAUSE_S = 60.0
+MAX_PAUSE_S = 3600.0
 log = logging.getLogger(__name__)
 
 
@@ -69,8 +70,7 @@ class Pool:
         now = self._clock()
         with self._lock:
             known = self._wanted.get(recipe)
-            not_before = known.not_before if known else now
-            self._wanted[recipe] = _Wish(stage, last=now, not_before=not_before)
+            self._wanted[recipe] = replace(known or _Wish(stage, now, now), stage=stage, last=now)
 
     def take(self, recipe: Recipe, argv: Sequence[str]) -> WarmContainer | None:
         """Return a container that is ready for a program of this recipe, which is then the caller's to run or to remove."""
@@ -171,11 +171,13 @@ class Pool:
         return None
 
     def _postpone(self, recipe: Recipe) -> None:
-        """Leave a recipe that failed alone for a while."""
+        """Leave a recipe that failed alone for a while, each time longer."""
         with self._lock:
             wish = self._wanted.get(recipe)
             if wish is not None:
-                self._wanted[recipe] = replace(wish, not_before=self._clock() + FAILURE_PAUSE_S)
+                pause = min(FAILURE_PAUSE_S * 2**wish.failures, MAX_PAUSE_S)
+                later = self._clock() + pause
+                self._wanted[recipe] = replace(wish, not_before=later, failures=wish.failures + 1)
 
     def _start(self, recipe: Recipe, wish: _Wish) -> WarmContainer:
         name = f"warm-{secrets.token_hex(8)}"
@@ -204,8 +206,9 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """How to stage a recipe's data, when a job wanted it last, and from when to try (again)."""
+    """How to stage a recipe's data, when a job wanted it last, from when to try (again), and how often it failed."""
 
     stage: Callable[[Path], None]
     last: float
     not_before: float
+    failures: int = 0

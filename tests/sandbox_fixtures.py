@@ -14,9 +14,11 @@ import pytest
 from sandbox.bundle import Bundle, parse_bundle
 from sandbox.engine import DockerEngine, Engine
 from sandbox.errors import EngineUnavailableError
+from sandbox.imagestore import ImageStore
 from sandbox.run import run_sealed
 from sandbox.spec import Limits, RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, cleanup, stage
+from sandbox.warm import PRELOAD_LABEL
 
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
@@ -143,11 +145,28 @@ def image_digest() -> str:
 
 
 @pytest.fixture(scope="session")
+def light_image(image_digest: str) -> str:
+    """The same image, for which a waiting interpreter loads next to nothing."""
+    build = ["docker", "build", "--quiet", "--network", "none", "--label", f"{PRELOAD_LABEL}=json csv", "-"]
+    done = subprocess.run(
+        build, input=f"FROM {image_digest}\n", check=True, capture_output=True, text=True, timeout=300
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
 def engine() -> Iterator[DockerEngine]:
     found = DockerEngine()
     found.check()
     yield found
     found.reap(OWNER)
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def image_store() -> Iterator[ImageStore]:
+    found = ImageStore()
+    yield found
     found.close()
 
 

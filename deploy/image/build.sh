@@ -17,7 +17,8 @@ python=${PYTHON:-python3.11}
 torch=2.13.0
 suite=bookworm
 packages=python3,python3-venv
-preload="torch pandas numpy safetensors.torch sklearn.metrics sklearn.model_selection sklearn.linear_model"
+preload="torch torch._dynamo torch._inductor.config numpy pandas safetensors.torch \
+sklearn.linear_model sklearn.metrics sklearn.model_selection"
 epoch=1767225600 # 2026-01-01: the time of every file, so that no build's own time is in it
 
 out=
@@ -44,7 +45,10 @@ finish() {
 
 digest() { sha256sum | cut -d' ' -f1; }
 
-find_image() { docker image ls --no-trunc --quiet --filter "label=org.sealroom.inputs=$inputs" | head -n 1; }
+# By name and label: an image that somebody built on ours has its labels too.
+find_image() {
+    docker image ls --no-trunc --quiet --filter "reference=$name" --filter "label=org.sealroom.inputs=$inputs"
+}
 
 finish_if_built() {
     image=$(find_image)
@@ -89,6 +93,7 @@ else
 fi
 inputs=$({ printf '%s\n' "$base_key" "$torch" "$epoch" "$preload"
     cat "$here/requirements.txt" "$here/Dockerfile" "$here/pack.py"; } | digest)
+name=sealroom/python:$(printf '%s' "$inputs" | cut -c1-12)
 finish_if_built
 
 mkdir -p "$cache/image"
@@ -126,10 +131,9 @@ docker create --name "sealroom-build-$$" "$built" true >/dev/null
 docker export --output "$work/exported.tar" "sealroom-build-$$"
 docker rm --force "sealroom-build-$$" >/dev/null
 docker image rm --force "$built" >/dev/null # before the packed one comes: only one of them takes room
-"$python" "$here/pack.py" --epoch "$epoch" --label "org.sealroom.inputs=$inputs" \
+"$python" "$here/pack.py" --epoch "$epoch" --name "$name" --label "org.sealroom.inputs=$inputs" \
     --label "org.sealroom.preload=$preload" \
     --architecture "$(docker version --format '{{.Server.Arch}}')" "$work/exported.tar" | docker load >/dev/null
 image=$(find_image)
 [ -n "$image" ] || { say "the engine didn't take the image"; exit 1; }
-docker tag "$image" "sealroom/python:$(printf '%s' "$inputs" | cut -c1-12)"
 finish "$image"

@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ class WarmBench:
         bundle = make_bundle(code, image=self.bench.image)
         stage_job(container.inputs, bundle, {"epochs": 3})
         spec = make_spec(container.inputs, runtime=self.recipe.runtime, image=self.recipe.image, argv=ARGV)
+        spec = dataclasses.replace(spec, limits=self.recipe.limits)
         return run_sealed(
             self.bench.engine,
             container.fit(dataclasses.replace(spec, algorithm_id=bundle.digest.removeprefix("sha256:"))),
@@ -112,7 +114,8 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def warm(bench: Bench, runtime: Runtime, tmp_path: Path) -> Iterator[WarmBench]:
+def warm(bench: Bench, light_image: str, runtime: Runtime, tmp_path: Path) -> Iterator[WarmBench]:
+    bench.image = light_image
     made = WarmBench(bench, tmp_path, runtime)
     yield made
     made.pool.close()
@@ -314,6 +317,43 @@ def test_a_warm_container_that_is_not_sealed_is_never_handed_out(warm: WarmBench
     assert pool.take(warm.recipe, ARGV) is None
     assert warm.kept() == []
     engine.close()
+
+
+def test_a_recipe_that_fails_is_tried_less_and_less_often(warm: WarmBench) -> None:
+    tried = []
+
+    def refuse(_target: Path) -> None:
+        tried.append(warm.clock.now)
+        raise StagingError("these are other bytes than those committed to")
+
+    warm.pool.want(warm.recipe, refuse)
+    while len(tried) < 4:
+        warm.pool.want(warm.recipe, refuse)
+        warm.pool.turn()
+        warm.clock.now += 60
+    gaps = [later - earlier for earlier, later in pairwise(tried)]
+    assert gaps == [60.0, 120.0, 240.0]
+
+
+def test_libraries_that_do_not_fit_into_the_memory_limit_leave_a_job_its_cold_start(
+    warm: WarmBench, image_digest: str
+) -> None:
+    """The image's own libraries, under a limit that is too small for them: whatever happens, the job runs."""
+    warm.recipe = dataclasses.replace(
+        warm.recipe, image=image_digest, limits=dataclasses.replace(LIMITS, memory_bytes=64 * MIB)
+    )
+    warm.want()
+
+    def over() -> bool:
+        warm.clock.now += 1  # its patience ends, even when the kernel lets it crawl
+        warm.pool.turn()
+        report = warm.pool.report()
+        return report.starting == 0
+
+    wait_until(over)
+    container = warm.pool.take(warm.recipe, ARGV)
+    if container is not None:
+        assert warm.run(OUTPUT, container).reason is ExitReason.COMPLETED
 
 
 def test_containers_of_a_killed_worker_are_found_by_their_label(warm: WarmBench) -> None:
