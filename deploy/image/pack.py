@@ -1,7 +1,7 @@
 """Makes an image of a container's file tree so that the same tree gives the same image id, on any machine.
 
     docker export --output EXPORTED CONTAINER
-    pack.py --epoch N --architecture ARCH [--label NAME=VALUE]… EXPORTED | docker load
+    pack.py --epoch N --architecture ARCH --name NAME [--label KEY=VALUE]… EXPORTED | docker load
 
 One layer, sorted, every time `--epoch`; no history. What depends on the machine that built it is left out or emptied:
 its name, its resolver, what the engine puts under /dev, logs, caches.
@@ -38,7 +38,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="pack.py", description="Make an image of an exported container.")
     parser.add_argument("--epoch", type=int, required=True, help="the time of everything, in Unix seconds")
     parser.add_argument("--architecture", required=True, help="such as amd64")
-    parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--name", required=True, help="what the engine calls the image")
+    parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("exported", type=Path, help="what docker export wrote; replaced by the layer")
     arguments = parser.parse_args()
     layer = arguments.exported.with_suffix(".layer")
@@ -46,7 +47,7 @@ def main() -> None:
     layer.replace(arguments.exported)
     labels = dict(item.split("=", 1) for item in arguments.label)
     config = describe(arguments.exported, labels, architecture=arguments.architecture, epoch=arguments.epoch)
-    write_archive(sys.stdout.buffer, config, arguments.exported, arguments.epoch)
+    write_archive(sys.stdout.buffer, config, arguments.exported, name=arguments.name, epoch=arguments.epoch)
 
 
 def write_layer(exported: Path, layer: Path, epoch: int) -> None:
@@ -94,16 +95,17 @@ def describe(layer: Path, labels: dict[str, str], *, architecture: str, epoch: i
     return json.dumps(config, sort_keys=True, separators=(",", ":")).encode()
 
 
-def write_archive(target: IO[bytes], config: bytes, layer: Path, epoch: int) -> None:
+def write_archive(target: IO[bytes], config: bytes, layer: Path, *, name: str, epoch: int) -> None:
     """Write what `docker load` reads."""
-    name = f"{hashlib.sha256(config).hexdigest()}.json"
-    manifest = json.dumps([{"Config": name, "RepoTags": None, "Layers": ["layer/layer.tar"]}]).encode()
+    described = f"{hashlib.sha256(config).hexdigest()}.json"
+    image = {"Config": described, "RepoTags": [name], "Layers": ["layer/layer.tar"]}
+    manifest = json.dumps([image]).encode()
     with (
         tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as archive,
         layer.open("rb") as stream,
     ):
         for path, size, content in (
-            (name, len(config), io.BytesIO(config)),
+            (described, len(config), io.BytesIO(config)),
             ("layer/layer.tar", layer.stat().st_size, stream),
             (MANIFEST, len(manifest), io.BytesIO(manifest)),
         ):
