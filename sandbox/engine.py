@@ -18,7 +18,13 @@ import docker.errors
 import requests.exceptions
 
 from sandbox.enforcement import read_cgroup, read_figures, read_memory, read_record
-from sandbox.errors import EngineUnavailableError, ImageMissingError, RuntimeMissingError
+from sandbox.errors import (
+    DeviceMissingError,
+    EngineUnavailableError,
+    ImageMissingError,
+    RuntimeMissingError,
+    SandboxError,
+)
 from sandbox.seal import LABEL_OWNER, container_name, container_options
 from sandbox.spec import RunSpec, Runtime
 
@@ -30,6 +36,8 @@ ATTACH_HEADER = struct.Struct(">BxxxI")
 STDOUT = 1
 NOT_FOUND = 404
 CONFLICT = 409
+GPU_WORDS = ("device driver", "nvidia")
+"""How an engine that can't give a GPU says so: it knows no driver for it, or the driver's own hook failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,7 @@ class Engine(Protocol):
         Raises:
             ImageMissingError: the image is not there.
             RuntimeMissingError: the runtime is not there.
+            DeviceMissingError: the GPUs asked for are not there.
         """
 
     def limits_in_force(self, run_id: str) -> dict[str, str]:
@@ -170,7 +179,7 @@ class DockerEngine:
         self.remove(spec.run_id)
         name = container_name(spec.run_id)
         try:
-            with _translated(image=spec.image, runtime=spec.runtime.value):
+            with _translated(image=spec.image, runtime=spec.runtime.value, gpus=spec.gpus):
                 self._api.create_container_from_config(self.options(spec), name)  # type: ignore[no-untyped-call] # the stubs leave it out
                 streams = self._api.attach_socket(name, {"stdin": 1, "stdout": 1, "stderr": 0, "stream": 1})
                 with ExitStack() as undo:
@@ -178,7 +187,7 @@ class DockerEngine:
                     undo.callback(session.close)
                     self._api.start(name)
                     undo.pop_all()
-        except EngineUnavailableError:
+        except SandboxError:
             self.remove(spec.run_id)
             raise
         return session
@@ -321,14 +330,17 @@ def _knock(base_url: str) -> None:
 
 
 @contextmanager
-def _translated(*, image: str = "", runtime: str = "") -> Iterator[None]:
+def _translated(*, image: str = "", runtime: str = "", gpus: int = 0) -> Iterator[None]:
     """Turn the client's errors into ours, without the engine's own words: they name host paths."""
     try:
         yield
     except docker.errors.ImageNotFound as exc:
         raise ImageMissingError(image) from exc
     except docker.errors.APIError as exc:
-        if runtime and "runtime" in str(exc.explanation).lower() and exc.status_code != CONFLICT:
+        words = str(exc.explanation).lower()
+        if gpus and any(name in words for name in GPU_WORDS):
+            raise DeviceMissingError(gpus) from exc
+        if runtime and "runtime" in words and exc.status_code != CONFLICT:
             raise RuntimeMissingError(runtime) from exc
         if image and exc.status_code == NOT_FOUND:
             raise ImageMissingError(image) from exc

@@ -4,6 +4,7 @@ SandboxError
 ├── BundleInvalidError       a bundle, its algorithm.yaml or its parameters are not what they must be
 ├── ImageInvalidError        an image, or the archive that it came in, is not what it must be
 ├── StagingError             an input can't be copied into place as a plain file
+├── DeviceMissingError       the engine has no GPU to give
 ├── EngineUnavailableError   the container engine doesn't answer, or not as it should
 │   ├── ImageMissingError    the engine doesn't hold the image; nothing is ever pulled
 │   ├── WarmLostError        a warm container was gone before its job reached it
@@ -77,6 +78,19 @@ class RuntimeMissingError(EngineUnavailableError):
         self.runtime = runtime
         super().__init__(
             f"the engine has no runtime {runtime!r}; install it and register it with deploy/setup/engine.sh"
+        )
+
+
+class DeviceMissingError(SandboxError):
+    """The engine has no GPU for a run that asks for one. It answers well, so waiting for it would change nothing."""
+
+    code = "device-missing"
+
+    def __init__(self, gpus: int) -> None:
+        self.gpus = gpus
+        super().__init__(
+            f"the engine can't give {gpus} GPUs: install the driver and the NVIDIA container toolkit, "
+            "or set the policy's limits.gpus to 0"
         )
 
 

@@ -14,6 +14,7 @@ from sandbox.channel import Channel, StoppedError
 from sandbox.collect import Collection, Collector, Frame
 from sandbox.engine import Engine
 from sandbox.errors import (
+    DeviceMissingError,
     EngineUnavailableError,
     ImageMissingError,
     RuntimeMissingError,
@@ -48,6 +49,7 @@ def run_sealed(
     Raises:
         ImageMissingError: the engine doesn't hold the image; nothing ran.
         RuntimeMissingError: the engine doesn't have the runtime; nothing ran.
+        DeviceMissingError: the engine has no GPU for it; nothing ran.
         WarmLostError: the warm container was gone; nothing ran, and a new one can be started.
         EngineUnavailableError: the engine doesn't answer; nothing ran.
         StagingError: `folder` can't be made anew; nothing ran.
@@ -66,7 +68,7 @@ def run_sealed(
             reason = _attempt(engine, spec, _start(engine, spec), collector, on_event, cancelled)
         else:
             reason = _attempt_warm(engine, spec, waiting, collector, on_event, cancelled)
-    except EngineUnavailableError:
+    except (DeviceMissingError, EngineUnavailableError):
         folder.rmdir()  # nothing was started, so the same call can be made again
         raise
     finally:

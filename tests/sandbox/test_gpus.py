@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from sandbox.engine import DockerEngine
-from sandbox.errors import EngineUnavailableError
+from sandbox.errors import DeviceMissingError
 from sandbox.expectation import expect_engine
 from sandbox.run import run_sealed
 from sandbox.spec import ExitReason, RunReport, RunSpec, Runtime
 from sandbox.staging import stage
-from tests.sandbox_fixtures import LIMITS, Bench, make_bundle, make_spec, printed
+from tests.sandbox_fixtures import LIMITS, OWNER, Bench, make_bundle, make_spec, printed
 
 TWO_GPUS = ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools")
 LISTING = "import os; print(*sorted(name for name in os.listdir('/dev') if name.startswith('nvidia')))"
@@ -76,9 +76,10 @@ def test_the_engine_is_handed_a_request_in_its_own_form(tmp_path: Path, engine: 
     shutil.which("nvidia-container-runtime-hook") is not None, reason="this machine may have a GPU to give"
 )
 def test_an_engine_without_gpus_starts_nothing(bench: Bench, tmp_path: Path, engine: DockerEngine) -> None:
-    with pytest.raises(EngineUnavailableError):
+    with pytest.raises(DeviceMissingError, match=r"set the policy's limits\.gpus to 0"):
         run_with(engine, bench.image, tmp_path, gpus=1)
     assert not (tmp_path / "outputs").exists()
+    assert engine.reap(OWNER) == []
 
 
 def test_with_the_devices_of_its_gpus_and_no_other_an_algorithm_runs(bench: Bench, tmp_path: Path) -> None:
