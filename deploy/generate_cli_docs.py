@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,14 @@ def commands(command: click.Command, context: click.Context) -> Iterator[tuple[c
 def section(command: click.Command, context: click.Context) -> str:
     """Return the part of the page on one command; options that all commands take are told once, at the top."""
     usage = command.get_usage(context).removeprefix("Usage: ")
-    lines = [f"## `{context.command_path}`", "", command.help or "", "", f"    {' '.join(usage.split())}", ""]
+    lines = [
+        f"## `{context.command_path}`",
+        "",
+        inspect.cleandoc(command.help or ""),
+        "",
+        f"    {' '.join(usage.split())}",
+        "",
+    ]
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.opts[0] not in COMMON:
             record = parameter.get_help_record(context)
