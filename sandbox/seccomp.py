@@ -46,7 +46,7 @@ ALLOWED: dict[str, str] = {
     "waiting and time": (
         "alarm clock_getres clock_gettime clock_nanosleep epoll_create epoll_create1 epoll_ctl epoll_pwait "
         "epoll_pwait2 epoll_wait eventfd eventfd2 futex futex_waitv getitimer gettimeofday nanosleep pipe pipe2 poll "
-        "ppoll pselect6 select setitimer time timer_create timer_delete timer_getoverrun timer_gettime timer_settime "
+        "ppoll pselect pselect6 select setitimer time timer_create timer_delete timer_getoverrun timer_gettime timer_settime "
         "timerfd_create timerfd_gettime timerfd_settime times inotify_add_watch inotify_init inotify_init1 "
         "inotify_rm_watch"
     ),
