@@ -199,7 +199,9 @@ def _runtime_available(case: _Case) -> Finding:
 
 def _gpus_allowed(case: _Case) -> Finding:
     asked, allowed = case.algorithm.gpus, case.policy.limits.gpus
-    return _allow_if(asked <= allowed, f"the algorithm asks for {asked} GPUs, allowed are {allowed}")
+    return _allow_if(
+        asked <= allowed, f"the algorithm asks for {asked} of the host's GPUs, allowed are {allowed}"
+    )
 
 
 def find_weights_excess(outputs: OutputsPolicy, size_bytes: int | None) -> str | None:

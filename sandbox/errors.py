@@ -89,7 +89,7 @@ class DeviceMissingError(SandboxError):
     def __init__(self, gpus: int) -> None:
         self.gpus = gpus
         super().__init__(
-            f"the engine can't give {gpus} GPUs: install the driver and the NVIDIA container toolkit, "
+            f"the engine can't give the GPUs asked for ({gpus}): install the driver and the NVIDIA container toolkit, "
             "or set the policy's limits.gpus to 0"
         )
 
