@@ -37,8 +37,12 @@ ENTRIES: Mapping[str, Entry] = {
     "dataset": Entry("cli.dataset", "dataset", "Register, find and govern datasets."),
     "algorithm": Entry("cli.algorithm", "algorithm", "Pack algorithms, ask for approval, read their code."),
     "job": Entry("cli.job", "job", "Submit jobs, follow them, fetch what was released."),
+    "image": Entry("cli.image", "image", "List, add and verify the images that algorithms run in."),
     "receipt": Entry("cli.receipt", "receipt", "Verify and read receipts; needs no key and no provider."),
     "provider": Entry("cli.provider", "provider", "Connect to a provider, and publish what verifies it."),
+    "doctor": Entry(
+        "cli.doctor", "doctor", "Check whether this machine can seal jobs, and say what is missing."
+    ),
 }
 
 

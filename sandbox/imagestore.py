@@ -69,7 +69,7 @@ class ImageStore:
         """
         names: list[str] = []
         with self._engine.calls() as client:
-            for line in client.load_image(stream):
+            for line in client.load_image(stream):  # type: ignore[no-untyped-call] # the stubs leave it out
                 names += _loaded(line)
         digests = [self.find_digest(name) for name in names]
         found = tuple(dict.fromkeys(digest for digest in digests if digest is not None))

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.bundle import Bundle, parse_bundle
 from sandbox.engine import Engine
+from sandbox.errors import EngineUnavailableError, ImageMissingError, RuntimeMissingError
 from sandbox.run import run_sealed
-from sandbox.spec import Limits, RunReport, RunSpec, Runtime
+from sandbox.spec import ExitReason, Limits, RunReport, RunSpec, Runtime
 from sandbox.staging import cleanup, stage
 
 MIB = 1024 * 1024
@@ -38,6 +41,59 @@ image: {image}
 parameters: {{type: object}}
 outputs: {{metrics: {{values: [{{name: nothing, min: 0, max: 1, digits: 1}}]}}}}
 """
+
+
+NO_START = "the engine can't start python3 in it: the image needs Python 3.9 or newer on PATH"
+NO_INIT = "its python3 can't run our init: the image needs Python 3.9 or newer"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a trial on one runtime came to: `problem` is empty when a job could be sealed so."""
+
+    runtime: Runtime
+    problem: str
+    report: RunReport | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the program ran and the probe found the seal whole."""
+        return not self.problem
+
+
+def try_image(
+    engine: Engine, image: str, folder: Path, *, runtimes: Iterable[Runtime] | None = None
+) -> tuple[Trial, ...]:
+    """Try an image on `runtimes`, by default on all that the engine has.
+
+    Raises:
+        ImageMissingError: the engine doesn't hold the image.
+        EngineUnavailableError: the engine doesn't answer.
+    """
+    chosen = sorted(engine.runtimes() if runtimes is None else runtimes)
+    return tuple(_try(engine, image, runtime, folder) for runtime in chosen)
+
+
+def _try(engine: Engine, image: str, runtime: Runtime, folder: Path) -> Trial:
+    try:
+        report = run_trial(engine, image, runtime, folder)
+    except ImageMissingError:
+        raise
+    except RuntimeMissingError as error:
+        return Trial(runtime, str(error), None)
+    except EngineUnavailableError:
+        engine.check()  # an engine that answers has refused the image, not the call
+        return Trial(runtime, NO_START, None)
+    return Trial(runtime, _problem(report), report)
+
+
+def _problem(report: RunReport) -> str:
+    if report.probe is None:
+        return NO_INIT
+    failed = [row.check for row in report.probe.rows if not row.ok]
+    if failed:
+        return f"the probe found the seal broken: {', '.join(failed)}"
+    return "" if report.reason is ExitReason.COMPLETED else f"the trial ended as {report.reason.value}"
 
 
 def run_trial(engine: Engine, image: str, runtime: Runtime, folder: Path) -> RunReport:
