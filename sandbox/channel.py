@@ -35,6 +35,7 @@ class Channel:
         self._session = session
         self._key = secrets.token_bytes(KEY_BYTES)
         self._reader = FrameReader(self._key)
+        self._deadline = 0.0
 
     def prepare(self, spec: RunSpec, *, preload: tuple[str, ...] | None = None) -> None:
         """Tell the init what the probe must see, the stream's key, and what to load ahead of the orders: None, nothing.
@@ -84,17 +85,21 @@ class Channel:
             return [], False
         return list(self._reader.feed(chunk or b"")), True
 
-    def frames(self, *, patience_s: float, cancelled: Callable[[], bool]) -> Iterator[Frame]:
+    def listen_for(self, patience_s: float) -> None:
+        """Let `frames` wait this long from now on."""
+        self._deadline = time.monotonic() + patience_s
+
+    def frames(self, *, cancelled: Callable[[], bool]) -> Iterator[Frame]:
         """Yield what comes until the stream ends, asking every quarter of a second whether to go on.
 
         Raises:
-            StoppedError: `timeout` after `patience_s`, or `cancelled`.
+            StoppedError: `timeout` when the time that `listen_for` gave is over, or `cancelled`.
             StreamError, EngineUnavailableError: see `poll`.
         """
-        deadline, asked, open_ = time.monotonic() + patience_s, 0.0, True
+        asked, open_ = 0.0, True
         while open_:
             now = time.monotonic()
-            if now > deadline:
+            if now > self._deadline:
                 raise StoppedError(ExitReason.TIMEOUT)
             if now - asked >= POLL_S:
                 asked = now

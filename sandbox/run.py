@@ -7,11 +7,11 @@ reason from the fixed list. Judges no output: that is the egress gate's.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from sandbox.channel import Channel, StoppedError
-from sandbox.collect import Collection, Collector, Frame
+from sandbox.collect import Collection, Collector
 from sandbox.engine import Engine
 from sandbox.errors import (
     DeviceMissingError,
@@ -27,6 +27,7 @@ from sandbox.seal import seal_digest
 from sandbox.spec import ExitReason, ProbeReport, RunReport, RunSpec
 
 START_GRACE_S = 60
+ENDING_GRACE_S = 15
 COLLECT_BYTES_PER_S = 10_000_000
 ENDING_TIMEOUT_S = 10
 
@@ -124,8 +125,8 @@ def _attempt(
         if collector.collection.outside != expect_engine(spec):
             return ExitReason.PROBE_FAILED  # without orders, nothing of the algorithm runs
         channel.order(spec)
-        frames = channel.frames(patience_s=_patience_s(spec), cancelled=cancelled)
-        _collect(spec, collector, frames, on_event)
+        channel.listen_for(START_GRACE_S)
+        _collect(spec, collector, channel, on_event, cancelled)
         return _reason_told(spec, collector.collection)
     except StoppedError as stop:
         return stop.reason if _probe_passed(spec, collector.collection) else _before_probe(stop.reason)
@@ -137,20 +138,26 @@ def _attempt(
         channel.close()
 
 
-def _patience_s(spec: RunSpec) -> float:
-    """Return when the host gives up: later than the init would, which also needs time to start and to send."""
-    sending = (spec.limits.output_bytes + spec.limits.log_bytes) / COLLECT_BYTES_PER_S
-    return spec.limits.time_s + START_GRACE_S + sending
+def _patience_s(spec: RunSpec, event: str) -> float:
+    """Return how long the host waits from an event on: somewhat longer than the init, which an algorithm may stop."""
+    if event == "running":
+        return spec.limits.time_s + ENDING_GRACE_S
+    return (spec.limits.output_bytes + spec.limits.log_bytes) / COLLECT_BYTES_PER_S + ENDING_GRACE_S
 
 
 def _collect(
-    spec: RunSpec, collector: Collector, frames: Iterator[Frame], on_event: Callable[[str], None]
+    spec: RunSpec,
+    collector: Collector,
+    channel: Channel,
+    on_event: Callable[[str], None],
+    cancelled: Callable[[], bool],
 ) -> None:
     known = ""
-    for frame in frames:
+    for frame in channel.frames(cancelled=cancelled):
         collector.take(frame)
         event = "collecting" if collector.collection.result else "running"
         if event != known and _probe_passed(spec, collector.collection):
+            channel.listen_for(_patience_s(spec, event))
             on_event(event)
             known = event
         if collector.collection.complete:
