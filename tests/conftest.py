@@ -13,4 +13,5 @@ pytest_plugins = [
     "tests.provider_fixtures",
     "tests.sandbox_fixtures",
     "tests.hospital_fixtures",
+    "tests.stack_fixtures",
 ]
