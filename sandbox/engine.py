@@ -6,6 +6,7 @@ Every call has a time limit. Nothing is ever pulled, and only containers that ca
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,8 @@ UNIX_SCHEME = "unix://"
 DEFAULT_URL = "unix:///var/run/docker.sock"
 READ_BYTES = 256 * 1024
 ATTACH_HEADER = struct.Struct(">BxxxI")
+NO_RUNTIME = re.compile("unknown (or invalid )?runtime")
+"""Only this: "OCI runtime" stands before every failure to start a container."""
 STDOUT = 1
 NOT_FOUND = 404
 CONFLICT = 409
@@ -340,7 +343,7 @@ def _translated(*, image: str = "", runtime: str = "", gpus: int = 0) -> Iterato
         words = str(exc.explanation).lower()
         if gpus and any(name in words for name in GPU_WORDS):
             raise DeviceMissingError(gpus) from exc
-        if runtime and "runtime" in words and exc.status_code != CONFLICT:
+        if runtime and NO_RUNTIME.search(words):
             raise RuntimeMissingError(runtime) from exc
         if image and exc.status_code == NOT_FOUND:
             raise ImageMissingError(image) from exc

@@ -6,11 +6,12 @@ import gc
 import os
 import subprocess
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from sandbox.engine import DockerEngine
-from sandbox.errors import EngineUnavailableError, ImageMissingError
+from sandbox.errors import EngineUnavailableError, ImageMissingError, RuntimeMissingError
 from sandbox.run import run_sealed
 from sandbox.seal import container_options
 from sandbox.spec import ExitReason, RunSpec, Runtime
@@ -146,3 +147,34 @@ def test_an_image_that_is_there_is_not_built_again(image_digest: str, tmp_path: 
     )
     assert (done.stdout.strip(), target.read_text().strip()) == (image_digest, image_digest)
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_runtime_that_is_away_and_a_program_that_is_are_told_apart(
+    bench: Bench, engine: DockerEngine
+) -> None:
+    stage(bench._folder / "absent", [], make_bundle("pass", image=bench.image), {})
+    spec = make_spec(bench._folder / "absent", run_id="absent", image=bench.image)
+
+    class Changing(DockerEngine):
+        """An engine that is asked for something that it doesn't have."""
+
+        change: ClassVar[dict[str, Any]] = {}
+
+        def options(self, spec: RunSpec) -> dict[str, Any]:
+            options = super().options(spec)
+            options["HostConfig"] |= self.change.get("HostConfig", {})
+            return options | {key: value for key, value in self.change.items() if key != "HostConfig"}
+
+    changing = Changing()
+    try:
+        for change, expected in (
+            ({"HostConfig": {"Runtime": "no-such-runtime"}}, RuntimeMissingError),
+            ({"Entrypoint": ["no-such-program"]}, EngineUnavailableError),
+        ):
+            Changing.change = change
+            with pytest.raises(EngineUnavailableError) as caught:
+                changing.start(spec)
+            assert type(caught.value) is expected
+    finally:
+        changing.close()
+    assert engine.reap(OWNER) == []
