@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 
 from provider.jobs.states import State, check_transition
 from provider.store.jobs import read_job
@@ -15,6 +16,10 @@ from provider.store.tables import CheckpointRow, JobRow, LogEntryRow, Settlement
 
 class LedgerStore(StorePart):
     """Receipts, in the order in which jobs ended."""
+
+    def __init__(self, reader: Engine, writer: Engine) -> None:
+        super().__init__(reader, writer)
+        self._appending = threading.Lock()
 
     def finish_job(
         self,
@@ -33,7 +38,8 @@ class LedgerStore(StorePart):
             ConflictError: the table of moves doesn't have this one.
         """
         check_transition(source, ending.state)
-        with self._write() as session:
+        # One at a time, also where the database would let two count the log at once: one worker alone appends to it.
+        with self._appending, self._write() as session:
             row = session.get_one(JobRow, job_id)
             if row.state != source.value:
                 return False

@@ -14,6 +14,7 @@ from provider.jobs.judge import Judge
 from provider.jobs.states import State
 from provider.settings import ProviderPaths
 from provider.store import open_database
+from provider.store.records import Ending, JobRecord
 from sandbox.engine import DockerEngine
 from sandbox.run import run_sealed
 from sandbox.spec import RunReport
@@ -47,6 +48,31 @@ def test_of_many_who_claim_at_once_each_gets_jobs_that_nobody_else_gets(lab: Lab
         got = [job_id for claimed in pool.map(claim_all, range(CLAIMERS)) for job_id in claimed]
     assert sorted(got) == sorted(wanted)
     assert {lab.database.jobs.get(job_id).state for job_id in wanted} == {State.RUNNING}
+
+
+def test_jobs_that_end_at_once_are_logged_one_after_the_other_and_each_once(lab: Lab) -> None:
+    asset, bundle = lab.add_dataset(), make_bundle()
+    lab.upload(bundle)
+    first = lab.database.jobs.get((lab.submit(lab.request(asset, bundle)).json or {})["job_id"])
+    wanted = [f"{number:064x}" for number in range(JOBS)]
+    for job_id in wanted:
+        lab.database.jobs.add(dataclasses.replace(first, job_id=job_id))
+    ending = Ending(State.CANCELLED, "cancelled", "", order_id=None, ran=False)
+
+    def end(job_id: str) -> bool:
+        def make_entry(job: JobRecord, index: int) -> tuple[bytes, bytes]:
+            return f"{index} {job.job_id}".encode(), bytes(32)
+
+        return lab.database.ledger.finish_job(
+            job_id, State.WAITING, ending, now=lab.now, make_entry=make_entry
+        )
+
+    with ThreadPoolExecutor(CLAIMERS) as pool:
+        done = list(pool.map(end, wanted * 2))  # each twice: the second comes too late
+    assert done.count(True) == JOBS
+    entries = [lab.database.ledger.find_entry(job_id) for job_id in wanted]
+    assert sorted(entry.index for entry in entries if entry) == list(range(JOBS))
+    assert all(entry and entry.envelope == f"{entry.index} {entry.job_id}".encode() for entry in entries)
 
 
 def test_two_runs_at_once_end_with_two_receipts_in_a_log_without_a_gap(

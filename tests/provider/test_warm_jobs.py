@@ -11,8 +11,9 @@ import pytest
 
 from provider.jobs.launch import Launcher
 from provider.jobs.states import State
-from provider.jobs.warming import POOL_FACT, Warmer
+from provider.jobs.warming import Warmer
 from provider.store.records import JobRecord
+from provider.store.workload import POOL_FACT
 from sandbox.engine import DockerEngine
 from sandbox.pool import Pool, PoolSize
 from sandbox.seal import LABEL_OWNER
