@@ -79,11 +79,9 @@ class Channel:
             StreamError: what came is not authentic, or ended in the middle of a frame.
             EngineUnavailableError: the connection broke.
         """
-        chunk = self._session.read(timeout_s)
-        if chunk == b"":
-            self._reader.check_empty()
-            return [], False
-        return list(self._reader.feed(chunk or b"")), True
+        chunk = self._read(timeout_s)
+        frames = self._reader.feed(chunk or b"")
+        return [Frame(frame.kind, bytes(frame.payload)) for frame in frames], chunk != b""
 
     def listen_for(self, patience_s: float) -> None:
         """Let `frames` wait this long from now on."""
@@ -91,6 +89,8 @@ class Channel:
 
     def frames(self, *, cancelled: Callable[[], bool]) -> Iterator[Frame]:
         """Yield what comes until the stream ends, asking every quarter of a second whether to go on.
+
+        A frame is valid until the next one is asked for.
 
         Raises:
             StoppedError: `timeout` when the time that `listen_for` gave is over, or `cancelled`.
@@ -105,12 +105,18 @@ class Channel:
                 asked = now
                 if cancelled():
                     raise StoppedError(ExitReason.CANCELLED)
-            frames, open_ = self.poll(POLL_S)
-            yield from frames
+            chunk = self._read(POLL_S)
+            yield from self._reader.feed(chunk or b"")
 
     def close(self) -> None:
         """Let go of the container, which goes on. May be called again."""
         self._session.close()
+
+    def _read(self, timeout_s: float) -> bytes | memoryview | None:
+        chunk = self._session.read(timeout_s)
+        if chunk == b"":
+            self._reader.check_empty()
+        return chunk
 
     def _send(self, line: dict[str, Any]) -> None:
         self._session.send(json.dumps(line).encode() + b"\n")

@@ -72,10 +72,10 @@ _SEEN: TypeAdapter[dict[str, str]] = TypeAdapter(
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One authenticated frame."""
+    """One authenticated frame. Its payload may be a view of a buffer that the next frame goes to."""
 
     kind: bytes
-    payload: bytes
+    payload: bytes | memoryview
 
 
 @dataclass(slots=True)
@@ -100,28 +100,41 @@ class FrameReader:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._tag = bytes(TAG_BYTES)
-        self._buffer = bytearray()
+        # One for all frames: to get memory anew for each costs as much as to hash it.
+        self._buffer = bytearray(HEADER.size + FRAME_BYTES + TAG_BYTES)
+        self._held = 0
 
-    def feed(self, chunk: bytes) -> Iterator[Frame]:
-        """Yield the frames that `chunk` completes.
+    def feed(self, chunk: bytes | memoryview) -> Iterator[Frame]:
+        """Yield the frames that `chunk` completes, each valid until the next is asked for.
 
         Raises:
             StreamError: `oversized` or `forged`.
         """
-        buffer = self._buffer
-        buffer += chunk
-        while len(buffer) >= HEADER.size:
-            kind, length = HEADER.unpack_from(buffer)
-            if length > FRAME_BYTES:
-                raise StreamError("oversized")
-            end = HEADER.size + length
-            if len(buffer) < end + TAG_BYTES:
-                return
-            with memoryview(buffer) as view:
-                self._check(view[:end], view[end : end + TAG_BYTES])
-                payload = bytes(view[HEADER.size : end])
-            del buffer[: end + TAG_BYTES]
-            yield Frame(kind, payload)
+        rest, view = memoryview(chunk), memoryview(self._buffer)
+        while rest:
+            taken = min(self._needed() - self._held, len(rest))
+            view[self._held : self._held + taken] = rest[:taken]
+            self._held += taken
+            rest = rest[taken:]
+            if self._held < HEADER.size or self._held < (needed := self._needed()):
+                continue
+            end = needed - TAG_BYTES
+            self._check(view[:end], view[end:needed])
+            self._held = 0
+            yield Frame(bytes(view[:1]), view[HEADER.size : end])
+
+    def _needed(self) -> int:
+        """Return how many bytes the frame that is being read has, or its header while that isn't whole.
+
+        Raises:
+            StreamError: `oversized`.
+        """
+        if self._held < HEADER.size:
+            return HEADER.size
+        length: int = HEADER.unpack_from(self._buffer)[1]
+        if length > FRAME_BYTES:
+            raise StreamError("oversized")
+        return HEADER.size + length + TAG_BYTES
 
     def check_empty(self) -> None:
         """Check that the stream may end here.
@@ -129,7 +142,7 @@ class FrameReader:
         Raises:
             StreamError: `truncated`, in the middle of a frame.
         """
-        if self._buffer:
+        if self._held:
             raise StreamError("truncated")
 
     def _check(self, frame: memoryview, tag: memoryview) -> None:
@@ -196,13 +209,13 @@ class Collector:
         if self._file is not None:
             self._file.stream.close()
 
-    def _probe(self, payload: bytes) -> None:
+    def _probe(self, payload: bytes | memoryview) -> None:
         self.collection.seen = parse_seen(payload)
 
-    def _result(self, payload: bytes) -> None:
+    def _result(self, payload: bytes | memoryview) -> None:
         self.collection.result = _parse(payload, TypeAdapter(GuestResult))
 
-    def _log(self, payload: bytes) -> None:
+    def _log(self, payload: bytes | memoryview) -> None:
         self._log_size += len(payload)
         if self._paths or self._log_size > self._limits.log_bytes:
             raise StreamError("log")
@@ -212,7 +225,7 @@ class Collector:
         self._log_digest.update(payload)
         self.collection.log_digest = digest_text(self._log_digest.digest())
 
-    def _header(self, payload: bytes) -> None:
+    def _header(self, payload: bytes | memoryview) -> None:
         self._finish_file()
         header = _parse(payload, TypeAdapter(_FileHeader))
         self._check_header(header)
@@ -235,12 +248,12 @@ class Collector:
         if header.size > self._limits.file_bytes or self._total + header.size > self._limits.output_bytes:
             raise StreamError("too-large")
 
-    def _data(self, payload: bytes) -> None:
+    def _data(self, payload: bytes | memoryview) -> None:
         if self._file is None or len(payload) > self._file.size - self._file.written or not payload:
             raise StreamError("unexpected-data")
         self._file.write(payload)
 
-    def _end(self, payload: bytes) -> None:
+    def _end(self, payload: bytes | memoryview) -> None:
         self._finish_file()
         if payload:
             raise StreamError("unexpected-data")
@@ -269,14 +282,14 @@ class _OpenFile:
         self.written = 0
         self.digest = hashlib.sha256()
 
-    def write(self, payload: bytes) -> None:
+    def write(self, payload: bytes | memoryview) -> None:
         """Append to the file."""
         self.stream.write(payload)
         self.digest.update(payload)
         self.written += len(payload)
 
 
-def parse_seen(payload: bytes) -> dict[str, str]:
+def parse_seen(payload: bytes | memoryview) -> dict[str, str]:
     """Parse a PROBE frame: check to finding.
 
     Raises:
@@ -285,8 +298,8 @@ def parse_seen(payload: bytes) -> dict[str, str]:
     return _parse(payload, _SEEN)
 
 
-def _parse(payload: bytes, kind: TypeAdapter[ValueT]) -> ValueT:
+def _parse(payload: bytes | memoryview, kind: TypeAdapter[ValueT]) -> ValueT:
     try:
-        return kind.validate_python(json.loads(payload))
+        return kind.validate_python(json.loads(bytes(payload)))
     except (ValidationError, ValueError, RecursionError) as exc:
         raise StreamError("malformed") from exc

@@ -61,8 +61,10 @@ class Session(Protocol):
             EngineUnavailableError: the connection is gone.
         """
 
-    def read(self, timeout_s: float) -> bytes | None:
+    def read(self, timeout_s: float) -> bytes | memoryview | None:
         """Return the next bytes of its stdout: None when there are none in time, empty at the end.
+
+        They may be gone at the next call: what is to be kept has to be copied.
 
         Raises:
             EngineUnavailableError: the connection broke.
@@ -277,6 +279,7 @@ class DockerSession:
     def __init__(self, connection: socket.socket, stream: socket.SocketIO) -> None:
         self._connection = connection
         self._stream = stream  # holds the connection open until it is closed too
+        self._buffer = bytearray(READ_BYTES)  # the same for each read: a new one costs as much as to hash it
         self._header = b""
         self._left = 0
         self._kind = STDOUT
@@ -289,10 +292,11 @@ class DockerSession:
         except OSError as exc:
             raise EngineUnavailableError("the connection to the container is gone") from exc
 
-    def read(self, timeout_s: float) -> bytes | None:
+    def read(self, timeout_s: float) -> memoryview | None:
         """See `Session.read`."""
         try:
-            self._connection.settimeout(timeout_s)
+            if self._connection.gettimeout() != timeout_s:  # setting it costs a call of the kernel each time
+                self._connection.settimeout(timeout_s)
             return self._read()
         except TimeoutError:
             return None
@@ -304,20 +308,31 @@ class DockerSession:
         self._stream.close()
         self._connection.close()
 
-    def _read(self) -> bytes:
-        while True:
-            while self._left == 0:
-                chunk = self._connection.recv(ATTACH_HEADER.size - len(self._header))
-                if not chunk:
-                    return b""
-                self._header += chunk
+    def _read(self) -> memoryview:
+        while size := self._connection.recv_into(self._buffer):
+            kept = self._take_apart(size)
+            if kept:
+                return memoryview(self._buffer)[:kept]
+        return memoryview(b"")
+
+    def _take_apart(self, size: int) -> int:
+        """Move what of the buffer's first `size` bytes is stdout to its front, and return how many bytes that is."""
+        received, kept = memoryview(self._buffer)[:size], 0
+        while received:
+            if self._left == 0:
+                missing = ATTACH_HEADER.size - len(self._header)
+                self._header += received[:missing]
+                received = received[missing:]
                 if len(self._header) == ATTACH_HEADER.size:
                     self._kind, self._left = ATTACH_HEADER.unpack(self._header)
                     self._header = b""
-            chunk = self._connection.recv(min(self._left, READ_BYTES))
-            self._left = self._left - len(chunk) if chunk else 0
-            if self._kind == STDOUT or not chunk:
-                return chunk
+            else:
+                part, received = received[: self._left], received[self._left :]
+                self._left -= len(part)
+                if self._kind == STDOUT:
+                    self._buffer[kept : kept + len(part)] = part
+                    kept += len(part)
+        return kept
 
 
 def _knock(base_url: str) -> None:

@@ -89,12 +89,13 @@ def send_file(stream: Stream, path: str, size: int) -> None:
     descriptor = os.open(f"{OUTPUTS}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb", buffering=0) as content:
         stream.send(FILE, json.dumps({"path": path, "size": size}).encode())
+        buffer = memoryview(bytearray(min(size, FRAME_BYTES)))
         while size > 0:
-            chunk = content.read(min(size, FRAME_BYTES))
-            if not chunk:
+            count = content.readinto(buffer[:size])
+            if not count:
                 raise OSError("a file became shorter while it was read")
-            stream.send(DATA, chunk)
-            size -= len(chunk)
+            stream.send(DATA, buffer[:count])
+            size -= count
 
 
 def readable(path: str) -> bool:

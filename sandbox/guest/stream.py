@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import fcntl
 import hashlib
 import hmac
 import os
 import struct
 
 FRAME_BYTES = 1024 * 1024
+OUT = 1
+F_SETPIPE_SZ = 1031  # the module has a name for it from Python 3.10 on
 PROBE, WARM, RESULT, LOG, FILE, DATA, END = b"P", b"W", b"R", b"L", b"F", b"D", b"E"
 
 
@@ -18,8 +22,12 @@ class Stream:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._tag = bytes(32)
+        with contextlib.suppress(
+            OSError
+        ):  # gVisor can't; it is only faster, with fewer turns of writer and reader
+            fcntl.fcntl(OUT, F_SETPIPE_SZ, FRAME_BYTES)
 
-    def send(self, kind: bytes, payload: bytes) -> None:
+    def send(self, kind: bytes, payload: bytes | memoryview) -> None:
         """Write one frame."""
         header = kind + struct.pack(">I", len(payload))
         tag = hmac.new(self._key, self._tag + header, hashlib.sha256)
@@ -28,7 +36,7 @@ class Stream:
         for part in (header, payload, self._tag):
             view = memoryview(part)
             while view:
-                view = view[os.write(1, view) :]
+                view = view[os.write(OUT, view) :]
 
 
 class Log:
