@@ -7,6 +7,7 @@ ChainError
 │   └── NoSuchAssetError      there is no data NFT of that number
 ├── NotEnoughMoneyError       a balance is too small for what was asked
 ├── TransactionFailedError    a transaction was mined as failed, or was not mined in time
+├── AllowListInvalidError     a list of consumers is empty, or an account isn't on it
 ├── DeploymentInvalidError    a deployment file can't be read
 ├── LocalChainError           the local chain can't be found, started or told what to do
 └── KeystoreError             a key file can't be used
@@ -96,6 +97,12 @@ class TransactionFailedError(ChainError):
     def __init__(self, tx_hash: str, problem: str) -> None:
         self.tx_hash = tx_hash
         super().__init__(f"transaction {tx_hash}: {problem}")
+
+
+class AllowListInvalidError(ChainError):
+    """A list of consumers is empty, or an account isn't on it."""
+
+    code = "allow-list-invalid"
 
 
 class DeploymentInvalidError(ChainError):

@@ -40,7 +40,11 @@ class TxResult:
 
 @dataclass(frozen=True, slots=True)
 class AssetTerms:
-    """What an owner registers; digests are 32 bytes, `price_wei` is for one job, the share is in basis points."""
+    """What an owner registers; digests are 32 bytes, `price_wei` is for one job, shares are in basis points.
+
+    `community` receives a share of each price when one is named. `cap_wei` is the most datatoken units that sales and
+    gifts let circulate, 0 for no cap.
+    """
 
     kind: int
     commitment: bytes
@@ -52,11 +56,17 @@ class AssetTerms:
     provider: str
     provider_share_bps: int
     max_deadline_s: int
+    community: str | None = None
+    community_share_bps: int = 0
+    cap_wei: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A registered asset; `asset_id` is 64 hex digits, see `asset_id_of`."""
+    """A registered asset; `asset_id` is 64 hex digits, see `asset_id_of`.
+
+    `consumers_root` is the Merkle root of the accounts that may order (see `datatokens.allowlist`), None for anyone.
+    """
 
     token_id: int
     asset_id: str
@@ -64,6 +74,15 @@ class Asset:
     terms: AssetTerms
     datatoken: str
     retired: bool
+    consumers_root: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """A policy digest and the block from which it held."""
+
+    digest: bytes
+    block: Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +110,22 @@ class OrderStatus(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class OrderItem:
+    """One dataset of a job that is ordered, and how it is paid.
+
+    `max_price_wei` is the most that its consumer pays; `with_datatoken` pays with one datatoken instead; `proof` shows
+    that the consumer is on the dataset's allow-list (see `datatokens.allowlist`).
+    """
+
+    token_id: int
+    max_price_wei: int
+    with_datatoken: bool = False
+    proof: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
-    """The escrow's record of one paid job; `deadline` is unix time, after it anyone may refund."""
+    """The escrow's record of one dataset of one paid job; `deadline` is unix time, after it anyone may refund."""
 
     order_id: bytes
     job_id: bytes

@@ -115,11 +115,11 @@ class ChainReader:
         found = [self.find_approval(token_id, digest) for digest in digests]
         return [approval for approval in found if approval is not None]
 
-    def find_order(self, job_id: bytes, consumer: str) -> Order | None:
-        """Return a consumer's order for a job."""
-        order_id = order_id_of(job_id, checksum(consumer))
+    def find_order(self, job_id: bytes, consumer: str, token_id: int) -> Order | None:
+        """Return a consumer's order for a job on an asset."""
+        order_id = order_id_of(job_id, checksum(consumer), token_id)
         view = self._gateway.call(self._escrow, "getOrder", order_id)
-        buyer, deadline, token_id, status, with_datatoken, provider, amount = view
+        buyer, deadline, _, status, with_datatoken, provider, amount = view
         if status == OrderStatus.NONE:
             return None
         return Order(
@@ -134,9 +134,9 @@ class ChainReader:
             paid_with_datatoken=with_datatoken,
         )
 
-    def find_order_event(self, job_id: bytes, consumer: str) -> OrderPlaced | None:
-        """Return the event of a consumer's order for a job: there is at most one."""
-        filters = {"jobId": job_id, "consumer": checksum(consumer)}
+    def find_order_event(self, job_id: bytes, consumer: str, token_id: int) -> OrderPlaced | None:
+        """Return the event of a consumer's order for a job on an asset: there is at most one."""
+        filters = {"jobId": job_id, "consumer": checksum(consumer), "tokenId": token_id}
         logs = self._logs(self._escrow, "OrderPlaced", filters)
         return _order_placed(logs[0]) if logs else None
 
@@ -212,26 +212,15 @@ class ChainReader:
         )
 
     def _asset(self, token_id: int, view: Any) -> Asset:  # noqa: ANN401 - the contract's struct
-        owner, datatoken, retired, terms = view
-        kind, max_deadline, share, provider, price, token, commitment, metadata, policy, uri = terms
+        owner, datatoken, retired, root, terms = view
         return Asset(
             token_id=token_id,
             asset_id=asset_id_of(self.chain_id, self._deployment.registry, token_id),
             owner=owner,
-            terms=AssetTerms(
-                kind=kind,
-                commitment=bytes(commitment),
-                metadata_digest=bytes(metadata),
-                policy_digest=bytes(policy),
-                uri=uri,
-                price_wei=price,
-                payment_token=token,
-                provider=provider,
-                provider_share_bps=share,
-                max_deadline_s=max_deadline,
-            ),
+            terms=_asset_terms(terms),
             datatoken=datatoken,
             retired=retired,
+            consumers_root=bytes(root) if any(root) else None,
         )
 
     def _anchor(self, log: Any) -> AnchorRecord:  # noqa: ANN401 - web3's decoded log
@@ -254,6 +243,26 @@ def named_addresses(deployment: Deployment) -> dict[str, str]:
         "providers": deployment.providers,
     }
     return found | ({"payment_token": deployment.payment_token} if deployment.payment_token else {})
+
+
+def _asset_terms(terms: Any) -> AssetTerms:  # noqa: ANN401 - the contract's struct
+    kind, max_deadline, share, community_share, provider, price, token, *rest = terms
+    community, cap, commitment, metadata, policy, uri = rest
+    return AssetTerms(
+        kind=kind,
+        commitment=bytes(commitment),
+        metadata_digest=bytes(metadata),
+        policy_digest=bytes(policy),
+        uri=uri,
+        price_wei=price,
+        payment_token=token,
+        provider=provider,
+        provider_share_bps=share,
+        max_deadline_s=max_deadline,
+        community=community if community_share else None,
+        community_share_bps=community_share,
+        cap_wei=cap,
+    )
 
 
 def _place(log: Any) -> tuple[int, int]:  # noqa: ANN401 - web3's decoded log

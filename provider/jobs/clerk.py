@@ -100,7 +100,8 @@ class Clerk:
         return self._queue(job, evaluation)
 
     def _queue(self, job: JobRecord, evaluation: Evaluation) -> bool:
-        placed = self._chain.find_order_event(bytes.fromhex(job.job_id), job.consumer)
+        token_id = evaluation.asset.token_id
+        placed = self._chain.find_order_event(bytes.fromhex(job.job_id), job.consumer, token_id)
         if placed is None:
             return self._wait(job, "awaiting-order")
         order = OrderRecord(

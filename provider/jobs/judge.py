@@ -108,13 +108,14 @@ class Judge:
         head = self._chain.head()
         # A chain's clock may run ahead of ours, and an approval in its newest block counts.
         now = max(now, head.time)
-        asset = self._chain.get_asset(self._token_id(job.asset_id))
+        token_id = self._token_id(job.asset_id)
+        asset = self._chain.get_asset(token_id)
         facts = Evaluation(
             decision=Decision(()),
             decided=now,
             asset=asset,
             not_before=head,
-            order=self._chain.find_order(bytes.fromhex(job.job_id), job.consumer),
+            order=self._chain.find_order(bytes.fromhex(job.job_id), job.consumer, token_id),
             policy=self._find_policy(asset),
             bundle=self._find_bundle(job.request.algorithm),
             runtimes=frozenset(str(runtime) for runtime in self._engine.runtimes()),

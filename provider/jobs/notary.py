@@ -137,10 +137,9 @@ class Notary:
         """Leave out orders that somebody finished before us, such as a consumer who took a late refund."""
         orders = _Orders([], [], [settlement.order_id for settlement in settlements])
         for settlement in settlements:
-            consumer = self._jobs.get(settlement.job_id).consumer
-            order = self._chain.find_order(bytes.fromhex(settlement.job_id), consumer)
-            if order is not None and order.status is OrderStatus.OPEN:
-                (orders.ran if settlement.ran else orders.not_run).append(order.order_id)
+            order_id = bytes.fromhex(settlement.order_id)
+            if self._chain.order_status(order_id) is OrderStatus.OPEN:
+                (orders.ran if settlement.ran else orders.not_run).append(order_id)
         return orders
 
     def _anchor(self, checkpoint: CheckpointRecord, orders: _Orders) -> None:

@@ -22,7 +22,7 @@ from tests.receipt_samples import sample_facts
 def facts_of(chain: ChainClient, asset: Asset, people: People) -> ReceiptFacts:
     """Return the facts of an honest receipt for an order just placed."""
     order = place_order(chain, asset, people.scientist)
-    event, head = chain.find_order_event(JOB, order.consumer), chain.head()
+    event, head = chain.find_order_event(JOB, order.consumer, asset.token_id), chain.head()
     if event is None:
         raise RuntimeError("no event")
     sample = sample_facts(SigningKeys.generate(chain.chain_id))

@@ -83,7 +83,7 @@ def test_a_node_that_is_not_there_is_unreachable(deployment: Deployment, people:
         client.check,
         client.head,
         client.list_assets,
-        lambda: client.find_order(b"\x01" * 32, people.scientist.address),
+        lambda: client.find_order(b"\x01" * 32, people.scientist.address, 1),
         lambda: client.anchor(1, b"\x01" * 32, sender=people.provider),
     ):
         with pytest.raises(ChainUnreachableError):

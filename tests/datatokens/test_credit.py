@@ -109,14 +109,19 @@ def test_a_token_that_calls_back_into_the_escrow_is_refused(
     hostile = deploy_hostile(anvil, chain, people, "ReentrantToken")
     asset = sell_for(chain, people, hostile.address)
     order = place_order(chain, asset, people.scientist)
-    terms = (asset.token_id, ALGORITHM, b"\x0c" * 32, PRICE, chain.head().time + 600)
+    terms: tuple[Any, ...] = (
+        b"\x0c" * 32,
+        ALGORITHM,
+        chain.head().time + 600,
+        [(asset.token_id, PRICE, False, [])],
+    )
     arguments: dict[str, tuple[Any, ...]] = {
         "deposit": (hostile.address, 1),
         "withdraw": (hostile.address, 1),
         "settle": (order.order_id,),
         "refund": (order.order_id,),
         "order": (terms,),
-        "buy": (asset.token_id, COIN, PRICE),
+        "buy": (asset.token_id, COIN, PRICE, []),
     }
     call = chain._escrow.encode_abi(name, arguments[name])
     chain._gateway.send(hostile, "arm", chain.deployment.escrow, call, sender=people.stranger)
@@ -173,7 +178,7 @@ def test_datatokens_can_be_given_to_a_colleague(chain: ChainClient, people: Peop
 
 def test_nobody_mints_or_burns_datatokens_directly(chain: ChainClient, people: People, asset: Asset) -> None:
     contract = chain._gateway.contract("Datatoken", asset.datatoken)
-    for name in ("mint", "burn"):
+    for name in ("mint", "burn", "restore"):
         for person in people.everyone():
             with pytest.raises(ContractRefusedError) as caught:
                 chain._gateway.send(contract, name, people.owner.address, 1, sender=person)

@@ -9,7 +9,7 @@ import pytest
 
 from datatokens.errors import ContractRefusedError
 from datatokens.localchain import LocalChain, request
-from datatokens.model import Asset, OrderStatus
+from datatokens.model import Asset, OrderItem, OrderStatus
 from policies.canonical import parse_digest
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Judge
@@ -63,10 +63,11 @@ class Office:
         lab, scientist = self.lab, self.lab.people.scientist
         answer = lab.submit(lab.request(self.asset, self.bundle, purpose=FORBIDDEN)).json or {}
         job_id = bytes.fromhex(answer["job_id"])
+        token_id = self.asset.token_id
         algorithm, deadline = parse_digest(self.bundle.digest), lab.chain.head().time + 3600
-        lab.chain.order(self.asset.token_id, algorithm, job_id, PRICE, deadline, sender=scientist)
+        lab.chain.order(job_id, algorithm, [OrderItem(token_id, PRICE)], deadline, sender=scientist)
         self.clerk.turn()
-        order = lab.chain.find_order(job_id, scientist.address)
+        order = lab.chain.find_order(job_id, scientist.address, token_id)
         if order is None:
             raise RuntimeError("the order isn't on the chain")
         return order.order_id
