@@ -195,15 +195,23 @@ def asset_id_of(chain_id: int, registry: str, token_id: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where our contracts are on one chain; `code_hashes` is keccak-256 of each one's code, `0x` hex, by name."""
+    """Where our contracts are on one chain: the manifest that stands in a file.
+
+    `blocks` is the block that created each, `code_hashes` keccak-256 of its code, `0x` hex, both by name.
+    """
 
     chain_id: int
     registry: str
     escrow: str
     providers: str
     payment_token: str | None
-    block: int
+    blocks: dict[str, int] = field(default_factory=dict)
     code_hashes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def block(self) -> int:
+        """The first block that can hold an event of these contracts."""
+        return min(self.blocks.values(), default=0)
 
     def to_json(self) -> str:
         """Return the deployment as the text that `load_deployment` reads."""
@@ -226,7 +234,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "escrow": (str,),
     "providers": (str,),
     "payment_token": (str, type(None)),
-    "block": (int,),
+    "blocks": (dict,),
     "code_hashes": (dict,),
 }
 
@@ -247,6 +255,8 @@ def parse_deployment(text: str) -> Deployment:
     for name, types in _TYPES.items():
         if not isinstance(value[name], types) or isinstance(value[name], bool):
             raise DeploymentInvalidError(f"deployment file: {name} has the wrong type; deploy again")
+    if not all(type(block) is int and block >= 0 for block in value["blocks"].values()):
+        raise DeploymentInvalidError("deployment file: blocks has the wrong type; deploy again")
     return Deployment(**value)
 
 

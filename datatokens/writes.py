@@ -166,7 +166,7 @@ class ConsumerWrites(OwnerWrites):
         token = self._deployment.payment_token
         if token is None:
             raise ContractRefusedError("", {}, "faucet: this deployment has no test token; get real ones")
-        contract = self._gateway.contract("TestToken", token)
+        contract = self._token(token)
         return self._gateway.send(contract, "faucet", amount_wei, sender=sender)
 
     def _missing(self, algorithm: bytes, items: Sequence[OrderItem], sender: LocalAccount) -> dict[str, int]:
@@ -205,11 +205,11 @@ class ConsumerWrites(OwnerWrites):
     def _allow(self, token: str, value_wei: int, sender: LocalAccount) -> None:
         self._check_balance(token, value_wei, sender)
         if self._allowance(token, sender) < value_wei:
-            contract = self._gateway.contract("TestToken", token)
+            contract = self._token(token)
             self._gateway.send(contract, "approve", self._escrow.address, value_wei, sender=sender)
 
     def _allowance(self, token: str, sender: LocalAccount) -> int:
-        contract = self._gateway.contract("TestToken", token)
+        contract = self._token(token)
         return int(self._gateway.call(contract, "allowance", sender.address, self._escrow.address))
 
     def _check_balance(self, token: str, value_wei: int, sender: LocalAccount) -> None:

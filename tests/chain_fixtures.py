@@ -16,7 +16,10 @@ from datatokens.deploy import deploy_contracts
 from datatokens.ethkeys import Account, LocalAccount
 from datatokens.localchain import LocalChain, find_free_port, fund, request, start, stop
 from datatokens.model import DATASET_KIND, Asset, AssetTerms, Deployment, Order, OrderItem
+from datatokens.patience import Patience
 
+HASTY = Patience(request_s=1, repeat_s=0)
+"""For nodes that a test knows to be away: nothing is asked twice."""
 COIN = 10**18
 PRICE = 5 * COIN
 ALGORITHM = b"\xa1" * 32

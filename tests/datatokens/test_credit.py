@@ -29,9 +29,9 @@ def deploy_hostile(anvil: LocalChain, chain: ChainClient, people: People, name: 
     """Deploy a hostile token, of which the scientist and the stranger hold 100 and allow the escrow all."""
     web3 = Web3(Web3.HTTPProvider(anvil.rpc_url))
     artifact = load_hostile(name)
-    factory = web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-    result = chain._gateway._send(factory.constructor(), people.stranger)
-    address = web3.eth.get_transaction_receipt(Web3.to_bytes(hexstr=result.tx_hash))["contractAddress"]  # type: ignore[arg-type] # any hex text
+    address: Any = chain._gateway.create(
+        bytes.fromhex(artifact["bytecode"].removeprefix("0x")), sender=people.stranger
+    )
     contract: Any = web3.eth.contract(address=address, abi=artifact["abi"])
     for person in (people.scientist, people.stranger):
         chain._gateway.send(contract, "faucet", 100 * COIN, sender=person)
