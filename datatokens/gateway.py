@@ -14,7 +14,6 @@ from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.contract import Contract
 from web3.logs import DISCARD
-from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import BlockData, TxReceipt
 
 from datatokens.compiled import load_artifact
@@ -59,7 +58,8 @@ class Gateway:
     ) -> None:
         """Sign for `chain_id` alone; without one, for the chain that the node says it is on."""
         self._web3 = Web3(PatientProvider(rpc_url, patience))
-        self._web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+        # It asks for the chain id before each call, and refuses the blocks of proof-of-authority chains.
+        self._web3.middleware_onion.remove("validation")
         self._chain_id = chain_id
         self._windows = Windows()
         self._patience = patience

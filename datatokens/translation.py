@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import requests
-from eth_abi.exceptions import EncodingError
+from eth_abi.exceptions import DecodingError, EncodingError
 from web3 import exceptions as web3_errors
 
 from datatokens.errors import (
@@ -44,7 +44,7 @@ def translated() -> Iterator[None]:
         ) from exc
     except web3_errors.Web3RPCError as exc:
         raise _rpc_error(exc) from exc
-    except (requests.RequestException, web3_errors.Web3Exception, OSError, *_NONSENSE) as exc:
+    except (requests.RequestException, web3_errors.Web3Exception, DecodingError, OSError, *_NONSENSE) as exc:
         raise ChainUnreachableError(
             "chain: the node doesn't answer as expected; check the rpc address and that the node runs"
         ) from exc
