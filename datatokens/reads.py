@@ -92,7 +92,7 @@ class ChainReader(TrustedContracts):
         """Return a consumer's order for a job on an asset, as it stands or stood at the end of a recent block."""
         order_id = order_id_of(job_id, checksum(consumer), token_id)
         view = self._gateway.call(self._escrow, "getOrder", order_id, block=at_block)
-        buyer, deadline, _, status, with_datatoken, provider, amount = view
+        amount, deadline, _, status, with_datatoken, buyer = view
         if status == OrderStatus.NONE:
             return None
         return Order(
@@ -100,7 +100,7 @@ class ChainReader(TrustedContracts):
             job_id=job_id,
             token_id=token_id,
             consumer=buyer,
-            provider=provider,
+            provider=self.get_asset(token_id).terms.provider,
             amount_wei=amount,
             deadline=deadline,
             status=OrderStatus(status),
@@ -262,7 +262,7 @@ def _place(log: Any) -> tuple[int, int]:  # noqa: ANN401 - web3's decoded log
 def _order_placed(log: Any) -> OrderPlaced:  # noqa: ANN401 - web3's decoded log
     args = log["args"]
     return OrderPlaced(
-        order_id=bytes(args["orderId"]),
+        order_id=order_id_of(bytes(args["jobId"]), args["consumer"], args["tokenId"]),
         job_id=bytes(args["jobId"]),
         token_id=args["tokenId"],
         consumer=args["consumer"],

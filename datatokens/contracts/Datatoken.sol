@@ -5,6 +5,7 @@ import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
+import {Escrow} from "./Escrow.sol";
 import {Registry} from "./Registry.sol";
 
 /// @title The access token of one asset: one whole token (10^18 units) pays for one job
@@ -32,11 +33,11 @@ contract Datatoken is ERC20Permit {
     Registry public immutable registry;
 
     /// @notice The escrow that takes datatokens as payment.
-    address public immutable escrow;
+    Escrow public immutable escrow;
 
     /// @param registry_ The registry, which creates the clones.
     /// @param escrow_ The escrow.
-    constructor(Registry registry_, address escrow_) ERC20("", "") ERC20Permit("Sealroom Datatoken") {
+    constructor(Registry registry_, Escrow escrow_) ERC20("", "") ERC20Permit("Sealroom Datatoken") {
         registry = registry_;
         escrow = escrow_;
     }
@@ -47,7 +48,7 @@ contract Datatoken is ERC20Permit {
     /// @param to Who receives them.
     /// @param amount Units, at most 2^128 - 1; 10^18 are one job.
     function mint(address to, uint256 amount) external {
-        if (msg.sender != address(registry) && msg.sender != escrow) revert DatatokenNotAuthorised(msg.sender);
+        if (msg.sender != address(registry) && msg.sender != address(escrow)) revert DatatokenNotAuthorised(msg.sender);
         if (amount > MAX_MINT) revert DatatokenAmountTooLarge(amount, MAX_MINT);
         uint256 most = cap();
         uint256 supply = totalSupply() + amount;
@@ -60,7 +61,7 @@ contract Datatoken is ERC20Permit {
     /// @param to Who ordered.
     /// @param amount Units; 10^18 are one job.
     function restore(address to, uint256 amount) external {
-        if (msg.sender != escrow) revert DatatokenNotAuthorised(msg.sender);
+        if (msg.sender != address(escrow)) revert DatatokenNotAuthorised(msg.sender);
         _mint(to, amount);
     }
 
@@ -68,7 +69,7 @@ contract Datatoken is ERC20Permit {
     /// @param from Whose units.
     /// @param amount Units; 10^18 are one job.
     function burn(address from, uint256 amount) external {
-        if (msg.sender != escrow) revert DatatokenNotAuthorised(msg.sender);
+        if (msg.sender != address(escrow)) revert DatatokenNotAuthorised(msg.sender);
         _burn(from, amount);
     }
 

@@ -67,22 +67,21 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
         Refunded
     }
 
-    /// @notice One dataset of one paid job, two slots.
-    /// @param consumer Who ordered and paid.
+    /// @notice One dataset of one paid job. Two slots, of which a settlement needs the first alone.
+    /// @dev Its provider is the asset's, which never changes.
+    /// @param amount Units of the asset's payment token; zero when paid with a datatoken.
     /// @param deadline Unix time after which anyone can refund.
     /// @param tokenId The asset.
     /// @param status Where it stands.
     /// @param withDatatoken Whether it was paid with a datatoken instead of money.
-    /// @param provider Who runs the job and settles.
-    /// @param amount Units of the asset's payment token; zero when paid with a datatoken.
+    /// @param consumer Who ordered and paid.
     struct Order {
-        address consumer;
+        uint96 amount;
         uint40 deadline;
         uint40 tokenId;
         Status status;
         bool withDatatoken;
-        address provider;
-        uint96 amount;
+        address consumer;
     }
 
     /// @notice The price is above what the buyer allows.
@@ -134,11 +133,10 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
     /// @param account Whose credit.
     /// @param amount Units of the token.
     event Withdrawn(address indexed token, address indexed account, uint256 amount);
-    /// @notice A job was ordered and paid.
+    /// @notice A job was ordered and paid; its id is `getOrderId` of what is indexed.
     /// @param jobId The digest of the signed job request.
     /// @param consumer Who ordered.
     /// @param tokenId The asset.
-    /// @param orderId The order.
     /// @param provider The provider.
     /// @param amount Units of the token.
     /// @param algorithm SHA-256 of the algorithm bundle.
@@ -148,7 +146,6 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
         bytes32 indexed jobId,
         address indexed consumer,
         uint256 indexed tokenId,
-        bytes32 orderId,
         address provider,
         uint96 amount,
         bytes32 algorithm,
@@ -249,7 +246,7 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
         if (sale.price > maxPrice) revert EscrowPriceAboveMax(sale.price, maxPrice);
         uint256 cost = Math.mulDiv(amount, sale.price, ONE_JOB, Math.Rounding.Ceil);
         _charge(sale.paymentToken, cost);
-        _share(tokenId, sale.provider, cost);
+        _share(registry.getPayout(tokenId), cost);
         emit DatatokensSold(tokenId, msg.sender, amount, cost);
         Datatoken(registry.datatokenOf(tokenId)).mint(msg.sender, amount);
     }
@@ -265,7 +262,12 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
     /// deadline.
     /// @param orderId The order.
     function refund(bytes32 orderId) external nonReentrant {
-        _refund(orderId);
+        Payout memory payout = _open(orderId);
+        uint40 deadline = _orders[orderId].deadline;
+        if (msg.sender != payout.provider && block.timestamp <= deadline) {
+            revert EscrowDeadlineNotReached(orderId, deadline);
+        }
+        _giveBack(orderId, payout.paymentToken);
     }
 
     /// @notice Settle and refund several orders of the caller; see `anchorAndSettle`.
@@ -293,7 +295,7 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
         _finish(ran, notRun);
     }
 
-    /// @notice An order.
+    /// @notice An order; its provider is the asset's.
     /// @param orderId See `getOrderId`.
     /// @return Status `None` when there is none.
     function getOrder(bytes32 orderId) external view returns (Order memory) {
@@ -334,23 +336,21 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
         _checkDeadline(terms.deadline, sale.maxDeadline);
         bytes32 orderId = getOrderId(terms.jobId, msg.sender, item.tokenId);
         if (_orders[orderId].status != Status.None) revert EscrowOrderExists(orderId);
-        Order memory placed = Order({
-            consumer: msg.sender,
+        uint96 amount = item.withDatatoken ? 0 : sale.price;
+        _orders[orderId] = Order({
+            amount: amount,
             deadline: terms.deadline,
             tokenId: uint40(item.tokenId), // token ids are counted up from 1
             status: Status.Open,
             withDatatoken: item.withDatatoken,
-            provider: sale.provider,
-            amount: item.withDatatoken ? 0 : sale.price
+            consumer: msg.sender
         });
-        _orders[orderId] = placed;
         emit OrderPlaced(
             terms.jobId,
             msg.sender,
             item.tokenId,
-            orderId,
-            placed.provider,
-            placed.amount,
+            sale.provider,
+            amount,
             terms.algorithm,
             terms.deadline,
             item.withDatatoken
@@ -360,51 +360,45 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
     function _finish(bytes32[] calldata ran, bytes32[] calldata notRun) private {
         for (uint256 i = 0; i < ran.length; ++i) _settle(ran[i]);
         for (uint256 i = 0; i < notRun.length; ++i) {
-            _checkProvider(notRun[i]);
-            _refund(notRun[i]);
+            Payout memory payout = _open(notRun[i]);
+            _checkProvider(notRun[i], payout.provider);
+            _giveBack(notRun[i], payout.paymentToken);
         }
     }
 
     function _settle(bytes32 orderId) private {
-        _checkOpen(orderId);
-        _checkProvider(orderId);
+        Payout memory payout = _open(orderId);
+        _checkProvider(orderId, payout.provider);
         Order storage paid = _orders[orderId];
         paid.status = Status.Settled;
-        (address owner, uint256 ownerAmount, uint256 providerAmount) = paid.withDatatoken
-            ? (address(0), 0, 0)
-            : _share(paid.tokenId, msg.sender, paid.amount);
-        emit OrderSettled(orderId, owner, uint96(ownerAmount), uint96(providerAmount)); // parts of a uint96
+        (uint256 ownerAmount, uint256 providerAmount) = _share(payout, paid.amount);
+        emit OrderSettled(orderId, payout.owner, uint96(ownerAmount), uint96(providerAmount)); // parts of a uint96
     }
 
-    function _refund(bytes32 orderId) private {
-        _checkOpen(orderId);
+    function _giveBack(bytes32 orderId, address paymentToken) private {
         Order storage paid = _orders[orderId];
-        if (msg.sender != paid.provider && block.timestamp <= paid.deadline) {
-            revert EscrowDeadlineNotReached(orderId, paid.deadline);
-        }
+        (address consumer, uint96 amount) = (paid.consumer, paid.amount);
         paid.status = Status.Refunded;
-        emit OrderRefunded(orderId, paid.consumer, paid.amount);
+        emit OrderRefunded(orderId, consumer, amount);
         if (paid.withDatatoken) {
-            Datatoken(registry.datatokenOf(paid.tokenId)).restore(paid.consumer, ONE_JOB);
+            Datatoken(registry.datatokenOf(paid.tokenId)).restore(consumer, ONE_JOB);
         } else {
-            balances[registry.getPayout(paid.tokenId).paymentToken][paid.consumer] += paid.amount;
+            balances[paymentToken][consumer] += amount;
         }
     }
 
     /// @dev Credit the owner, the provider and the community; what rounding leaves is the owner's.
     function _share(
-        uint256 tokenId,
-        address provider,
+        Payout memory payout,
         uint256 amount
-    ) private returns (address owner, uint256 ownerAmount, uint256 providerAmount) {
-        Payout memory payout = registry.getPayout(tokenId);
-        owner = payout.owner;
+    ) private returns (uint256 ownerAmount, uint256 providerAmount) {
+        if (amount == 0) return (0, 0);
         providerAmount = (amount * payout.providerShareBps) / WHOLE_BPS;
         uint256 communityAmount = (amount * payout.communityShareBps) / WHOLE_BPS;
         ownerAmount = amount - providerAmount - communityAmount;
         mapping(address => uint256) storage credit = balances[payout.paymentToken];
-        if (ownerAmount != 0) credit[owner] += ownerAmount;
-        if (providerAmount != 0) credit[provider] += providerAmount;
+        if (ownerAmount != 0) credit[payout.owner] += ownerAmount;
+        if (providerAmount != 0) credit[payout.provider] += providerAmount;
         if (communityAmount != 0) credit[payout.community] += communityAmount;
     }
 
@@ -447,12 +441,14 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
         }
     }
 
-    function _checkOpen(bytes32 orderId) private view {
-        Status status = _orders[orderId].status;
-        if (status != Status.Open) revert EscrowOrderNotOpen(orderId, status);
+    /// @dev Check that an order is open, and return who is paid and in what.
+    function _open(bytes32 orderId) private view returns (Payout memory) {
+        Order storage found = _orders[orderId];
+        if (found.status != Status.Open) revert EscrowOrderNotOpen(orderId, found.status);
+        return registry.getPayout(found.tokenId);
     }
 
-    function _checkProvider(bytes32 orderId) private view {
-        if (_orders[orderId].provider != msg.sender) revert EscrowNotProvider(orderId, msg.sender);
+    function _checkProvider(bytes32 orderId, address provider) private view {
+        if (msg.sender != provider) revert EscrowNotProvider(orderId, msg.sender);
     }
 }

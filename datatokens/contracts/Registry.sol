@@ -65,12 +65,14 @@ struct Sale {
 
 /// @notice Who is paid for a job.
 /// @param owner The holder of the data NFT now.
+/// @param provider Who runs it.
 /// @param paymentToken The ERC-20 that pays.
 /// @param providerShareBps The provider's part, in basis points.
 /// @param communityShareBps The community's part, in basis points.
 /// @param community Who receives it; zero when the part is zero.
 struct Payout {
     address owner;
+    address provider;
     address paymentToken;
     uint16 providerShareBps;
     uint16 communityShareBps;
@@ -208,7 +210,7 @@ contract Registry is ERC721 {
 
     constructor() ERC721("Sealroom Asset", "SEALROOM") {
         escrow = new Escrow(this);
-        datatokenImplementation = address(new Datatoken(this, address(escrow)));
+        datatokenImplementation = address(new Datatoken(this, escrow));
     }
 
     // Owner ---------------------------------------------------------------------------------------------------------
@@ -408,6 +410,7 @@ contract Registry is ERC721 {
         return
             Payout({
                 owner: ownerOf(tokenId),
+                provider: asset.provider,
                 paymentToken: asset.paymentToken,
                 providerShareBps: asset.providerShareBps,
                 communityShareBps: communityShareBps,
@@ -450,6 +453,10 @@ contract Registry is ERC721 {
         if (terms.kind == 0) revert RegistryZeroValue("kind");
         if (terms.maxDeadline == 0) revert RegistryZeroValue("maxDeadline");
         if (terms.paymentToken.code.length == 0) revert RegistryTokenMissing(terms.paymentToken);
+        _checkShares(terms);
+    }
+
+    function _checkShares(AssetTerms calldata terms) private pure {
         uint256 shareBps = uint256(terms.providerShareBps) + terms.communityShareBps;
         if (shareBps > 10_000) revert RegistryShareTooLarge(shareBps);
         if (terms.community == address(0) && terms.communityShareBps != 0) revert RegistryZeroValue("community");
