@@ -12,7 +12,9 @@ Not decided here: what to call.
 from __future__ import annotations
 
 import re
+import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +36,9 @@ from datatokens.patience import Patience
 from datatokens.translation import translated
 
 GAS_MARGIN_PERCENT = 20
+GAS_SPREAD = 2**16
+"""Of gas that is allowed and not used: two processes that ask for the same thing at once would else sign the very same
+transaction, and both take the one that is mined for theirs."""
 FIRST_POLL_S = 0.05
 MAX_POLL_S = 1.0
 LOOKS_PER_STUCK = 4
@@ -44,7 +49,8 @@ MAX_TRIES = 10
 FEE_HISTORY_BLOCKS = 5
 _KNOWN = re.compile(r"already known|known transaction|already imported|already in (mem)?pool", re.IGNORECASE)
 _TAKEN = re.compile(
-    r"nonce too low|invalid nonce|nonce has already been used|underpriced|fee too low", re.IGNORECASE
+    r"nonce too low|invalid nonce|nonce has already been used|underpriced|fee too low|block base fee",
+    re.IGNORECASE,
 )
 _POOR = re.compile(r"insufficient funds", re.IGNORECASE)
 
@@ -152,7 +158,7 @@ class Sender:
             call = {name: value for name, value in fields.items() if name != "chainId"} | {"from": account}
             estimate = int(self._eth.estimate_gas(call, "pending"))  # type: ignore[arg-type] # a plain dict
             available = int(self._eth.get_balance(Web3.to_checksum_address(account)))
-        gas = estimate + estimate * GAS_MARGIN_PERCENT // 100
+        gas = estimate + estimate * GAS_MARGIN_PERCENT // 100 + secrets.randbelow(GAS_SPREAD)
         needed = gas * fees.most_wei + int(fields["value"])
         if available < needed:
             raise NotEnoughMoneyError(account, asset="native", needed_wei=needed, available_wei=available)
@@ -162,9 +168,10 @@ class Sender:
         """Sign and send with the flight's fees; False when the number is taken or the fee is too low for the node."""
         signed = sender.sign_transaction({**flight.fields, **flight.fees.fields(), "nonce": flight.nonce})
         raw = bytes(signed.raw_transaction)
+        with translated():
+            block = int(self._eth.block_number)
         try:
             with translated():
-                flight.block = int(self._eth.block_number)
                 self._eth.send_raw_transaction(raw)
         except NodeRefusedError as exc:
             if not _KNOWN.search(exc.words) and not self._is_known(keccak(raw)):
@@ -173,6 +180,7 @@ class Sender:
                 raise self._explain(exc, flight, sender.address) from exc
         if raw not in flight.sent:
             flight.sent.append(raw)
+            flight.block = block
         return True
 
     def _explain(
@@ -244,8 +252,9 @@ class Sender:
         raised = raise_fees(flight.fees, self._suggest(), self._limits) if is_stuck and moving else None
         if raised is not None and self._can_pay(flight, raised, sender):
             flight.fees = raised
-            self._broadcast(flight, sender)
-        elif not self._is_known(flight.hashes[0]):
+        elif self._is_known(flight.hashes[0]):
+            return
+        with suppress(NodeRefusedError, NotEnoughMoneyError):  # what was sent before may still be mined
             self._broadcast(flight, sender)
 
     def _can_pay(self, flight: _Flight, fees: Fees, sender: LocalAccount) -> bool:
