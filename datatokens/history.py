@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from hexbytes import HexBytes
 from web3.contract import Contract
 
+from datatokens.errors import NodeRefusedError
 from datatokens.gateway import Gateway
 
 OVERLAP_BLOCKS = 64
@@ -120,9 +121,13 @@ class History:
 
     def _find_page(self, book: LogBook, key: str, head: int) -> Page | None:
         page = book.find(key)
-        if page is None or page.last > head or self._gateway.block(page.last).hash != page.block_hash:
+        if page is None or page.last > head:
             return None
-        return page
+        try:
+            there = self._gateway.block(page.last).hash
+        except NodeRefusedError:  # it doesn't have the block
+            return None
+        return page if there == page.block_hash else None
 
 
 def _to_plain(log: Mapping[str, Any]) -> dict[str, Any]:
