@@ -127,9 +127,17 @@ class Session:
         """Return the chain, checked to be the deployment's: chain id and code of every contract."""
 
         def connect() -> ChainClient:
+            from cli.manifests import fee_limits
             from datatokens.client import ChainClient
+            from datatokens.history import FileLogBook
 
-            chain = ChainClient.connect(self.get_settings().rpc_url, self.get_deployment())
+            settings = self.get_settings()
+            chain = ChainClient.connect(
+                settings.rpc_url,
+                self.get_deployment(),
+                fees=fee_limits(settings.max_tip_gwei, settings.max_fee_gwei),
+                book=FileLogBook(self.home.chain_history),
+            )
             chain.check()
             return chain
 

@@ -114,6 +114,7 @@ EXIT_CODES: Mapping[str, ExitCode] = {
     "datatokens.errors.ChainUnreachableError": ExitCode.UNREACHABLE,
     "datatokens.errors.ContractRefusedError": ExitCode.DENIED,
     "datatokens.errors.AllowListInvalidError": ExitCode.USAGE,
+    "datatokens.errors.DeployerMissingError": ExitCode.DENIED,
     "datatokens.errors.DeploymentInvalidError": ExitCode.USAGE,
     "datatokens.errors.KeystoreError": ExitCode.USAGE,
     "datatokens.errors.LocalChainError": ExitCode.UNREACHABLE,
