@@ -106,11 +106,23 @@ function read(path) {
   }
 }
 
+// Every source that these need, by following the imports.
+function withImports(names) {
+  const found = new Set();
+  const queue = [...names];
+  while (queue.length > 0) {
+    const name = queue.pop();
+    if (found.has(name)) continue;
+    found.add(name);
+    const paths = findImport(name).contents.matchAll(/^import [^"]*"([^"]+)";/gm);
+    for (const [, path] of paths) queue.push(path.startsWith(".") ? join(dirname(name), path) : path);
+  }
+  return [...found].sort();
+}
+
 if (process.argv.includes("--input")) {
-  const { names, output } = compile(CONTRACTS);
-  const parts = Object.values(output.contracts).flatMap((file) => Object.values(file));
-  const sources = parts.flatMap(({ metadata }) => (metadata ? Object.keys(JSON.parse(metadata).sources) : []));
-  process.stdout.write(JSON.stringify(inputOf([...new Set([...names, ...sources])].sort())));
+  const names = solFiles(CONTRACTS).map((name) => `${CONTRACTS}/${name}`);
+  writeFileSync("/dev/stdout", JSON.stringify(inputOf(withImports(names))));
   process.exit(0);
 }
 
