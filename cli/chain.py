@@ -34,14 +34,15 @@ def deploy(
 
     The same version has the same addresses on every chain. The manifest is kept under the home folder, by chain id.
     """
-    from cli.manifests import fee_limits, save_manifest
+    from cli.manifests import save_manifest
     from datatokens.deploy import deploy_contracts
+    from datatokens.fees import limits_of
 
     deployment = deploy_contracts(
         rpc_url,
         session.get_account(),
         with_test_token=test_token,
-        fees=fee_limits(max_tip_gwei, max_fee_gwei),
+        fees=limits_of(max_tip_gwei, max_fee_gwei),
         say=session.output.say,
     )
     path = save_manifest(session.home, deployment)

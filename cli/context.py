@@ -127,15 +127,15 @@ class Session:
         """Return the chain, checked to be the deployment's: chain id and code of every contract."""
 
         def connect() -> ChainClient:
-            from cli.manifests import fee_limits
             from datatokens.client import ChainClient
+            from datatokens.fees import limits_of
             from datatokens.history import FileLogBook
 
             settings = self.get_settings()
             chain = ChainClient.connect(
                 settings.rpc_url,
                 self.get_deployment(),
-                fees=fee_limits(settings.max_tip_gwei, settings.max_fee_gwei),
+                fees=limits_of(settings.max_tip_gwei, settings.max_fee_gwei),
                 book=FileLogBook(self.home.chain_history),
             )
             chain.check()

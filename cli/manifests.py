@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from cli.errors import InputError
 from cli.home import Home
 from datatokens.client import ChainClient
-from datatokens.fees import GWEI, FeeLimits
 from datatokens.gateway import Gateway
 from datatokens.model import Deployment, load_deployment
 
@@ -67,15 +66,6 @@ def check_manifest(session: Session, *, rpc_url: str | None, deployment: Path | 
         found = kept
     ChainClient.connect(url, found).check()
     return found
-
-
-def fee_limits(max_tip_gwei: int | None, max_fee_gwei: int | None) -> FeeLimits:
-    """Return the limits that were given, in gwei (10^9 wei), else the usual ones."""
-    usual = FeeLimits()
-    return FeeLimits(
-        tip_wei=usual.tip_wei if max_tip_gwei is None else max_tip_gwei * GWEI,
-        total_wei=usual.total_wei if max_fee_gwei is None else max_fee_gwei * GWEI,
-    )
 
 
 def _no_manifest(what: str) -> InputError:

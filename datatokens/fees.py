@@ -31,6 +31,15 @@ class Fees:
         return {"maxFeePerGas": self.most_wei, "maxPriorityFeePerGas": self.tip_wei}
 
 
+def limits_of(max_tip_gwei: int | None, max_fee_gwei: int | None) -> FeeLimits:
+    """Return the limits that were given, in gwei (10^9 wei), and the usual ones for the others."""
+    usual = FeeLimits()
+    return FeeLimits(
+        tip_wei=usual.tip_wei if max_tip_gwei is None else max_tip_gwei * GWEI,
+        total_wei=usual.total_wei if max_fee_gwei is None else max_fee_gwei * GWEI,
+    )
+
+
 def suggest_fees(base_fee_wei: int | None, asked_wei: int, limits: FeeLimits) -> Fees:
     """Return what to offer: `asked_wei` is the tip that the node suggests, its gas price where there is no base fee.
 

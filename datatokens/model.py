@@ -15,6 +15,7 @@ from pathlib import Path
 
 from datatokens.errors import DeploymentInvalidError
 
+LOCAL_CHAIN_ID = 31337  # anvil's
 DATASET_KIND = 1
 ONE_DATATOKEN_WEI = 10**18
 WHOLE_SHARE_BPS = 10_000

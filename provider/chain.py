@@ -28,8 +28,13 @@ class Chain(Protocol):
     def find_approval(self, token_id: int, algorithm: bytes, at_block: int | None = None) -> Approval | None:
         """Return the owner's latest word on an algorithm, expired and revoked ones included."""
 
-    def find_order(self, job_id: bytes, consumer: str, token_id: int) -> Order | None:
-        """Return the order of `consumer` for a job on an asset, whatever its status."""
+    def get_block(self, number: int) -> Block:
+        """Return the block of that number."""
+
+    def find_order(
+        self, job_id: bytes, consumer: str, token_id: int, at_block: int | None = None
+    ) -> Order | None:
+        """Return the order of `consumer` for a job on an asset, whatever its status, now or at a recent block."""
 
     def find_order_event(self, job_id: bytes, consumer: str, token_id: int) -> OrderPlaced | None:
         """Return where on the chain that order was placed."""
