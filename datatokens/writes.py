@@ -20,7 +20,7 @@ from datatokens.model import (
     TxResult,
 )
 from datatokens.permits import PermitStruct, find_permission
-from datatokens.reads import ChainReader
+from datatokens.timeline import PolicyTimeline
 
 if TYPE_CHECKING:
     from datatokens.ethkeys import LocalAccount
@@ -30,7 +30,7 @@ NOBODY = "0x" + "00" * 20
 FINISHED = (OrderStatus.SETTLED, OrderStatus.REFUNDED)
 
 
-class OwnerWrites(ChainReader):
+class OwnerWrites(PolicyTimeline):
     """What the holder of a data NFT does."""
 
     def register(self, terms: AssetTerms, *, sender: LocalAccount) -> tuple[Asset, TxResult]:
