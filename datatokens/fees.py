@@ -60,7 +60,7 @@ def raise_fees(offered: Fees, suggested: Fees, limits: FeeLimits) -> Fees | None
     if offered.tip_wei is None:
         return Fees(most, None)
     tip = max(_more(offered.tip_wei), suggested.tip_wei or 0)
-    return Fees(max(most, tip), tip) if tip <= limits.tip_wei else None
+    return Fees(most, tip) if tip <= limits.tip_wei else None
 
 
 def _more(amount_wei: int) -> int:
