@@ -86,14 +86,20 @@ class History:
         self._book = book
 
     def all(
-        self, contract: Contract, event: str, filters: Mapping[str, object], *, last: int | None = None
+        self,
+        contract: Contract,
+        event: str,
+        filters: Mapping[str, object],
+        *,
+        last: int | None = None,
+        anew: bool = False,
     ) -> list[Any]:
-        """Return the decoded events up to block `last` (the newest, when None), oldest first."""
+        """Return the decoded events up to block `last` (the newest, when None), oldest first; `anew` past what is kept."""
         head = self._gateway.block().number if last is None else last
         if self._book is None or last is not None:
             return self._decoded(contract, event, self._read(contract, event, filters, self._first, head))
         key = f"{contract.address} {event} {sorted((name, str(value)) for name, value in filters.items())}"
-        page = self._find_page(self._book, key, head)
+        page = None if anew else self._find_page(self._book, key, head)
         kept = [] if page is None else list(page.logs)
         start = self._first if page is None else page.last + 1
         fresh = self._read(contract, event, filters, start, head)

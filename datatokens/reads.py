@@ -157,12 +157,15 @@ class ChainReader(TrustedContracts):
         """Return every root that a provider anchored, oldest first.
 
         Raises:
-            ChainUnreachableError: the node's events don't end with the anchor that its state has.
+            ChainUnreachableError: the node's events leave out an anchor: each names the root before it, and the state the
+                last.
         """
-        logs = self._logs(self._escrow, "Anchored", {"provider": checksum(provider)})
-        if (logs[-1]["args"]["size"] if logs else 0) < self.anchored_size(provider):
-            raise _lacking("anchor")
-        return [self._anchor(log) for log in logs]
+        filters = {"provider": checksum(provider)}
+        for anew in (False, True):  # what was kept may come from a node that left something out
+            logs = self._history.all(self._escrow, "Anchored", filters, anew=anew)
+            if _is_unbroken(logs, self.anchored_size(provider)):
+                return [self._anchor(log) for log in logs]
+        raise _lacking("anchor")
 
     def list_keys(self, provider: str) -> list[KeySet]:
         """Return every key set that a provider published, oldest first."""
@@ -227,6 +230,13 @@ class ChainReader(TrustedContracts):
             block=self._gateway.block(bytes(log["blockHash"])),
             tx_hash="0x" + bytes(log["transactionHash"]).hex(),
         )
+
+
+def _is_unbroken(logs: list[Any], size: int) -> bool:
+    """Tell whether anchors follow one another from the first to that of `size`, which may have grown meanwhile."""
+    roots = [bytes(32), *(bytes(log["args"]["root"]) for log in logs)]
+    linked = all(bytes(log["args"]["previousRoot"]) == root for log, root in zip(logs, roots, strict=False))
+    return linked and (logs[-1]["args"]["size"] if logs else 0) >= size
 
 
 def _lacking(what: str) -> ChainUnreachableError:

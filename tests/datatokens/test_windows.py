@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,6 @@ from datatokens.errors import ChainUnreachableError, NodeRefusedError
 from datatokens.history import OVERLAP_BLOCKS, FileLogBook
 from datatokens.localchain import LocalChain, request
 from datatokens.model import Asset
-from datatokens.patience import Patience
 from datatokens.windows import Windows
 from tests.chain_fixtures import JOB, People, place_order
 from tests.rpc_proxy import Call, Reply, RpcProxy, refusal, serve_proxy
@@ -157,18 +158,37 @@ def test_a_page_of_a_chain_that_has_gone_another_way_is_read_anew(
     assert [item.size for item in client.list_anchors(people.provider.address)] == [7]
 
 
-def test_a_page_that_lacks_an_anchor_is_not_believed(
+def test_a_page_that_lacks_an_anchor_is_read_anew_and_mended(
     chain: ChainClient, people: People, anvil: LocalChain, tmp_path: Path
 ) -> None:
-    client = ChainClient.connect(
-        anvil.rpc_url, chain.deployment, book=FileLogBook(tmp_path), patience=Patience(repeat_s=0)
-    )
-    chain.anchor(1, b"\x01" * 32, sender=people.provider)
+    client = ChainClient.connect(anvil.rpc_url, chain.deployment, book=FileLogBook(tmp_path))
+    for size in (1, 2, 3):
+        chain.anchor(size, bytes([size]) * 32, sender=people.provider)
     grow(anvil, 300)
-    client.list_anchors(people.provider.address)
+    expected = client.list_anchors(people.provider.address)
     (page,) = tmp_path.iterdir()
-    text = page.read_text()
-    start = text.index('"logs": [') + len('"logs": [')
-    page.write_text(text[:start] + "]}")
-    with pytest.raises(ChainUnreachableError):
-        client.list_anchors(people.provider.address)
+    value = json.loads(page.read_text())
+    assert len(value["logs"]) == 3
+    for missing in range(3):
+        logs = [log for number, log in enumerate(value["logs"]) if number != missing]
+        page.write_text(json.dumps(value | {"logs": logs}))
+        assert client.list_anchors(people.provider.address) == expected
+        assert json.loads(page.read_text()) == value
+
+
+def _without(missing: int, call: Call, value: Any) -> Any:
+    if call["method"] != "eth_getLogs":
+        return value
+    return [log for number, log in enumerate(value) if number != missing]
+
+
+def test_a_node_that_leaves_out_one_anchor_of_three_is_not_believed(
+    proxy: RpcProxy, chain: ChainClient, people: People
+) -> None:
+    for size in (1, 2, 3):
+        chain.anchor(size, bytes([size]) * 32, sender=people.provider)
+    client = ChainClient.connect(proxy.url, chain.deployment)
+    for missing in range(3):
+        proxy.edit = partial(_without, missing)
+        with pytest.raises(ChainUnreachableError, match="anchor"):
+            client.list_anchors(people.provider.address)
