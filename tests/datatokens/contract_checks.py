@@ -50,9 +50,9 @@ class ContractChecks:
     base: int
 
     def compare_everything(self) -> None:
-        """Compare all money, orders, assets and logs."""
-        self._compare_money()
+        """Compare all orders, money, assets and logs; a wrong order would make the money wrong too."""
         self._compare_orders()
+        self._compare_money()
         self._compare_assets()
 
     def _compare_money(self) -> None:

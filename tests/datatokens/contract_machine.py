@@ -70,18 +70,28 @@ class ContractMachine(ContractChecks, RuleBasedStateMachine):
     @initialize(
         price=prices,
         share=st.sampled_from([0, 1000, 3333]),
-        cap=st.sampled_from([0, 3 * ONE_JOB]),
+        cap=st.sampled_from([0, 2 * ONE_JOB]),
         mood=moods,
         over=st.booleans(),
+        listed=st.sampled_from(LISTS),
     )
-    def open_for_business(self, price: int, share: int, cap: int, mood: Mood, over: bool) -> None:  # noqa: FBT001 - drawn
+    def open_for_business(
+        self,
+        price: int,
+        share: int,
+        cap: int,
+        mood: Mood,
+        over: bool,  # noqa: FBT001 - drawn
+        listed: frozenset[str],
+    ) -> None:
         self._register("owner 1", Asset("owner 1", "provider 1", "plain", price, share, 1, cap, 3))
-        self._register("owner 2", Asset("owner 2", "provider 2", "hostile", 1000, 1000, 0, 0, 3))
+        self._register("owner 2", Asset("owner 2", "provider 2", "hostile", 1000, 1000, 0, 2 * ONE_JOB, 3))
         for n in (0, 1):
             self.approve(n, "rest", 30, 1, "anna")
             self.give_datatokens(n, "anna", 2 * ONE_JOB, 1, "anna")
         self.deposit("ben", "plain", 12_345)
         self.the_hostile_token_turns(mood, 0)
+        self._list("owner 1", 1, listed)
         if over:
             self.change(1, "retire", 0, 1, "anna")
 
@@ -124,8 +134,7 @@ class ContractMachine(ContractChecks, RuleBasedStateMachine):
         elif isinstance(what, int):
             self._change(who, number, "setPolicy", what.to_bytes(32), policy=what)
         elif isinstance(what, frozenset):
-            root = build_root(self.driver.people[name] for name in what) if what else bytes(32)
-            self._change(who, number, "setConsumers", root, listed=what)
+            self._list(who, number, what)
         else:
             self._change(who, number, "setPrice", price, price=price)
 
@@ -348,6 +357,10 @@ class ContractMachine(ContractChecks, RuleBasedStateMachine):
 
     def _asset(self, n: int) -> int:
         return n % len(self.books.assets) + 1
+
+    def _list(self, who: str, number: int, listed: frozenset[str]) -> None:
+        root = build_root(self.driver.people[name] for name in listed) if listed else bytes(32)
+        self._change(who, number, "setConsumers", root, listed=listed)
 
     def _owner(self, number: int, luck: int, intruder: str) -> str:
         return self.books.assets[number].owner if luck else intruder

@@ -39,6 +39,16 @@ ACTIONS = {
     "buy",
 }
 ENDINGS = {"order", "settle", "refund", "finish"}
+REFUSALS = {
+    "DatatokenCapExceeded",
+    "EscrowNotProvider",
+    "EscrowOrderNotOpen",
+    "EscrowTokenTookFee",
+    "RegistryAssetRetired",
+    "RegistryNotApproved",
+    "RegistryNotListed",
+    "RegistryNotOwner",
+}
 HUNT = settings(
     FIXED, max_examples=150, stateful_step_count=50, phases=[Phase.generate], report_multiple_bugs=False
 )
@@ -85,6 +95,7 @@ def run(rpc_url: str, registry_code: str, how: settings) -> Counter[str]:
 def test_whatever_people_do_the_chain_is_what_the_books_say(rpc_url: str) -> None:
     outcomes = run(rpc_url, load_artifact("Registry").bytecode, FIXED)
     assert (ACTIONS | ENDINGS) - set(outcomes) == set(), "a trade in which these never went well shows little"
+    assert REFUSALS - set(outcomes) == set(), "nor one in which nobody tried what is forbidden"
 
 
 @pytest.mark.parametrize("name", BUGS if LONG else list(BUGS)[:3])
