@@ -17,7 +17,6 @@ from sandbox.errors import ImageInvalidError
 from sandbox.filetree import BUFFER_BYTES, CHUNK_BYTES, Layer, clean_path, digest_tree, flatten, read_layer
 
 LABEL_TREE = "org.sealroom.tree"
-LABEL_INPUTS = "org.sealroom.inputs"
 MANIFEST = "manifest.json"
 MAX_LAYERS = 512
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
