@@ -7,8 +7,10 @@ Every call has a time limit. Nothing is ever pulled, and only containers that ca
 from __future__ import annotations
 
 import re
+import signal
 import socket
 import struct
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -39,6 +41,8 @@ NO_RUNTIME = re.compile("unknown (or invalid )?runtime")
 STDOUT = 1
 NOT_FOUND = 404
 CONFLICT = 409
+KILLED = 128 + signal.SIGKILL
+HEARSAY_S = 2
 GPU_WORDS = ("device driver", "nvidia")
 """How an engine that can't give a GPU says so: it knows no driver for it, or the driver's own hook failed."""
 
@@ -227,8 +231,21 @@ class DockerEngine:
         name = container_name(run_id)
         with _translated():
             exit_code = int(self._api.wait(name, timeout=max(1, int(timeout_s)))["StatusCode"])
-            state = self._api.inspect_container(name)["State"]
-        return Ending(exit_code, bool(state.get("OOMKilled")))
+            record = self._api.inspect_container(name)
+            killed = bool(record["State"].get("OOMKilled"))
+            if exit_code == KILLED and not killed:
+                killed = self._heard_of_memory(record["Id"])
+        return Ending(exit_code, killed)
+
+    def _heard_of_memory(self, container_id: str) -> bool:
+        """Return whether the memory limit killed it: the engine may hear of that after its end, and then only tells."""
+        events = self._api.events(
+            since=0,
+            until=int(time.time()) + HEARSAY_S,
+            filters={"container": container_id, "event": "oom"},
+            decode=True,
+        )
+        return any(events)
 
     def remove(self, run_id: str) -> None:
         """See `Engine.remove`."""

@@ -54,7 +54,6 @@ def expect(spec: RunSpec) -> dict[str, str]:
         "hosts": NONE,
         "cgroups": NONE,
         "kernel_settings": NONE,
-        "gpus": " ".join(_gpus(spec.gpus)) or NONE,
         "root": "ro",
         "inputs": " ".join(f"{target}:ro" for target in sorted(READ_ONLY_MOUNTS)),
         "writable": _writable(spec),

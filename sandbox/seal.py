@@ -14,7 +14,7 @@ from policies.canonical import canonical_json, digest_of
 from sandbox.guest import guest_digest
 from sandbox.reasons import SEAL_REASONS
 from sandbox.seccomp import seccomp_profile
-from sandbox.spec import Limits, RunSpec, Runtime
+from sandbox.spec import MAX_INTEGER, Limits, RunSpec, Runtime
 
 NAME_PREFIX = "sealroom-"
 LABEL_OWNER = "org.sealroom.owner"
@@ -262,7 +262,7 @@ def _device_requests(gpus: int) -> list[dict[str, Any]]:
 def _pids(spec: RunSpec) -> int:
     """Return the pids limit: gVisor's own kernel takes several host threads for each thread inside, and some for itself."""
     if spec.runtime is Runtime.RUNSC:
-        return GVISOR_THREADS_PER_PID * spec.limits.pids + GVISOR_THREADS
+        return min(MAX_INTEGER, GVISOR_THREADS_PER_PID * spec.limits.pids + GVISOR_THREADS)
     return spec.limits.pids
 
 

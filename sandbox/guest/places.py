@@ -22,7 +22,6 @@ OWN_FILE_SYSTEMS = {
 }
 CGROUP_KINDS = {"cgroup", "cgroup2"}
 KERNEL_MOUNTS = {"/proc": {"proc", "tmpfs"}, "/sys": {"tmpfs", *CGROUP_KINDS}}
-GPU_DEVICES = ("nvidia", "kfd", "dxg", "mali", "renderD")
 ENGINE_SOCKETS = (
     "/var/run/docker.sock",
     "/run/docker.sock",
@@ -204,19 +203,6 @@ def list_devices() -> str:
             if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
                 found.append(path[len("/dev/") :])
     return " ".join(sorted(set(found).difference(made_up))) or "none"
-
-
-def list_gpus() -> str:
-    """Return the devices of graphics processors, whoever made them."""
-    found = [name for name in _listed("/dev") if name.startswith(GPU_DEVICES)]
-    return " ".join(sorted(found + [f"dri/{name}" for name in _listed("/dev/dri")])) or "none"
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except FileNotFoundError:
-        return []
 
 
 def list_engine_sockets() -> str:

@@ -171,7 +171,6 @@ LOOKS: dict[str, Callable[[], str]] = {
     "cgroups": places.list_cgroups,
     "kernel_files": places.list_kernel_files,
     "kernel_settings": places.list_kernel_settings,
-    "gpus": places.list_gpus,
     "root": places.show_root,
     "inputs": places.show_inputs,
     "writable": places.list_writable,

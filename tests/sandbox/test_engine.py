@@ -13,7 +13,7 @@ import pytest
 from sandbox.engine import DockerEngine
 from sandbox.errors import EngineUnavailableError, ImageMissingError, RuntimeMissingError
 from sandbox.run import run_sealed
-from sandbox.seal import container_options
+from sandbox.seal import container_name, container_options
 from sandbox.spec import ExitReason, RunSpec, Runtime
 from sandbox.staging import stage
 from tests.sandbox_fixtures import IMAGE, OWNER, ROOT, Bench, make_bundle, make_spec
@@ -116,6 +116,30 @@ def test_a_container_that_is_removed_in_the_middle_is_the_engines_fault(bench: B
         engine.close()
     assert report.reason is ExitReason.ENGINE_FAILED
     assert not report.reason.ran
+
+
+def test_the_memory_limit_is_heard_of_even_when_the_record_of_the_end_does_not_say_so(
+    bench: Bench, runtime: Runtime
+) -> None:
+    """Under load an engine learns of it after the end, and tells it as an event only."""
+    heard = []
+
+    class Listening(DockerEngine):
+        def remove(self, run_id: str) -> None:
+            for container in self._api.containers(all=True, filters={"name": container_name(run_id)}):
+                heard.append(self._heard_of_memory(container["Id"]))
+            super().remove(run_id)
+
+    engine = Listening()
+    try:
+        reports = [
+            bench.run(code, runtime, engine=engine)
+            for code in ("x = bytearray()\nwhile True: x += bytes(1 << 20)", "pass")
+        ]
+    finally:
+        engine.close()
+    assert [report.reason for report in reports] == [ExitReason.OUT_OF_MEMORY, ExitReason.COMPLETED]
+    assert heard == [True, False]
 
 
 def test_what_the_engine_is_asked_for_is_the_seal(engine: DockerEngine, tmp_path: Path) -> None:
