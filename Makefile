@@ -6,10 +6,10 @@ IMAGE_FILE := .build/image-id
 PACKAGES := policies sandbox datatokens provider cli
 export PYTHONWARNINGS := ignore::SyntaxWarning
 
-.PHONY: help setup tools demo up down test check format lint types imports generated generate wheel lock clean
+.PHONY: help setup tools demo up down test bench-seal check format lint types imports generated generate wheel lock clean
 
 help: ## Show this help
-	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 tools: ## Install the Python environment, the local chain and the contracts' compiler
 	@PYTHON=$(PYTHON) deploy/setup/python.sh
@@ -31,6 +31,9 @@ down: ## Stop the demo's stack
 
 test: setup ## Pass every test
 	@$(BIN)/python -m pytest
+
+bench-seal: setup ## Measure what the seal costs (an hour, on a quiet machine); writes bench/results/seal.json
+	@$(BIN)/python -m bench.seal --image-file $(IMAGE_FILE)
 
 check: setup ## What must hold before a change lands: format, lint, types, imports, generated files, wheel, tests
 	@$(MAKE) --no-print-directory lint types imports generated wheel
