@@ -106,6 +106,7 @@ class Channel:
                 if cancelled():
                     raise StoppedError(ExitReason.CANCELLED)
             chunk = self._read(POLL_S)
+            open_ = chunk != b""
             yield from self._reader.feed(chunk or b"")
 
     def close(self) -> None:
