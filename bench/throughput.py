@@ -119,7 +119,7 @@ def measure_costs(example: Example, repeats: int) -> dict[str, float]:
         "sealed, cold": lambda name: example.run_cold(name, engine, Runtime.RUNC, on_event=ignore),
         "sealed, warm, with getting warm": lambda name: run_warmed(example, engine, name),
     }
-    costs = {}
+    costs: dict[str, float] = {}
     for way, run in ways.items():
         busy = busy_s()
         for number in range(repeats):
