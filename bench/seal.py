@@ -62,7 +62,7 @@ class Scale:
 # More than a provider keeps by default: on a busy machine each container that gets warm takes the place of a cold start.
 POOL = PoolSize(each=4, total=4, idle_s=900.0)
 FULL = Scale(repeats=7, long_s=60.0, jobs=200, collect_bytes=2**30, pool=POOL)
-QUICK = Scale(repeats=1, long_s=5.0, jobs=8, collect_bytes=2**28, pool=POOL)
+QUICK = Scale(repeats=1, long_s=5.0, jobs=16, collect_bytes=2**28, pool=POOL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,17 +66,17 @@ def per_minute(blocks: Sequence[Block]) -> float:
 
 
 def measure_throughput(example: Example, jobs: int, size: PoolSize) -> Throughput:
-    """Run `jobs` jobs on each side, in two blocks each, the order turned round for the second."""
+    """Run `jobs` jobs on each side: half of theirs, all of ours, the other half, so that a drift hits both."""
     half = jobs // 2
-    first = run_pooled(example, half, size, "first")
-    theirs = (run_loop_of_docker(example, half, "first"), run_loop_of_docker(example, jobs - half, "second"))
-    return Throughput((first, run_pooled(example, jobs - half, size, "second")), theirs)
+    before = run_loop_of_docker(example, half, "before")
+    ours = run_pooled(example, jobs, size)
+    return Throughput((ours,), (before, run_loop_of_docker(example, jobs - half, "after")))
 
 
-def run_pooled(example: Example, jobs: int, size: PoolSize, name: str) -> Block:
+def run_pooled(example: Example, jobs: int, size: PoolSize) -> Block:
     """Run jobs through a pool that is empty at the start and kept full all the time, by as many threads as jobs at once."""
     engines = [DockerEngine() for _ in range(AT_ONCE + 1)]
-    pool = Pool(engines[-1], owner=OWNER, folder=example.folder / f"pool-{name}", load_size=lambda: size)
+    pool = Pool(engines[-1], owner=OWNER, folder=example.folder / "pool", load_size=lambda: size)
     stop, lock, waiting = threading.Event(), threading.Lock(), iter(range(jobs))
 
     def work(engine: DockerEngine) -> int:
@@ -87,7 +87,7 @@ def run_pooled(example: Example, jobs: int, size: PoolSize, name: str) -> Block:
             if number is None:
                 return found
             pool.want(example.recipe(Runtime.RUNC), stage_data)
-            found += example.run_from_pool(f"pooled-{name}-{number}", engine, pool, Runtime.RUNC)
+            found += example.run_from_pool(f"pooled-{number}", engine, pool, Runtime.RUNC)
 
     keeper = threading.Thread(
         target=run_loop,
