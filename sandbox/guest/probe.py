@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -109,7 +108,7 @@ def _dns() -> str:
 
 def _hosts() -> str:
     """Return the names that /etc/hosts has, without those of this container itself."""
-    own = {*LOCAL_NAMES, socket.gethostname()}
+    own = {*LOCAL_NAMES, os.uname().nodename}
     found = {name for line in read_lines("/etc/hosts") for name in line.split("#")[0].split()[1:]}
     return " ".join(sorted(found - own)) or "none"
 
@@ -162,7 +161,7 @@ LOOKS: dict[str, Callable[[], str]] = {
     "no_new_privileges": _no_new_privileges,
     "seccomp": _seccomp,
     "kernel": places.name_kernel,
-    "hostname": socket.gethostname,
+    "hostname": lambda: os.uname().nodename,
     "interfaces": _interfaces,
     "routes": _routes,
     "dns": _dns,

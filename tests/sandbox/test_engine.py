@@ -126,8 +126,8 @@ def test_the_memory_limit_is_heard_of_even_when_the_record_of_the_end_does_not_s
 
     class Listening(DockerEngine):
         def remove(self, run_id: str) -> None:
-            for container in self._api.containers(all=True, filters={"name": container_name(run_id)}):
-                heard.append(self._heard_of_memory(container["Id"]))
+            found = self._api.containers(all=True, filters={"name": container_name(run_id)})
+            heard.extend(self._heard_of_memory(container["Id"]) for container in found)
             super().remove(run_id)
 
     engine = Listening()
