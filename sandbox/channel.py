@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sandbox.collect import KEY_BYTES, Frame, FrameReader
-from sandbox.engine import Session
 from sandbox.expectation import expect
 from sandbox.seal import environment
+from sandbox.session import Session
 from sandbox.spec import ExitReason, RunSpec
 
 POLL_S = 0.25

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import struct
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -29,16 +28,13 @@ from sandbox.errors import (
     SandboxError,
 )
 from sandbox.seal import LABEL_OWNER, container_name, container_options
+from sandbox.session import CALL_TIMEOUT_S, DockerSession, Session
 from sandbox.spec import RunSpec, Runtime
 
-CALL_TIMEOUT_S = 60
 UNIX_SCHEME = "unix://"
 DEFAULT_URL = "unix:///var/run/docker.sock"
-READ_BYTES = 256 * 1024
-ATTACH_HEADER = struct.Struct(">BxxxI")
 NO_RUNTIME = re.compile("unknown (or invalid )?runtime")
 """Only this: "OCI runtime" stands before every failure to start a container."""
-STDOUT = 1
 NOT_FOUND = 404
 CONFLICT = 409
 KILLED = 128 + signal.SIGKILL
@@ -53,29 +49,6 @@ class Ending:
 
     exit_code: int
     oom_killed: bool
-
-
-class Session(Protocol):
-    """The two ends of a started container's standard streams."""
-
-    def send(self, data: bytes) -> None:
-        """Write to the container's stdin.
-
-        Raises:
-            EngineUnavailableError: the connection is gone.
-        """
-
-    def read(self, timeout_s: float) -> bytes | memoryview | None:
-        """Return the next bytes of its stdout: None when there are none in time, empty at the end.
-
-        They may be gone at the next call: what is to be kept has to be copied.
-
-        Raises:
-            EngineUnavailableError: the connection broke.
-        """
-
-    def close(self) -> None:
-        """Let go of the connection. May be called again. The container goes on."""
 
 
 class Engine(Protocol):
@@ -288,68 +261,6 @@ class DockerEngine:
                 base_url=self._base_url or DEFAULT_URL, version="auto", timeout=self._call_timeout_s
             )
         return self._client
-
-
-class DockerSession:
-    """A `Session` over the attached connection; takes apart the engine's own framing of stdout and stderr."""
-
-    def __init__(self, connection: socket.socket, stream: socket.SocketIO) -> None:
-        self._connection = connection
-        self._stream = stream  # holds the connection open until it is closed too
-        self._buffer = bytearray(READ_BYTES)  # the same for each read: a new one costs as much as to hash it
-        self._header = b""
-        self._left = 0
-        self._kind = STDOUT
-
-    def send(self, data: bytes) -> None:
-        """See `Session.send`."""
-        try:
-            self._connection.settimeout(CALL_TIMEOUT_S)
-            self._connection.sendall(data)
-        except OSError as exc:
-            raise EngineUnavailableError("the connection to the container is gone") from exc
-
-    def read(self, timeout_s: float) -> memoryview | None:
-        """See `Session.read`."""
-        try:
-            if self._connection.gettimeout() != timeout_s:  # setting it costs a call of the kernel each time
-                self._connection.settimeout(timeout_s)
-            return self._read()
-        except TimeoutError:
-            return None
-        except OSError as exc:
-            raise EngineUnavailableError("the connection to the container broke") from exc
-
-    def close(self) -> None:
-        """See `Session.close`."""
-        self._stream.close()
-        self._connection.close()
-
-    def _read(self) -> memoryview:
-        while size := self._connection.recv_into(self._buffer):
-            kept = self._take_apart(size)
-            if kept:
-                return memoryview(self._buffer)[:kept]
-        return memoryview(b"")
-
-    def _take_apart(self, size: int) -> int:
-        """Move what of the buffer's first `size` bytes is stdout to its front, and return how many bytes that is."""
-        received, kept = memoryview(self._buffer)[:size], 0
-        while received:
-            if self._left == 0:
-                missing = ATTACH_HEADER.size - len(self._header)
-                self._header += received[:missing]
-                received = received[missing:]
-                if len(self._header) == ATTACH_HEADER.size:
-                    self._kind, self._left = ATTACH_HEADER.unpack(self._header)
-                    self._header = b""
-            else:
-                part, received = received[: self._left], received[self._left :]
-                self._left -= len(part)
-                if self._kind == STDOUT:
-                    self._buffer[kept : kept + len(part)] = part
-                    kept += len(part)
-        return kept
 
 
 def _knock(base_url: str) -> None:

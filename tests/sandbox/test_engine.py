@@ -122,7 +122,7 @@ def test_the_memory_limit_is_heard_of_even_when_the_record_of_the_end_does_not_s
     bench: Bench, runtime: Runtime
 ) -> None:
     """Under load an engine learns of it after the end, and tells it as an event only."""
-    heard = []
+    heard: list[bool] = []
 
     class Listening(DockerEngine):
         def remove(self, run_id: str) -> None:
