@@ -68,7 +68,7 @@ class WatchedEngine(DockerEngine):
         )
         if self.container in known.stdout.split():
             found.append("the container")
-        found += [f"process {number}" for number in _processes_of(self.container)]
+        found += [f"process {number}" for number in processes_of(self.container)]
         if self.container in Path("/proc/self/mountinfo").read_text():
             found.append("a mount")
         return found
@@ -271,7 +271,8 @@ def _made_by_the_engine(path: str) -> bool:
     return any(place == path or place.startswith(path + "/") for place in places)
 
 
-def _processes_of(container: str) -> Iterable[str]:
+def processes_of(container: str) -> Iterable[str]:
+    """Yield the host's number of every process in a container's group."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:

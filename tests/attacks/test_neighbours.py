@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from sandbox.expectation import expect_engine
 from sandbox.spec import ExitReason, RunReport, Runtime
-from tests.attacks.arena import OWN_ROWS, Arena, WatchedEngine
+from tests.attacks.arena import OWN_ROWS, Arena, WatchedEngine, processes_of
 from tests.attacks.catalogue import ATTACKS, Attack
-from tests.sandbox_fixtures import Bench, printed
+from tests.sandbox_fixtures import Bench, make_spec, printed
 
 WAIT_S = 120
 HONEST = """
@@ -30,6 +31,11 @@ pipes = [os.pipe() for _ in range(8)]
 pairs = [socket.socketpair() for _ in range(8)]
 open("/data/outputs/metrics.json", "w").write(json.dumps({"accuracy": 0.5}))
 """
+# Those that go on until they are asked to leave, so that the neighbour has them beside it from its start to its end.
+LASTING = {
+    Runtime.RUNC: {"memory_of_children", "fork_bomb", "processor", "watches", "signals", "flood_the_init"},
+    Runtime.RUNSC: {"processor", "watches", "signals", "flood_the_init"},
+}
 HUNGRY = (
     "resources/memory",
     "resources/memory_of_children",
@@ -77,6 +83,14 @@ class Attacker:
         """Wait until the attack has begun."""
         assert self._begun.wait(WAIT_S)
 
+    def tasks(self) -> list[Path]:
+        """Return the threads that the host has for it now."""
+        return [
+            task
+            for number in processes_of(self._engine.container)
+            for task in Path(f"/proc/{number}/task").glob("*")
+        ]
+
     def close(self) -> RunReport:
         """Ask it to leave; return how it ended."""
         self._leave.set()
@@ -101,8 +115,30 @@ def test_a_neighbour_gets_what_it_needs(
     attacker = Attacker(arena, attack, runtime, folder)
     attacker.wait_until_it_runs()
     honest = bench.run(HONEST, runtime)
+    tasks = attacker.tasks()
     ended = attacker.close()
     assert honest.reason is ExitReason.COMPLETED, printed(honest)
     assert [json.loads(output.content.read_bytes()) for output in honest.outputs] == [{"accuracy": 0.5}]
     assert ended.reason in attack.ends[runtime] | {ExitReason.CANCELLED}
     assert ended.outputs == ()
+    assert len(tasks) <= int(expect_engine(make_spec(tmp_path, runtime=runtime))["engine_pids"])
+    if attack.path.stem in LASTING[runtime]:
+        assert ended.reason is ExitReason.CANCELLED
+
+
+def test_a_priority_that_gvisor_grants_means_nothing_on_the_host(
+    arena: Arena, bench: Bench, runtime: Runtime, tmp_path: Path
+) -> None:
+    folder = tmp_path / "attacker"
+    folder.mkdir()
+    attacker = Attacker(arena, ATTACKS["privileges/raise_priority"], runtime, folder)
+    attacker.wait_until_it_runs()
+    assert (
+        bench.run("pass", runtime).reason is ExitReason.COMPLETED
+    )  # which takes longer than to ask for a priority
+    tasks = attacker.tasks()
+    nice = {int(task.joinpath("stat").read_text().rsplit(")", 1)[1].split()[16]) for task in tasks}
+    scores = {int(task.joinpath("oom_score_adj").read_text()) for task in tasks}
+    assert attacker.close().reason is ExitReason.CANCELLED
+    assert nice == {0}
+    assert min(scores) >= 0

@@ -2,7 +2,7 @@
 
 import os
 
-from attacker import attempt, gained, in_gvisor
+from attacker import attempt, gained, hold, in_gvisor
 
 # gVisor keeps these numbers for whoever asks; the host schedules its threads, and ends it, by the host's own.
 with attempt():
@@ -18,3 +18,4 @@ with attempt(), open("/proc/self/oom_score_adj", "r+", encoding="ascii") as scor
     score.flush()
     if not in_gvisor():
         gained(f"another's death instead of {before}")
+hold()
