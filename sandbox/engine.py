@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -109,7 +109,10 @@ class Engine(Protocol):
         """
 
     def remove(self, run_id: str) -> None:
-        """Kill and remove the run's container. After: it doesn't exist. One that doesn't exist is fine."""
+        """Kill and remove the run's container. After: it doesn't exist. One that doesn't exist is fine.
+
+        One that could not be removed, because the engine was away, is removed at a later call for any run.
+        """
 
     def reap(self, owner: str) -> list[str]:
         """Kill and remove every container that carries `owner`'s label; return their ids."""
@@ -122,6 +125,7 @@ class DockerEngine:
         self._base_url = base_url
         self._call_timeout_s = call_timeout_s
         self._client: docker.APIClient | None = None
+        self._unremoved: set[str] = set()
 
     def check(self) -> None:
         """See `Engine.check`."""
@@ -222,7 +226,11 @@ class DockerEngine:
 
     def remove(self, run_id: str) -> None:
         """See `Engine.remove`."""
-        self._remove(container_name(run_id))
+        name = container_name(run_id)
+        self._unremoved.add(name)
+        self._remove(name)
+        self._unremoved.discard(name)
+        self._catch_up()
 
     def reap(self, owner: str) -> list[str]:
         """See `Engine.reap`."""
@@ -232,6 +240,13 @@ class DockerEngine:
         for container in ids:
             self._remove(container)
         return ids
+
+    def _catch_up(self) -> None:
+        """Remove what could not be removed when it was to be; another failure holds up nobody else's call."""
+        with suppress(EngineUnavailableError):
+            for name in sorted(self._unremoved):
+                self._remove(name)
+                self._unremoved.discard(name)
 
     def _remove(self, container: str) -> None:
         with _translated():
