@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,6 +81,7 @@ class Pool:
             for container in self._containers:
                 if container.recipe == recipe and container.is_ready:
                     self._containers.remove(container)
+                    self._trust(recipe)
                     return container
         return None
 
@@ -179,28 +181,34 @@ class Pool:
                 later = self._clock() + pause
                 self._wanted[recipe] = replace(wish, not_before=later, failures=wish.failures + 1)
 
+    def _trust(self, recipe: Recipe) -> None:
+        """Forget the failures of a recipe that has served: the next one is the first of its kind."""
+        wish = self._wanted.get(recipe)
+        if wish is not None:
+            self._wanted[recipe] = replace(wish, failures=0)
+
     def _start(self, recipe: Recipe, wish: _Wish) -> WarmContainer:
         name = f"warm-{secrets.token_hex(8)}"
         inputs = self._folder / name / "inputs"
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._remove, name)
             wish.stage(inputs)
-            return start_warm(
+            container = start_warm(
                 self._engine, recipe, name=name, owner=self._owner, inputs=inputs, now=self._clock()
             )
-        except SandboxError:
-            self._remove(name)
-            raise
+            undo.pop_all()
+        return container
 
     def _discard(self, container: WarmContainer) -> None:
         container.channel.close()
         self._remove(container.spec.run_id)
 
     def _remove(self, name: str) -> None:
-        """Remove a container and its data; an engine that is away is asked again when the owner's containers are reaped."""
+        """Remove a container and its data; an engine that is away is asked again when it is back."""
         try:
             self._engine.remove(name)
         except EngineUnavailableError:
-            log.warning("a warm container could not be removed now; it is when the worker starts again")
+            log.warning("a warm container could not be removed now; it is with the next one")
         cleanup(self._folder / name)
 
 
