@@ -95,7 +95,7 @@ class Host:
         self.bystander = subprocess.Popen(
             ["sleep", "3600"], env={"SECRET": self.secret}, start_new_session=True
         )
-        self.shared = Path("/dev/shm") / f"sealroom-{self.mark}"  # noqa: S108 - where shared memory is
+        self.shared = Path("/dev/shm") / f"shared-{self.mark}"  # noqa: S108 - where shared memory is
         self.shared.write_text(self.secret)
         self.shared_key = secrets.randbelow(2**30) + 1
         self._segment = _share(self.shared_key, self.secret.encode())
