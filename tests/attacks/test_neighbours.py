@@ -11,8 +11,9 @@ import pytest
 
 from sandbox.expectation import expect_engine
 from sandbox.spec import ExitReason, RunReport, Runtime
-from tests.attacks.arena import OWN_ROWS, Arena, WatchedEngine, processes_of
+from tests.attacks.arena import OWN_ROWS, Arena
 from tests.attacks.catalogue import ATTACKS, Attack
+from tests.attacks.watching import WatchedEngine, processes_of
 from tests.sandbox_fixtures import Bench, make_spec, printed
 
 WAIT_S = 120
