@@ -7,6 +7,7 @@ serves only as long as the data's files are the ones that it was made from, by s
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,14 @@ from provider.store.catalogue import CatalogueStore
 from provider.store.records import DatasetRecord, JobRecord
 from sandbox.bundle import Bundle
 from sandbox.engine import Engine
-from sandbox.errors import StagingError, WarmLostError
+from sandbox.errors import EngineUnavailableError, StagingError, WarmLostError
 from sandbox.pool import Pool
 from sandbox.run import run_sealed
 from sandbox.spec import Limits, RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, cleanup, stage_datasets, stage_job
 from sandbox.warm import Recipe, WarmContainer
 
+log = logging.getLogger(__name__)
 OPEN_FILES = 1024
 NOWHERE = Path("/")
 
@@ -140,9 +142,7 @@ class Launcher:
             except WarmLostError:
                 pass  # nothing of the job ran there
             finally:
-                container.channel.close()
-                self._engine.remove(container.spec.run_id)
-                cleanup(container.inputs.parent)
+                self._let_go(container)
         self._stage_data(launch.spec.inputs, launch.job, launch.commitment)
         stage_job(launch.spec.inputs, launch.bundle, launch.parameters)
         on_start()
@@ -167,6 +167,15 @@ class Launcher:
             cancelled=cancelled,
             waiting=container.channel,
         )
+
+    def _let_go(self, container: WarmContainer) -> None:
+        """Remove a container and its data; an engine that is away by then doesn't undo how the run ended."""
+        container.channel.close()
+        try:
+            self._engine.remove(container.spec.run_id)
+        except EngineUnavailableError:
+            log.warning("a warm container could not be removed now; it is with the next one")
+        cleanup(container.inputs.parent)
 
     def _take(self, launch: Launch) -> WarmContainer | None:
         if self._pool is None or launch.spec.gpus:
