@@ -46,7 +46,7 @@ class Channel:
         limits = spec.limits
         warm = None
         if preload is not None:
-            warm = {"argv": ["python", "/sealroom/warm.py", *preload], "env": environment(spec)}
+            warm = {"argv": [spec.argv[0], "/sealroom/warm.py", *preload], "env": environment(spec)}
         self._send(
             {
                 "key": self._key.hex(),

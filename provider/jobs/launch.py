@@ -27,7 +27,7 @@ from sandbox.pool import Pool
 from sandbox.run import run_sealed
 from sandbox.spec import Limits, RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, cleanup, stage_datasets, stage_job
-from sandbox.warm import Recipe, WarmContainer
+from sandbox.warm import Recipe, WarmContainer, fits
 
 log = logging.getLogger(__name__)
 OPEN_FILES = 1024
@@ -110,7 +110,7 @@ class Launcher:
 
     def expect(self, launch: Launch) -> None:
         """Have a container get warm for jobs like this one, if there is a pool; data that can't be read keeps none."""
-        if self._pool is None or launch.spec.gpus:
+        if self._pool is None or not _can_start_warm(launch.spec):
             return
         try:
             recipe = self._recipe(launch)
@@ -178,7 +178,7 @@ class Launcher:
         cleanup(container.inputs.parent)
 
     def _take(self, launch: Launch) -> WarmContainer | None:
-        if self._pool is None or launch.spec.gpus:
+        if self._pool is None or not _can_start_warm(launch.spec):
             return None
         try:
             return self._pool.take(self._recipe(launch), launch.spec.argv)
@@ -189,7 +189,7 @@ class Launcher:
         spec = launch.spec
         facts = [_facts_of(file) for file in self._find_data(launch.job)[1]]
         contents = digest_of(canonical_json([launch.commitment.hex(), facts]))
-        return Recipe(spec.image, spec.runtime, spec.limits, spec.dataset_ids, contents)
+        return Recipe(spec.image, spec.runtime, spec.limits, spec.dataset_ids, contents, spec.argv[0])
 
     def _find_data(self, job: JobRecord) -> tuple[DatasetRecord, tuple[DatasetFile, ...]]:
         record = self._catalogue.find_dataset(job.asset_id)
@@ -223,6 +223,10 @@ def _facts_of(file: DatasetFile) -> list[str | int]:
     """Return what changes when a file is written or replaced; nanoseconds and inodes as text, they pass 2^53."""
     facts = file.path.lstat()
     return [file.name, facts.st_size, str(facts.st_mtime_ns), str(facts.st_ctime_ns), str(facts.st_ino)]
+
+
+def _can_start_warm(spec: RunSpec) -> bool:
+    return not spec.gpus and fits(spec.argv)
 
 
 def _ignore(_event: str) -> None:

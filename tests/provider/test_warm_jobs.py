@@ -18,7 +18,7 @@ from sandbox.engine import DockerEngine
 from sandbox.pool import Pool, PoolSize
 from sandbox.seal import LABEL_OWNER
 from tests.hospital_fixtures import Hospital, make_runner, owner_of
-from tests.provider_fixtures import HONEST
+from tests.provider_fixtures import HONEST, make_bundle
 from tests.sandbox.test_failing_hosts import CutShort, Line
 
 PATIENCE_S = 60.0
@@ -144,6 +144,16 @@ def test_a_container_gets_warm_while_the_first_job_waits_for_its_order(
     warm.hospital.work()
     assert lab.database.jobs.get(job_id).state is State.RELEASED
     assert not set(waiting) & set(warm.containers())
+
+
+def test_no_container_gets_warm_for_jobs_that_could_not_start_in_it(warm: WarmHospital) -> None:
+    lab = warm.hospital.lab
+    warm.bundle = make_bundle(image=warm.hospital.image, start="python3 -u $ALGO")
+    lab.upload(warm.bundle)
+    lab.approve(warm.asset, warm.bundle)
+    assert warm.run().state is State.RELEASED
+    assert not warm.warmer.turn()
+    assert warm.containers() == []
 
 
 def test_a_restart_leaves_no_warm_container_and_no_copy_of_the_data(warm: WarmHospital) -> None:

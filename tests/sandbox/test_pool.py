@@ -145,6 +145,20 @@ print(json.dumps({
     assert printed(report) == printed(cold)
 
 
+@pytest.mark.parametrize("interpreter", ["python", "python3"])
+def test_the_interpreter_that_waits_is_the_one_that_the_job_names(
+    warm: WarmBench, bench: Bench, interpreter: str
+) -> None:
+    code = "import sys; print(sys.executable)"
+    cold = bench.run(
+        code, warm.recipe.runtime, bundle=make_bundle(code, image=bench.image, start=interpreter)
+    )
+    warm.recipe = dataclasses.replace(warm.recipe, interpreter=interpreter)
+    warm.want()
+    warm.settle(warm=1)
+    assert printed(warm.run(code)) == printed(cold) == f"/opt/venv/bin/{interpreter}\n"
+
+
 def test_a_warm_container_has_the_same_seal_and_is_probed_again_for_its_job(
     warm: WarmBench, bench: Bench
 ) -> None:
@@ -258,6 +272,7 @@ def test_a_recipe_that_differs_in_anything_gets_no_container(warm: WarmBench) ->
         dataclasses.replace(warm.recipe, dataset_ids=("c3" * 32,)),
         dataclasses.replace(warm.recipe, limits=dataclasses.replace(LIMITS, memory_bytes=512 * MIB)),
         dataclasses.replace(warm.recipe, image="sha256:" + "1" * 64),
+        dataclasses.replace(warm.recipe, interpreter="python3"),
     ]
     assert [warm.pool.take(other, ARGV) for other in others] == [None] * len(others)
     assert warm.pool.take(warm.recipe, ("sh", "-c", "true")) is None
