@@ -174,10 +174,15 @@ def reason_of(status: int | None, outputs: Outputs, *, killed: bool) -> str:
 
 
 def prepare(room: Room, warm: dict[str, Any] | None) -> WarmChild | None:
-    """Load libraries ahead of the orders, behind a probe of its own; None when there is nothing to load."""
+    """Load libraries ahead of the orders, behind a probe of its own; None when there is nothing to load.
+
+    Ends this process when they left others running: the job's probe would find those, and end a job that could start cold.
+    """
     if warm is None or not room.probe():
         return None
     child = WarmChild(warm["argv"], warm["env"])
+    if not probe.is_alone_with(child.pid):
+        sys.exit(0)
     room.stream.send(WARM, b"")
     return child
 

@@ -42,6 +42,11 @@ def look(checks: list[str], *, own_pids: tuple[int, ...]) -> dict[str, str]:
     return {check: _processes(own_pids) if check == "processes" else _look(check) for check in checks}
 
 
+def is_alone_with(*own_pids: int) -> bool:
+    """Return whether no process is seen but the init and `own_pids`."""
+    return _processes((os.getpid(), *own_pids)) == "own"
+
+
 def _look(check: str) -> str:
     try:
         return LOOKS[check]()

@@ -23,6 +23,7 @@ from tests.sandbox_fixtures import MIB, OWNER, Bench
 
 SOCKET = Path("/var/run/docker.sock")
 GREEDY = "hoard = b'x' * (1 << 30)"
+FORKING = "import os, time\nif os.fork() == 0: time.sleep(3600)"
 BUSY = "import time; end = time.process_time() + 3\nwhile time.process_time() < end: pass"
 
 
@@ -178,3 +179,13 @@ def test_cpu_time_that_libraries_took_is_not_counted_as_the_algorithms(
     report = warm.run("print('ran')")
     assert report.reason is ExitReason.COMPLETED
     assert Decimal(report.cpu_s) < 2
+
+
+def test_libraries_that_leave_a_process_running_leave_a_job_its_cold_start(
+    warm: WarmBench, light_image: str
+) -> None:
+    warm.recipe = dataclasses.replace(warm.recipe, image=preloading(light_image, FORKING))
+    warm.want()
+    assert warm.pool.turn()
+    warm.settle(warm=0)
+    assert warm.kept() == []
