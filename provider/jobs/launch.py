@@ -104,13 +104,20 @@ class Launcher:
         return Launch(job, bundle, spec, evaluation.asset.terms.commitment, work / "outputs")
 
     def foresee(self, job: JobRecord, evaluation: Evaluation) -> None:
-        """Have a container get warm for a job that may run soon."""
-        if evaluation.policy is not None and evaluation.bundle is not None:
-            self.expect(self.plan(job, evaluation, evaluation.policy, evaluation.bundle, NOWHERE))
+        """Have a container get warm for a job that may be paid for soon, where there is room."""
+        if self._pool is not None and evaluation.policy is not None and evaluation.bundle is not None:
+            self._tell(
+                self._pool.foresee, self.plan(job, evaluation, evaluation.policy, evaluation.bundle, NOWHERE)
+            )
 
     def expect(self, launch: Launch) -> None:
-        """Have a container get warm for jobs like this one, if there is a pool; data that can't be read keeps none."""
-        if self._pool is None or not _can_start_warm(launch.spec):
+        """Have a container get warm for jobs like this one, if there is a pool."""
+        if self._pool is not None:
+            self._tell(self._pool.want, launch)
+
+    def _tell(self, tell: Callable[[Recipe, Callable[[Path], None]], None], launch: Launch) -> None:
+        """Tell the pool of a job; one that can't start warm, or whose data can't be read, keeps nothing."""
+        if not _can_start_warm(launch.spec):
             return
         try:
             recipe = self._recipe(launch)
@@ -124,7 +131,7 @@ class Launcher:
             except DatasetError as exc:
                 raise StagingError("the data can't be staged ahead of a job") from exc
 
-        self._pool.want(recipe, stage)
+        tell(recipe, stage)
 
     def run(
         self, launch: Launch, *, on_start: Callable[[], None], cancelled: Callable[[], bool]

@@ -298,6 +298,31 @@ def test_as_many_are_kept_as_the_size_says_and_none_when_nobody_has_asked_for_lo
     assert list(warm.folder.iterdir()) == []
 
 
+def test_jobs_that_nobody_has_paid_for_take_no_container_from_those_that_ran(warm: WarmBench) -> None:
+    warm.size = PoolSize(each=1, total=1, idle_s=600.0)
+    stranger = dataclasses.replace(warm.recipe, contents="other data")
+    warm.pool.foresee(stranger, warm.stage)
+    warm.settle(warm=1)
+    warm.want()
+    warm.settle(warm=1)
+    warm.clock.now += 1
+    warm.pool.foresee(stranger, warm.stage)
+    warm.settle(warm=1)
+    assert warm.pool.take(stranger, ARGV) is None
+    assert warm.run(OUTPUT).reason is ExitReason.COMPLETED
+
+
+def test_what_was_only_foreseen_is_forgotten_after_a_while_however_often_it_is_foreseen(
+    warm: WarmBench,
+) -> None:
+    warm.pool.foresee(warm.recipe, warm.stage)
+    warm.settle(warm=1)
+    warm.clock.now += 400
+    warm.pool.foresee(warm.recipe, warm.stage)
+    warm.clock.now += 201
+    warm.settle(warm=0)
+
+
 def test_data_that_cannot_be_staged_keeps_no_container_and_is_not_tried_at_once_again(
     warm: WarmBench,
 ) -> None:
