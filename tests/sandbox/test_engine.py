@@ -19,12 +19,12 @@ from sandbox.staging import stage
 from tests.sandbox_fixtures import IMAGE, OWNER, ROOT, Bench, make_bundle, make_spec
 
 
-def left_behind(bench: Bench, run_id: str) -> RunSpec:
+def left_behind(bench: Bench, run_id: str, *, owner: str = OWNER) -> RunSpec:
     """Start a container as a worker that is then killed would, and return its spec."""
     inputs = bench._folder / run_id
     if not inputs.exists():
         stage(inputs, [], make_bundle("pass", image=bench.image), {})
-    spec = make_spec(inputs, run_id=run_id, image=bench.image)
+    spec = make_spec(inputs, run_id=run_id, image=bench.image, owner=owner)
     bench.engine.start(spec).close()
     return spec
 
@@ -65,10 +65,13 @@ def test_labels_are_those_of_the_image_with_this_digest_only(engine: DockerEngin
 
 
 def test_hole_21_what_a_killed_worker_left_is_reaped(bench: Bench, engine: DockerEngine) -> None:
-    left_behind(bench, "left-1")
-    left_behind(bench, "left-2")
-    assert len(engine.reap(OWNER)) == 2
-    assert engine.reap(OWNER) == []
+    killed = f"{OWNER}-killed"
+    left_behind(bench, "left-1", owner=killed)
+    left_behind(bench, "left-2", owner=killed)
+    left_behind(bench, "of-another")
+    assert len(engine.reap(killed)) == 2
+    assert engine.reap(killed) == []
+    engine.remove("of-another")
 
 
 def test_only_ones_own_containers_are_reaped(bench: Bench, engine: DockerEngine) -> None:
