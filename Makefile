@@ -6,7 +6,7 @@ IMAGE_FILE := .build/image-id
 PACKAGES := policies sandbox datatokens provider cli
 export PYTHONWARNINGS := ignore::SyntaxWarning
 
-.PHONY: help setup tools demo up down test check format lint types imports generated generate wheel lock clean \
+.PHONY: help setup tools demo up down test bench-seal security check format lint types imports generated generate wheel lock clean \
 	gas fuzz-contracts audit-contracts
 
 help: ## Show this help
@@ -32,6 +32,13 @@ down: ## Stop the demo's stack
 
 test: setup ## Pass every test
 	@$(BIN)/python -m pytest
+
+bench-seal: setup ## Measure what the seal costs (an hour, on a quiet machine); writes bench/results/seal.json
+	@$(BIN)/python -m bench.seal --image-file $(IMAGE_FILE)
+
+security: setup ## Make every attack on the seal, on every runtime here, and write the page that tells of it
+	@$(BIN)/python -m pytest tests/attacks --write-outcomes
+	@$(BIN)/python deploy/generate.py
 
 check: setup ## What must hold before a change lands: format, lint, types, imports, generated files, wheel, tests
 	@$(MAKE) --no-print-directory lint types imports generated wheel

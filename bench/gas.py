@@ -44,7 +44,7 @@ def main() -> None:
     if not arguments.accept and RESULTS.exists():
         problems += find_regressions(document, json.loads(RESULTS.read_text(encoding="utf-8")))
     for row in document["rows"]:
-        print(f"{row['name']:32} {row['value']:>9,}  target {row['target'] or '-'}")  # noqa: T201 - what was asked for
+        print(f"{row['name']:32} {row['value']:>9,}  target {row['target'] or '-'}")
     if problems:
         sys.exit("gas: " + "; ".join(problems) + "; nothing was written")
     RESULTS.parent.mkdir(parents=True, exist_ok=True)

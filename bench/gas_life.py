@@ -235,7 +235,7 @@ def open_stage() -> Iterator[Stage]:
         "--timestamp",
         str(START),
     ]
-    with subprocess.Popen([str(find_anvil()), *options], stdout=subprocess.DEVNULL) as chain:  # noqa: S603 - our own anvil
+    with subprocess.Popen([str(find_anvil()), *options], stdout=subprocess.DEVNULL) as chain:
         try:
             rpc_url = f"http://127.0.0.1:{port}"
             _wait_for(rpc_url)

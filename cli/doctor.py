@@ -47,8 +47,11 @@ def _page(checkup: Checkup) -> str:
 
 
 def _line(row: Row) -> tuple[str, ...]:
-    """Return one row of the page; where all is well, what is long is cut."""
-    texts = [row.expected, row.seen]
-    if row.ok:
+    """Return one row of the page; what is long is cut, unless it differs."""
+    from sandbox.expectation import NOT_SEEN
+
+    texts, verdict = [row.expected, row.seen], "DIFFERS"
+    if row.ok or row.seen == NOT_SEEN:
         texts = [text if len(text) <= SHOWN else text[: SHOWN - 1] + "…" for text in texts]
-    return (row.check, *texts, " ".join(row.runtimes), "ok" if row.ok else "DIFFERS")
+        verdict = "ok" if row.ok else NOT_SEEN
+    return (row.check, *texts, " ".join(row.runtimes), verdict)

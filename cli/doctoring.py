@@ -15,7 +15,7 @@ from datatokens.errors import LocalChainError
 from datatokens.localchain import find_anvil
 from sandbox.enginefacts import EngineFacts, read_engine
 from sandbox.errors import EngineUnavailableError, ImageMissingError
-from sandbox.images import LABEL_INPUTS, ImageFacts
+from sandbox.images import ImageFacts
 from sandbox.reasons import SEAL_REASONS
 from sandbox.spec import Runtime
 from sandbox.trial import Trial
@@ -124,10 +124,10 @@ def examine(home: Home, *, image: str | None) -> Checkup:
 
 
 def _newest(images: Iterable[ImageFacts]) -> str | None:
-    """Return the newest image that was built for jobs, else the newest with a name, else the newest."""
+    """Return the newest image that names its tree, as ours do, else the newest with a name, else the newest."""
     known = list(images)
     named = [item for item in known if item.names]
-    ours = [item for item in named if LABEL_INPUTS in item.labels]
+    ours = [item for item in named if item.tree]
     return next((item.digest for item in [*ours, *named, *known]), None)
 
 
@@ -152,7 +152,7 @@ def _lacking(engine: EngineFacts, image: str | None) -> list[Missing]:
 def _failed(trials: Iterable[Trial]) -> list[Missing]:
     remedy = "look at the rows that differ; set the engine up anew with deploy/setup/engine.sh, or use another image"
     return [
-        Missing(f"a whole seal on {item.runtime.value}: {item.problem}", remedy, vital=True)
+        Missing(f"{item.runtime.value}: {item.problem}", remedy, vital=True)
         for item in trials
         if not item.passed
     ]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from generate_cli_docs import write_page
+from generate_security import write_security_page
 
 from provider.jobs.states import state_diagram
 from provider.routes.endpoints import ENDPOINTS
@@ -26,6 +27,7 @@ DOCUMENTS: dict[str, Callable[[], bytes]] = {
     "docs/job-states.md": job_states,
     "docs/openapi.json": lambda: describe_api(ENDPOINTS),
     "docs/cli.md": lambda: write_page().encode(),
+    "docs/security.md": lambda: write_security_page().encode(),
 }
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sandbox.collect import KEY_BYTES, Frame, FrameReader
-from sandbox.engine import Session
 from sandbox.expectation import expect
 from sandbox.seal import environment
+from sandbox.session import Session
 from sandbox.spec import ExitReason, RunSpec
 
 POLL_S = 0.25
@@ -46,7 +46,7 @@ class Channel:
         limits = spec.limits
         warm = None
         if preload is not None:
-            warm = {"argv": ["python", "/sealroom/warm.py", *preload], "env": environment(spec)}
+            warm = {"argv": [spec.argv[0], "/sealroom/warm.py", *preload], "env": environment(spec)}
         self._send(
             {
                 "key": self._key.hex(),
@@ -106,6 +106,7 @@ class Channel:
                 if cancelled():
                     raise StoppedError(ExitReason.CANCELLED)
             chunk = self._read(POLL_S)
+            open_ = chunk != b""
             yield from self._reader.feed(chunk or b"")
 
     def close(self) -> None:

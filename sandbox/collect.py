@@ -7,6 +7,7 @@ a StreamError with a fixed reason. Memory stays flat: contents go to disk as the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -205,9 +206,10 @@ class Collector:
             raise StreamError("truncated")
 
     def close(self) -> None:
-        """Let go of whatever is still open."""
+        """Let go of whatever is still open; it is not among the outputs, so a full disk no longer matters."""
         if self._file is not None:
-            self._file.stream.close()
+            with contextlib.suppress(OSError):
+                self._file.stream.close()
 
     def _probe(self, payload: bytes | memoryview) -> None:
         self.collection.seen = parse_seen(payload)

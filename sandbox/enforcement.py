@@ -15,6 +15,7 @@ from sandbox.seal import NO_NEW_PRIVILEGES, SECCOMP
 from sandbox.seccomp import seccomp_profile
 
 NONE = "none"
+OWN = "rprivate"
 UNREADABLE = "unreadable"
 PROC = Path("/proc")
 CGROUP = Path("/sys/fs/cgroup")
@@ -28,10 +29,15 @@ def read_record(record: Mapping[str, Any]) -> dict[str, str]:
     host = record.get("HostConfig", {})
     return {
         "engine_runtime": str(host.get("Runtime", UNREADABLE)),
+        "engine_image": str(record.get("Image", UNREADABLE)),
+        "engine_command": " ".join([str(record.get("Path", UNREADABLE)), *(record.get("Args") or [])]),
+        "engine_user": str(record.get("Config", {}).get("User", UNREADABLE)),
+        "engine_log": str((host.get("LogConfig") or {}).get("Type", UNREADABLE)),
         "engine_root": "ro" if host.get("ReadonlyRootfs") is True else "rw",
         "engine_namespaces": _namespaces(record),
         "engine_privileges": _privileges(host),
         "engine_mounts": _mounts(record),
+        "engine_tmpfs": _tmpfs(host),
         "engine_devices": _devices(host),
     }
 
@@ -118,8 +124,17 @@ def _privileges(host: Mapping[str, Any]) -> str:
 
 def _mounts(record: Mapping[str, Any]) -> str:
     """Return where something of the host is mounted, and how; never what: a host path is nobody's business."""
-    found = [f"{mount['Destination']}:{'rw' if mount['RW'] else 'ro'}" for mount in record.get("Mounts", [])]
+    found = []
+    for mount in record.get("Mounts", []):
+        access = "rw" if mount.get("RW") is not False else "ro"
+        propagation = mount.get("Propagation", UNREADABLE)
+        found.append(":".join([mount["Destination"], access, *([propagation] if propagation != OWN else [])]))
     return " ".join(sorted(found)) or UNREADABLE
+
+
+def _tmpfs(host: Mapping[str, Any]) -> str:
+    places = host.get("Tmpfs") or {}
+    return " ".join(f"{path}:{options}" for path, options in sorted(places.items())) or NONE
 
 
 def _devices(host: Mapping[str, Any]) -> str:
@@ -158,14 +173,16 @@ def _read(*paths: Path) -> str:
 
 
 def _swap(memory: Path, proc: Path) -> str:
-    """Return the bytes of swap that may be used; a machine without swap has none to give."""
-    if "\nSwapTotal:" in (text := _read(proc / "meminfo")) and text.split("SwapTotal:")[1].split()[0] == "0":
-        return "0"
+    """Return the bytes of swap that may be used; a kernel that doesn't count them may have none to give."""
     both = _read(memory / "memory.memsw.limit_in_bytes")
     alone = _read(memory / "memory.limit_in_bytes")
     if both.isdigit() and alone.isdigit():
         return str(int(both) - int(alone))
-    return _read(memory / "memory.swap.max")
+    limit = _read(memory / "memory.swap.max")
+    words = _read(proc / "meminfo").split()
+    if limit == UNREADABLE and "SwapTotal:" in words:
+        return "0" if words[words.index("SwapTotal:") + 1] == "0" else UNREADABLE
+    return limit
 
 
 def _cpu(folder: Path) -> str:

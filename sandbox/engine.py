@@ -7,10 +7,11 @@ Every call has a time limit. Nothing is ever pulled, and only containers that ca
 from __future__ import annotations
 
 import re
+import signal
 import socket
-import struct
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,18 +28,17 @@ from sandbox.errors import (
     SandboxError,
 )
 from sandbox.seal import LABEL_OWNER, container_name, container_options
+from sandbox.session import CALL_TIMEOUT_S, DockerSession, Session
 from sandbox.spec import RunSpec, Runtime
 
-CALL_TIMEOUT_S = 60
 UNIX_SCHEME = "unix://"
 DEFAULT_URL = "unix:///var/run/docker.sock"
-READ_BYTES = 256 * 1024
-ATTACH_HEADER = struct.Struct(">BxxxI")
 NO_RUNTIME = re.compile("unknown (or invalid )?runtime")
 """Only this: "OCI runtime" stands before every failure to start a container."""
-STDOUT = 1
 NOT_FOUND = 404
 CONFLICT = 409
+KILLED = 128 + signal.SIGKILL
+HEARSAY_S = 2
 GPU_WORDS = ("device driver", "nvidia")
 """How an engine that can't give a GPU says so: it knows no driver for it, or the driver's own hook failed."""
 
@@ -49,29 +49,6 @@ class Ending:
 
     exit_code: int
     oom_killed: bool
-
-
-class Session(Protocol):
-    """The two ends of a started container's standard streams."""
-
-    def send(self, data: bytes) -> None:
-        """Write to the container's stdin.
-
-        Raises:
-            EngineUnavailableError: the connection is gone.
-        """
-
-    def read(self, timeout_s: float) -> bytes | memoryview | None:
-        """Return the next bytes of its stdout: None when there are none in time, empty at the end.
-
-        They may be gone at the next call: what is to be kept has to be copied.
-
-        Raises:
-            EngineUnavailableError: the connection broke.
-        """
-
-    def close(self) -> None:
-        """Let go of the connection. May be called again. The container goes on."""
 
 
 class Engine(Protocol):
@@ -132,7 +109,10 @@ class Engine(Protocol):
         """
 
     def remove(self, run_id: str) -> None:
-        """Kill and remove the run's container. After: it doesn't exist. One that doesn't exist is fine."""
+        """Kill and remove the run's container. After: it doesn't exist. One that doesn't exist is fine.
+
+        One that could not be removed, because the engine was away, is removed at a later call for any run.
+        """
 
     def reap(self, owner: str) -> list[str]:
         """Kill and remove every container that carries `owner`'s label; return their ids."""
@@ -145,6 +125,7 @@ class DockerEngine:
         self._base_url = base_url
         self._call_timeout_s = call_timeout_s
         self._client: docker.APIClient | None = None
+        self._unremoved: set[str] = set()
 
     def check(self) -> None:
         """See `Engine.check`."""
@@ -227,12 +208,29 @@ class DockerEngine:
         name = container_name(run_id)
         with _translated():
             exit_code = int(self._api.wait(name, timeout=max(1, int(timeout_s)))["StatusCode"])
-            state = self._api.inspect_container(name)["State"]
-        return Ending(exit_code, bool(state.get("OOMKilled")))
+            record = self._api.inspect_container(name)
+            killed = bool(record["State"].get("OOMKilled"))
+            if exit_code == KILLED and not killed:
+                killed = self._heard_of_memory(record["Id"])
+        return Ending(exit_code, killed)
+
+    def _heard_of_memory(self, container_id: str) -> bool:
+        """Return whether the memory limit killed it: the engine may hear of that after its end, and then only tells."""
+        events = self._api.events(
+            since=0,
+            until=int(time.time()) + HEARSAY_S,
+            filters={"container": container_id, "event": "oom"},
+            decode=True,
+        )
+        return any(events)
 
     def remove(self, run_id: str) -> None:
         """See `Engine.remove`."""
-        self._remove(container_name(run_id))
+        name = container_name(run_id)
+        self._unremoved.add(name)
+        self._remove(name)
+        self._unremoved.discard(name)
+        self._catch_up()
 
     def reap(self, owner: str) -> list[str]:
         """See `Engine.reap`."""
@@ -242,6 +240,13 @@ class DockerEngine:
         for container in ids:
             self._remove(container)
         return ids
+
+    def _catch_up(self) -> None:
+        """Remove what could not be removed when it was to be; another failure holds up nobody else's call."""
+        with suppress(EngineUnavailableError):
+            for name in sorted(self._unremoved):
+                self._remove(name)
+                self._unremoved.discard(name)
 
     def _remove(self, container: str) -> None:
         with _translated():
@@ -271,68 +276,6 @@ class DockerEngine:
                 base_url=self._base_url or DEFAULT_URL, version="auto", timeout=self._call_timeout_s
             )
         return self._client
-
-
-class DockerSession:
-    """A `Session` over the attached connection; takes apart the engine's own framing of stdout and stderr."""
-
-    def __init__(self, connection: socket.socket, stream: socket.SocketIO) -> None:
-        self._connection = connection
-        self._stream = stream  # holds the connection open until it is closed too
-        self._buffer = bytearray(READ_BYTES)  # the same for each read: a new one costs as much as to hash it
-        self._header = b""
-        self._left = 0
-        self._kind = STDOUT
-
-    def send(self, data: bytes) -> None:
-        """See `Session.send`."""
-        try:
-            self._connection.settimeout(CALL_TIMEOUT_S)
-            self._connection.sendall(data)
-        except OSError as exc:
-            raise EngineUnavailableError("the connection to the container is gone") from exc
-
-    def read(self, timeout_s: float) -> memoryview | None:
-        """See `Session.read`."""
-        try:
-            if self._connection.gettimeout() != timeout_s:  # setting it costs a call of the kernel each time
-                self._connection.settimeout(timeout_s)
-            return self._read()
-        except TimeoutError:
-            return None
-        except OSError as exc:
-            raise EngineUnavailableError("the connection to the container broke") from exc
-
-    def close(self) -> None:
-        """See `Session.close`."""
-        self._stream.close()
-        self._connection.close()
-
-    def _read(self) -> memoryview:
-        while size := self._connection.recv_into(self._buffer):
-            kept = self._take_apart(size)
-            if kept:
-                return memoryview(self._buffer)[:kept]
-        return memoryview(b"")
-
-    def _take_apart(self, size: int) -> int:
-        """Move what of the buffer's first `size` bytes is stdout to its front, and return how many bytes that is."""
-        received, kept = memoryview(self._buffer)[:size], 0
-        while received:
-            if self._left == 0:
-                missing = ATTACH_HEADER.size - len(self._header)
-                self._header += received[:missing]
-                received = received[missing:]
-                if len(self._header) == ATTACH_HEADER.size:
-                    self._kind, self._left = ATTACH_HEADER.unpack(self._header)
-                    self._header = b""
-            else:
-                part, received = received[: self._left], received[self._left :]
-                self._left -= len(part)
-                if self._kind == STDOUT:
-                    self._buffer[kept : kept + len(part)] = part
-                    kept += len(part)
-        return kept
 
 
 def _knock(base_url: str) -> None:

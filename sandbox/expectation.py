@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from policies.canonical import canonical_json, digest_of
 from sandbox.seal import (
     CPU_PERIOD_US,
+    GUEST_COMMAND,
     HOSTNAME,
     READ_ONLY_MOUNTS,
     SHM_BYTES,
@@ -49,13 +50,21 @@ def expect(spec: RunSpec) -> dict[str, str]:
         "hostname": HOSTNAME,
         "interfaces": "lo",
         "routes": NONE,
+        "dns": NONE,
+        "hosts": NONE,
+        "cgroups": NONE,
+        "kernel_settings": NONE,
         "root": "ro",
         "inputs": " ".join(f"{target}:ro" for target in sorted(READ_ONLY_MOUNTS)),
         "writable": _writable(spec),
-        "devices": _devices(spec.gpus),
+        "devices": " ".join(sorted([*DEVICES, *_gpus(spec.gpus)])),
         "engine_sockets": NONE,
         "resource_limits": limits,
     }
+    if (
+        not spec.gpus
+    ):  # their driver's libraries are mounted by the engine, under names that its version chooses
+        table["host_paths"] = NONE
     return table | (_gvisor() if spec.runtime is Runtime.RUNSC else _linux(spec))
 
 
@@ -64,10 +73,15 @@ def expect_engine(spec: RunSpec) -> dict[str, str]:
     host = container_options(spec)["HostConfig"]
     return {
         "engine_runtime": spec.runtime.value,
+        "engine_image": spec.image,
+        "engine_command": " ".join(GUEST_COMMAND),
+        "engine_user": f"{USER_ID}:{USER_ID}",
+        "engine_log": NONE,
         "engine_root": "ro",
         "engine_namespaces": "cgroup:private ipc:private network:none pid:private uts:private",
         "engine_privileges": NONE,
         "engine_mounts": " ".join(f"{target}:ro" for target in sorted(READ_ONLY_MOUNTS)),
+        "engine_tmpfs": " ".join(f"{path}:{options}" for path, options in sorted(host["Tmpfs"].items())),
         "engine_devices": f"request:{spec.gpus}" if spec.gpus else NONE,
         "engine_memory": str(spec.limits.memory_bytes // mmap.PAGESIZE * mmap.PAGESIZE),
         "engine_swap": "0",
@@ -90,6 +104,7 @@ def _linux(spec: RunSpec) -> dict[str, str]:
     limits = spec.limits
     return {
         "kernel": "linux",
+        "kernel_files": NONE,
         "pids_limit": str(limits.pids),
         "memory_limit": str(limits.memory_bytes // mmap.PAGESIZE * mmap.PAGESIZE),
         "swap": "0",
@@ -101,10 +116,9 @@ def _gvisor() -> dict[str, str]:
     return {"kernel": "gvisor"}
 
 
-def _devices(gpus: int) -> str:
-    """Return the device nodes: those of every container, and of the GPUs asked for alone; the engine gives the first ones."""
-    found = [*DEVICES, *(f"nvidia{number}" for number in range(gpus)), *(GPU_DEVICES if gpus else ())]
-    return " ".join(sorted(found))
+def _gpus(gpus: int) -> list[str]:
+    """Return the device nodes of the GPUs asked for alone; the engine gives the first ones."""
+    return sorted([*(f"nvidia{number}" for number in range(gpus)), *(GPU_DEVICES if gpus else ())])
 
 
 def _writable(spec: RunSpec) -> str:

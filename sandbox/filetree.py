@@ -20,6 +20,7 @@ from sandbox.errors import ImageInvalidError
 
 FORMAT = "sealroom-tree/1"
 CHUNK_BYTES = 1024 * 1024
+BUFFER_BYTES = 256 * 1024
 MAX_ENTRIES = 2_000_000
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -81,7 +82,7 @@ def read_layer(stream: IO[bytes]) -> Layer:
     """
     layer = Layer()
     try:
-        with tarfile.open(fileobj=stream, mode="r|*") as archive:
+        with tarfile.open(fileobj=stream, mode="r|*", bufsize=BUFFER_BYTES) as archive:
             for count, member in enumerate(archive):
                 if count >= MAX_ENTRIES:
                     raise ImageInvalidError(f"a layer has more than {MAX_ENTRIES} entries")

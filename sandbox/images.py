@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import IO, cast
 
 from sandbox.errors import ImageInvalidError
-from sandbox.filetree import CHUNK_BYTES, Layer, clean_path, digest_tree, flatten, read_layer
+from sandbox.filetree import BUFFER_BYTES, CHUNK_BYTES, Layer, clean_path, digest_tree, flatten, read_layer
 
 LABEL_TREE = "org.sealroom.tree"
-LABEL_INPUTS = "org.sealroom.inputs"
 MANIFEST = "manifest.json"
 MAX_LAYERS = 512
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
@@ -44,21 +43,26 @@ class ImageFacts:
 
 
 class Chunks:
-    """Chunks of bytes as the file that tarfile reads."""
+    """Chunks of bytes as the file that tarfile reads. A chunk is cut without copying what is left of it."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks: Iterator[bytes] = iter(chunks)
-        self._rest = b""
+        self._rest = memoryview(b"")
 
     def read(self, size: int) -> bytes:
         """Return `size` bytes, fewer only at the end."""
-        parts, held = [self._rest], len(self._rest)
-        while held < size and (chunk := next(self._chunks, None)) is not None:
-            parts.append(chunk)
-            held += len(chunk)
-        joined = b"".join(parts)
-        self._rest = joined[size:]
-        return joined[:size]
+        parts: list[memoryview] = []
+        wanted = size
+        while wanted > 0:
+            if not self._rest:
+                chunk = next(self._chunks, None)
+                if chunk is None:
+                    break
+                self._rest = memoryview(chunk)
+            parts.append(self._rest[:wanted])
+            self._rest = self._rest[wanted:]
+            wanted -= len(parts[-1])
+        return b"".join(parts)
 
 
 def digest_archive(chunks: Iterable[bytes]) -> str:
@@ -73,7 +77,9 @@ def digest_archive(chunks: Iterable[bytes]) -> str:
     aliases: dict[str, str] = {}
     manifest: object = None
     try:
-        with tarfile.open(fileobj=cast("IO[bytes]", Chunks(chunks)), mode="r|") as archive:
+        with tarfile.open(
+            fileobj=cast("IO[bytes]", Chunks(chunks)), mode="r|", bufsize=BUFFER_BYTES
+        ) as archive:
             for member in archive:
                 name = clean_path(member.name)
                 if member.issym() or member.islnk():

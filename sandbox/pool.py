@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,7 +71,15 @@ class Pool:
         now = self._clock()
         with self._lock:
             known = self._wanted.get(recipe)
-            self._wanted[recipe] = replace(known or _Wish(stage, now, now), stage=stage, last=now)
+            self._wanted[recipe] = replace(
+                known or _Wish(stage, now, now), stage=stage, last=now, has_run=True
+            )
+
+    def foresee(self, recipe: Recipe, stage: Callable[[Path], None]) -> None:
+        """Say that a first job of this recipe may come: whoever says so without paying takes only what others leave."""
+        now = self._clock()
+        with self._lock:
+            self._wanted.setdefault(recipe, _Wish(stage, now, now))
 
     def take(self, recipe: Recipe, argv: Sequence[str]) -> WarmContainer | None:
         """Return a container that is ready for a program of this recipe, which is then the caller's to run or to remove."""
@@ -80,6 +89,7 @@ class Pool:
             for container in self._containers:
                 if container.recipe == recipe and container.is_ready:
                     self._containers.remove(container)
+                    self._trust(recipe)
                     return container
         return None
 
@@ -130,13 +140,12 @@ class Pool:
         oldest = self._clock() - size.idle_s
         with self._lock:
             self._wanted = {r: wish for r, wish in self._wanted.items() if wish.last >= oldest}
-            counted: dict[Recipe, int] = dict.fromkeys(self._wanted, size.each)
+            left = self._shares(size)
             keep: list[WarmContainer] = []
             drop: list[WarmContainer] = []
             for container in self._containers:
-                left = counted.get(container.recipe, 0)
-                counted[container.recipe] = left - 1
-                (keep if left > 0 and len(keep) < size.total else drop).append(container)
+                (keep if left.get(container.recipe, 0) > 0 else drop).append(container)
+                left[container.recipe] = left.get(container.recipe, 0) - 1
             self._containers = keep
         for container in drop:
             self._discard(container)
@@ -158,16 +167,23 @@ class Pool:
             return False
         return container.is_ready or self._clock() - container.born <= STARTING_PATIENCE_S
 
+    def _shares(self, size: PoolSize) -> dict[Recipe, int]:
+        """Return how many containers each recipe gets: those that jobs ran of come first, and then those wanted last."""
+        order = sorted(self._wanted, key=lambda recipe: self._wanted[recipe].rank, reverse=True)
+        left, shares = size.total, {}
+        for recipe in order:
+            shares[recipe] = min(size.each, left)
+            left -= shares[recipe]
+        return shares
+
     def _find_missing(self, size: PoolSize) -> tuple[Recipe, _Wish] | None:
-        """Return the recipe wanted last of which there are too few."""
+        """Return the first recipe that has fewer than its share."""
         now = self._clock()
         with self._lock:
-            if len(self._containers) >= size.total:
-                return None
-            for recipe, wish in sorted(self._wanted.items(), key=lambda item: -item[1].last):
+            for recipe, share in self._shares(size).items():
                 held = sum(container.recipe == recipe for container in self._containers)
-                if held < size.each and now >= wish.not_before:
-                    return recipe, wish
+                if held < share and now >= self._wanted[recipe].not_before:
+                    return recipe, self._wanted[recipe]
         return None
 
     def _postpone(self, recipe: Recipe) -> None:
@@ -179,28 +195,34 @@ class Pool:
                 later = self._clock() + pause
                 self._wanted[recipe] = replace(wish, not_before=later, failures=wish.failures + 1)
 
+    def _trust(self, recipe: Recipe) -> None:
+        """Forget the failures of a recipe that has served: the next one is the first of its kind."""
+        wish = self._wanted.get(recipe)
+        if wish is not None:
+            self._wanted[recipe] = replace(wish, failures=0)
+
     def _start(self, recipe: Recipe, wish: _Wish) -> WarmContainer:
         name = f"warm-{secrets.token_hex(8)}"
         inputs = self._folder / name / "inputs"
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._remove, name)
             wish.stage(inputs)
-            return start_warm(
+            container = start_warm(
                 self._engine, recipe, name=name, owner=self._owner, inputs=inputs, now=self._clock()
             )
-        except SandboxError:
-            self._remove(name)
-            raise
+            undo.pop_all()
+        return container
 
     def _discard(self, container: WarmContainer) -> None:
         container.channel.close()
         self._remove(container.spec.run_id)
 
     def _remove(self, name: str) -> None:
-        """Remove a container and its data; an engine that is away is asked again when the owner's containers are reaped."""
+        """Remove a container and its data; an engine that is away is asked again when it is back."""
         try:
             self._engine.remove(name)
         except EngineUnavailableError:
-            log.warning("a warm container could not be removed now; it is when the worker starts again")
+            log.warning("a warm container could not be removed now; it is with the next one")
         cleanup(self._folder / name)
 
 
@@ -212,3 +234,9 @@ class _Wish:
     last: float
     not_before: float
     failures: int = 0
+    has_run: bool = False
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """What comes first has the greater one."""
+        return self.has_run, self.last

@@ -48,7 +48,7 @@ SEAL_REASONS = {
     "CpuPeriod": "the time over which the CPU's share is counted, in microseconds",
     "CpuQuota": "as many microseconds of CPU in each period, so that neighbours keep theirs",
     "ShmSize": "shared memory for data loaders, and no more",
-    "Ulimits": "no core dumps, a largest file, and a number of open files",
+    "Ulimits": "no core dump, not even one that the host would pipe to a program; a largest file; a number of open files",
     "Tmpfs": "the only places that can be written: in memory, limited in bytes and files, gone with the container",
     "Mounts": "the staged inputs and our init, read-only; a later mount on the host doesn't appear inside",
     "Devices": "no device of the host",

@@ -207,8 +207,12 @@ def _remove(engine: Engine, run_id: str) -> None:
 
 
 def _probe_report(spec: RunSpec, collection: Collection) -> ProbeReport | None:
-    """Judge both views; a row about the outside is never taken from inside."""
-    if collection.outside is None:
+    """Judge both views; a row about the outside is never taken from inside.
+
+    None when a run ended before anyone looked inside, and nothing was wrong outside: then no probe has failed.
+    """
+    outside_only = collection.seen is None and collection.outside == expect_engine(spec)
+    if collection.outside is None or outside_only:
         return None
     inside = {check: finding for check, finding in (collection.seen or {}).items() if check in expect(spec)}
     return judge(spec, inside | collection.outside)

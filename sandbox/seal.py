@@ -14,7 +14,7 @@ from policies.canonical import canonical_json, digest_of
 from sandbox.guest import guest_digest
 from sandbox.reasons import SEAL_REASONS
 from sandbox.seccomp import seccomp_profile
-from sandbox.spec import Limits, RunSpec, Runtime
+from sandbox.spec import MAX_INTEGER, Limits, RunSpec, Runtime
 
 NAME_PREFIX = "sealroom-"
 LABEL_OWNER = "org.sealroom.owner"
@@ -24,6 +24,9 @@ USER_ID = 65532
 SHM_BYTES = 64 * 1024 * 1024
 TMP_BYTES = 64 * 1024 * 1024
 LOGS_BYTES = 1024 * 1024
+# No core dump of any kind. 0 would stop files only: a dump that the host pipes to a program of its own isn't held by the
+# limit (core(5)), but for this value, by which Linux knows such a program's own crash (fs/coredump.c).
+CORE_BYTES = 1
 SCRATCH_INODES = 65536
 SMALL_INODES = 4096
 FOLDER_INODES = 64
@@ -217,7 +220,7 @@ def writable_places(limits: Limits) -> dict[str, tuple[int, int]]:
 
 def resource_limits(limits: Limits) -> dict[str, int]:
     """Return the limits on one process. Not `nproc`: that counts a user over the whole host, so runs would starve each other."""
-    return {"core": 0, "fsize": limits.file_bytes, "nofile": limits.open_files}
+    return {"core": CORE_BYTES, "fsize": limits.file_bytes, "nofile": limits.open_files}
 
 
 def cpu_quota(limits: Limits) -> int:
@@ -259,7 +262,7 @@ def _device_requests(gpus: int) -> list[dict[str, Any]]:
 def _pids(spec: RunSpec) -> int:
     """Return the pids limit: gVisor's own kernel takes several host threads for each thread inside, and some for itself."""
     if spec.runtime is Runtime.RUNSC:
-        return GVISOR_THREADS_PER_PID * spec.limits.pids + GVISOR_THREADS
+        return min(MAX_INTEGER, GVISOR_THREADS_PER_PID * spec.limits.pids + GVISOR_THREADS)
     return spec.limits.pids
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from sandbox.bundle import Bundle, parse_bundle
 from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailableError, ImageMissingError, RuntimeMissingError
+from sandbox.expectation import NOT_SEEN
 from sandbox.run import run_sealed
 from sandbox.spec import ExitReason, Limits, RunReport, RunSpec, Runtime
 from sandbox.staging import cleanup, stage
@@ -43,7 +44,7 @@ outputs: {{metrics: {{values: [{{name: nothing, min: 0, max: 1, digits: 1}}]}}}}
 """
 
 
-NO_START = "the engine can't start python3 in it: the image needs Python 3.9 or newer on PATH"
+NO_START = "the engine can't start a sealed container of it: is Python 3.9 or newer there as python3? Its log says more"
 NO_INIT = "its python3 can't run our init: the image needs Python 3.9 or newer"
 
 
@@ -90,9 +91,12 @@ def _try(engine: Engine, image: str, runtime: Runtime, folder: Path) -> Trial:
 def _problem(report: RunReport) -> str:
     if report.probe is None:
         return NO_INIT
-    failed = [row.check for row in report.probe.rows if not row.ok]
+    failed = [row for row in report.probe.rows if not row.ok]
+    differing = [
+        row for row in failed if row.seen != NOT_SEEN
+    ]  # what is broken outside is not looked at inside
     if failed:
-        return f"the probe found the seal broken: {', '.join(failed)}"
+        return f"the seal is not whole: {', '.join(row.check for row in differing or failed)}"
     return "" if report.reason is ExitReason.COMPLETED else f"the trial ended as {report.reason.value}"
 
 

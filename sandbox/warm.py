@@ -27,6 +27,7 @@ class Recipe:
     """All that a warm container is made from; one that differs in anything serves no other.
 
     `contents` stands for the staged bytes: whoever asks puts in whatever tells two states of the data apart.
+    `interpreter` is the program that waits, by the name that the job has for it: an image may have several.
     """
 
     image: str
@@ -34,6 +35,7 @@ class Recipe:
     limits: Limits
     dataset_ids: tuple[str, ...]
     contents: str
+    interpreter: str = INTERPRETERS[0]
 
 
 class _Stage(Enum):
@@ -100,7 +102,7 @@ def start_warm(
         owner=owner,
         image=recipe.image,
         runtime=recipe.runtime,
-        argv=(INTERPRETERS[0], ALGORITHM_PATH),
+        argv=(recipe.interpreter, ALGORITHM_PATH),
         inputs=inputs,
         dataset_ids=recipe.dataset_ids,
         algorithm_id=NO_ALGORITHM,

@@ -44,7 +44,7 @@ MANIFEST = """\
 name: tiny
 version: "1"
 main: train.py
-entrypoint: python3 $ALGO
+entrypoint: {start}
 image: {image}
 parameters: {{type: object, additionalProperties: true}}
 outputs:
@@ -62,10 +62,9 @@ out.joinpath("metrics.json").write_text(json.dumps({"loss": 0.12345678}))
 NO_IMAGE = "sha256:" + "0" * 64
 
 
-def make_bundle(source: str = HONEST, *, image: str = NO_IMAGE) -> Bundle:
-    return parse_bundle(
-        {"algorithm.yaml": MANIFEST.format(image=image).encode(), "train.py": source.encode()}
-    )
+def make_bundle(source: str = HONEST, *, image: str = NO_IMAGE, start: str = "python3 $ALGO") -> Bundle:
+    manifest = MANIFEST.format(image=image, start=start)
+    return parse_bundle({"algorithm.yaml": manifest.encode(), "train.py": source.encode()})
 
 
 @dataclass(slots=True)

@@ -41,16 +41,18 @@ MANIFEST = """
 name: tested
 version: "1"
 main: main.py
-entrypoint: python $ALGO
+entrypoint: {start} $ALGO
 image: {image}
 parameters: {{type: object}}
 outputs: {{metrics: {{values: [{{name: accuracy, min: 0, max: 1, digits: 3}}]}}}}
 """
 
 
-def make_bundle(code: str, *, image: str = IMAGE, files: Mapping[str, bytes] | None = None) -> Bundle:
-    """Return a bundle whose main file is `code`."""
-    manifest = MANIFEST.format(image=image).encode()
+def make_bundle(
+    code: str, *, image: str = IMAGE, start: str = "python", files: Mapping[str, bytes] | None = None
+) -> Bundle:
+    """Return a bundle whose main file is `code`, which the program `start` starts."""
+    manifest = MANIFEST.format(image=image, start=start).encode()
     return parse_bundle({"algorithm.yaml": manifest, "main.py": code.encode(), **(files or {})})
 
 

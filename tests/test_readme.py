@@ -63,10 +63,10 @@ def test_the_quick_start_is_two_commands() -> None:
 
 
 def test_every_make_target_on_the_pages_is_in_the_makefile() -> None:
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {line.split()[1] for line in LINES if line.startswith("make ")}
     for page in PAGES:
-        named |= set(re.findall(r"`make (\w+)`", page.read_text()))
+        named |= set(re.findall(r"`make ([\w-]+)`", page.read_text()))
     assert {"demo", "test"} <= named <= targets
 
 

@@ -7,6 +7,7 @@ serves only as long as the data's files are the ones that it was made from, by s
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,14 @@ from provider.store.catalogue import CatalogueStore
 from provider.store.records import DatasetRecord, JobRecord
 from sandbox.bundle import Bundle
 from sandbox.engine import Engine
-from sandbox.errors import StagingError, WarmLostError
+from sandbox.errors import EngineUnavailableError, StagingError, WarmLostError
 from sandbox.pool import Pool
 from sandbox.run import run_sealed
 from sandbox.spec import Limits, RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, cleanup, stage_datasets, stage_job
-from sandbox.warm import Recipe, WarmContainer
+from sandbox.warm import Recipe, WarmContainer, fits
 
+log = logging.getLogger(__name__)
 OPEN_FILES = 1024
 NOWHERE = Path("/")
 
@@ -102,13 +104,20 @@ class Launcher:
         return Launch(job, bundle, spec, evaluation.asset.terms.commitment, work / "outputs")
 
     def foresee(self, job: JobRecord, evaluation: Evaluation) -> None:
-        """Have a container get warm for a job that may run soon."""
-        if evaluation.policy is not None and evaluation.bundle is not None:
-            self.expect(self.plan(job, evaluation, evaluation.policy, evaluation.bundle, NOWHERE))
+        """Have a container get warm for a job that may be paid for soon, where there is room."""
+        if self._pool is not None and evaluation.policy is not None and evaluation.bundle is not None:
+            self._tell(
+                self._pool.foresee, self.plan(job, evaluation, evaluation.policy, evaluation.bundle, NOWHERE)
+            )
 
     def expect(self, launch: Launch) -> None:
-        """Have a container get warm for jobs like this one, if there is a pool; data that can't be read keeps none."""
-        if self._pool is None or launch.spec.gpus:
+        """Have a container get warm for jobs like this one, if there is a pool."""
+        if self._pool is not None:
+            self._tell(self._pool.want, launch)
+
+    def _tell(self, tell: Callable[[Recipe, Callable[[Path], None]], None], launch: Launch) -> None:
+        """Tell the pool of a job; one that can't start warm, or whose data can't be read, keeps nothing."""
+        if not _can_start_warm(launch.spec):
             return
         try:
             recipe = self._recipe(launch)
@@ -122,7 +131,7 @@ class Launcher:
             except DatasetError as exc:
                 raise StagingError("the data can't be staged ahead of a job") from exc
 
-        self._pool.want(recipe, stage)
+        tell(recipe, stage)
 
     def run(
         self, launch: Launch, *, on_start: Callable[[], None], cancelled: Callable[[], bool]
@@ -140,9 +149,7 @@ class Launcher:
             except WarmLostError:
                 pass  # nothing of the job ran there
             finally:
-                container.channel.close()
-                self._engine.remove(container.spec.run_id)
-                cleanup(container.inputs.parent)
+                self._let_go(container)
         self._stage_data(launch.spec.inputs, launch.job, launch.commitment)
         stage_job(launch.spec.inputs, launch.bundle, launch.parameters)
         on_start()
@@ -168,8 +175,17 @@ class Launcher:
             waiting=container.channel,
         )
 
+    def _let_go(self, container: WarmContainer) -> None:
+        """Remove a container and its data; an engine that is away by then doesn't undo how the run ended."""
+        container.channel.close()
+        try:
+            self._engine.remove(container.spec.run_id)
+        except EngineUnavailableError:
+            log.warning("a warm container could not be removed now; it is with the next one")
+        cleanup(container.inputs.parent)
+
     def _take(self, launch: Launch) -> WarmContainer | None:
-        if self._pool is None or launch.spec.gpus:
+        if self._pool is None or not _can_start_warm(launch.spec):
             return None
         try:
             return self._pool.take(self._recipe(launch), launch.spec.argv)
@@ -180,7 +196,7 @@ class Launcher:
         spec = launch.spec
         facts = [_facts_of(file) for file in self._find_data(launch.job)[1]]
         contents = digest_of(canonical_json([launch.commitment.hex(), facts]))
-        return Recipe(spec.image, spec.runtime, spec.limits, spec.dataset_ids, contents)
+        return Recipe(spec.image, spec.runtime, spec.limits, spec.dataset_ids, contents, spec.argv[0])
 
     def _find_data(self, job: JobRecord) -> tuple[DatasetRecord, tuple[DatasetFile, ...]]:
         record = self._catalogue.find_dataset(job.asset_id)
@@ -214,6 +230,10 @@ def _facts_of(file: DatasetFile) -> list[str | int]:
     """Return what changes when a file is written or replaced; nanoseconds and inodes as text, they pass 2^53."""
     facts = file.path.lstat()
     return [file.name, facts.st_size, str(facts.st_mtime_ns), str(facts.st_ctime_ns), str(facts.st_ino)]
+
+
+def _can_start_warm(spec: RunSpec) -> bool:
+    return not spec.gpus and fits(spec.argv)
 
 
 def _ignore(_event: str) -> None:

@@ -9,7 +9,16 @@ from importlib.resources import files
 
 from policies.canonical import canonical_json, digest_of
 
-GUEST_PROGRAMS = ("children.py", "init.py", "outputs.py", "probe.py", "stream.py", "warm.py")
+GUEST_PROGRAMS = (
+    "children.py",
+    "init.py",
+    "outputs.py",
+    "places.py",
+    "probe.py",
+    "refusals.py",
+    "stream.py",
+    "warm.py",
+)
 
 
 def guest_files() -> dict[str, bytes]:

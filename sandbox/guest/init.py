@@ -69,6 +69,7 @@ class Room:
         self.outputs = Outputs(limits)
         self._expected: dict[str, str] = preparation["expected"]
         self._used_before_s = 0.0
+        self._kills_before = 0
 
     def probe(self, *own_pids: int) -> bool:
         """Look, tell the host what was seen, and return whether it is what must be seen."""
@@ -76,9 +77,15 @@ class Room:
         self.stream.send(PROBE, json.dumps(seen).encode())
         return seen == self._expected
 
-    def begin(self) -> None:
-        """Count CPU time from here."""
-        self._used_before_s = usage()[0]
+    def begin(self, *own_pids: int) -> None:
+        """Count CPU time, and what the memory limit kills, from here: what was loaded ahead is not the algorithm's."""
+        self._used_before_s = usage(*own_pids)[0]
+        self._kills_before = count_kills()
+
+    def end(self, status: int | None) -> str:
+        """Look at what was left, and return the fixed reason."""
+        self.outputs.walk()
+        return reason_of(status, self.outputs, killed=count_kills() > self._kills_before)
 
     def finish(self, reason: str) -> None:
         """Send the result, the log, and the files when there is something to hand out."""
@@ -128,15 +135,34 @@ def read_number(*choices: tuple[str, str]) -> int:
     return 0
 
 
-def usage() -> tuple[float, int]:
-    """Return CPU seconds and peak memory in bytes of everything that ran here, as exactly as this kernel tells."""
+def usage(*own_pids: int) -> tuple[float, int]:
+    """Return CPU seconds and peak memory in bytes of everything that ran here, as exactly as this kernel tells.
+
+    Without a cgroup to read that is what has ended, and `own_pids`, which go on.
+    """
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = read_number(("cpu.stat", "usage_usec")) / 1e6 or read_number(("cpuacct/cpuacct.usage", "")) / 1e9
     peak = read_number(("memory.peak", ""), ("memory/memory.max_usage_in_bytes", ""))
-    return cpu_s or used.ru_utime + used.ru_stime, peak or used.ru_maxrss * 1024
+    cpu_s = cpu_s or used.ru_utime + used.ru_stime + sum(map(cpu_of, own_pids))
+    return cpu_s, peak or used.ru_maxrss * 1024
 
 
-def reason_of(status: int | None, outputs: Outputs) -> str:
+def cpu_of(pid: int) -> float:
+    """Return the CPU seconds that a process has used, user's and system's; 0 when it is gone. proc(5), /proc/pid/stat."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            fields = stream.read().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def count_kills() -> int:
+    """Return how many processes the memory limit has killed here."""
+    return read_number(("memory.events", "oom_kill"), ("memory/memory.oom_control", "oom_kill"))
+
+
+def reason_of(status: int | None, outputs: Outputs, *, killed: bool) -> str:
     """Return the fixed reason for a wait status and what was left."""
     if status is None:
         return "timeout"
@@ -144,15 +170,19 @@ def reason_of(status: int | None, outputs: Outputs) -> str:
         return "too-much-output"
     if status == 0:
         return "completed"
-    kills = read_number(("memory.events", "oom_kill"), ("memory/memory.oom_control", "oom_kill"))
-    return "out-of-memory" if kills else "algorithm-failed"
+    return "out-of-memory" if killed else "algorithm-failed"
 
 
 def prepare(room: Room, warm: dict[str, Any] | None) -> WarmChild | None:
-    """Load libraries ahead of the orders, behind a probe of its own; None when there is nothing to load."""
+    """Load libraries ahead of the orders, behind a probe of its own; None when there is nothing to load.
+
+    Ends this process when they left others running: the job's probe would find those, and end a job that could start cold.
+    """
     if warm is None or not room.probe():
         return None
     child = WarmChild(warm["argv"], warm["env"])
+    if not probe.is_alone_with(child.pid):
+        sys.exit(0)
     room.stream.send(WARM, b"")
     return child
 
@@ -170,8 +200,7 @@ def run(room: Room, orders: dict[str, Any], warm: WarmChild | None) -> str:
     status = attend(child, orders["time_s"], room.log)
     end_everyone()
     drain(child.reader, room.log)
-    room.outputs.walk()
-    return reason_of(status, room.outputs)
+    return room.end(status)
 
 
 def main() -> None:
@@ -183,8 +212,9 @@ def main() -> None:
     warm = prepare(room, preparation["warm"])
     orders = lines.next()
     lines.close()
-    room.begin()
-    if not room.probe(*([warm.pid] if warm else [])):
+    own_pids = [warm.pid] if warm else []
+    room.begin(*own_pids)
+    if not room.probe(*own_pids):
         room.finish("probe-failed")
         return
     room.finish(run(room, orders, warm))

@@ -8,46 +8,31 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-import socket
-import stat
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandbox.guest import places, refusals
+    from sandbox.guest.places import read, read_lines
+else:
+    import places
+    import refusals
+    from places import read, read_lines
 
 PR_GET_SECCOMP = 21
 PR_GET_NO_NEW_PRIVS = 39
-CLONE_NEWUSER = 0x10000000
-CLONE_NEWNS = 0x00020000
 UNREADABLE = "unreadable"
 CGROUP = "/sys/fs/cgroup"
-GVISOR_VERSION = "Sun Jan 10 15:06:54 PST 2016"
-GVISOR_DEVICES = ("fuse", "net/tun")
-ENGINE_SOCKETS = (
-    "/var/run/docker.sock",
-    "/run/docker.sock",
-    "/run/containerd/containerd.sock",
-    "/run/podman/podman.sock",
-    "/run/crio/crio.sock",
+LOOPBACK_SERVERS = {"127.0.0.1", "::1"}
+LOCAL_NAMES = (
+    "localhost",
+    "ip6-localhost",
+    "ip6-loopback",
+    "ip6-localnet",
+    "ip6-mcastprefix",
+    "ip6-allnodes",
+    "ip6-allrouters",
 )
-# What no sealed process may do, tried once: (name, attempt). Numbers are those of x86-64.
-FORBIDDEN_SOCKETS = {"inet": 2, "inet6": 10, "netlink": 16, "packet": 17, "alg": 38, "vsock": 40}
-FORBIDDEN_CALLS = {
-    "unshare-user": (272, CLONE_NEWUSER),
-    "unshare-mount": (272, CLONE_NEWNS),
-    "setns": (308, 0),
-    "mount": (165, 0),
-    "ptrace": (101, 0),
-    "process_vm_readv": (310, 1),
-    "keyctl": (250, 0),
-    "add_key": (248, 0),
-    "bpf": (321, 0),
-    "perf_event_open": (298, 0),
-    "io_uring_setup": (425, 1),
-    "userfaultfd": (323, 0),
-    "init_module": (175, 0),
-    "kexec_load": (246, 0),
-    "open_by_handle_at": (304, 0),
-    "mq_open": (240, 0),
-}
-EPERM = 1
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -57,6 +42,11 @@ def look(checks: list[str], *, own_pids: tuple[int, ...]) -> dict[str, str]:
     return {check: _processes(own_pids) if check == "processes" else _look(check) for check in checks}
 
 
+def is_alone_with(*own_pids: int) -> bool:
+    """Return whether no process is seen but the init and `own_pids`."""
+    return _processes((os.getpid(), *own_pids)) == "own"
+
+
 def _look(check: str) -> str:
     try:
         return LOOKS[check]()
@@ -64,11 +54,6 @@ def _look(check: str) -> str:
         return "no such check"
     except (OSError, ValueError, IndexError) as exc:
         return f"{UNREADABLE}: {type(exc).__name__}"
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as stream:
-        return stream.read().strip()
 
 
 def _processes(own_pids: tuple[int, ...]) -> str:
@@ -89,7 +74,7 @@ def _other_groups() -> str:
 
 
 def _capabilities() -> str:
-    lines = [line.split() for line in _read("/proc/self/status").splitlines() if line.startswith("Cap")]
+    lines = [line.split() for line in read("/proc/self/status").splitlines() if line.startswith("Cap")]
     if not lines:
         return UNREADABLE
     return " ".join(f"{name}{value}" for name, value in lines if int(value, 16)) or "none"
@@ -104,68 +89,33 @@ def _seccomp() -> str:
     return {0: "none", 2: "filter"}.get(mode, str(mode))
 
 
-def _kernel() -> str:
-    return "gvisor" if _read("/proc/version").endswith(GVISOR_VERSION) else "linux"
-
-
 def _interfaces() -> str:
-    names = [line.split(":")[0].strip() for line in _read("/proc/net/dev").splitlines()[2:]]
+    names = [line.split(":")[0].strip() for line in read("/proc/net/dev").splitlines()[2:]]
     return " ".join(sorted(names)) or "none"
 
 
 def _routes() -> str:
-    return " ".join(line.split()[0] for line in _read("/proc/net/route").splitlines()[1:]) or "none"
+    """Return the interfaces that routes lead to, of IP version 4 and, where the kernel has it, 6."""
+    found = {line.split()[0] for line in read("/proc/net/route").splitlines()[1:]}
+    found.update(line.split()[-1] for line in read_lines("/proc/net/ipv6_route"))
+    return " ".join(sorted(found - {"lo"})) or "none"
 
 
-def _mounts() -> list[tuple[str, list[str]]]:
-    """Return (mount point, its own options) of every mount, in order; proc(5), mountinfo."""
-    rows = [line.split() for line in _read("/proc/self/mountinfo").splitlines()]
-    return [(row[4], row[5].split(",")) for row in rows]
-
-
-def _access_of(point: str, mounts: list[tuple[str, list[str]]]) -> str:
-    options = [options for mounted, options in mounts if mounted == point]
-    return "missing" if not options else "ro" if "ro" in options[-1] else "rw"
-
-
-def _root() -> str:
-    return _access_of("/", _mounts())
-
-
-def _inputs() -> str:
-    mounts = _mounts()
-    points = ("/data/ddos", "/data/inputs", "/data/transformations", "/sealroom")
-    return " ".join(f"{point}:{_access_of(point, mounts)}" for point in points)
-
-
-def _writable() -> str:
-    """Return every mounted place that can be written, with its size in bytes and the flags that protect it."""
-    found = {}
-    for point, options in _mounts():
-        if "ro" in options or stat.S_ISCHR(os.stat(point).st_mode) or not os.access(point, os.W_OK):
-            continue
-        size = os.statvfs(point)
-        flags = ",".join(sorted({"nosuid", "nodev", "noexec"}.intersection(options)))
-        found[point] = f"{point}:{size.f_blocks * size.f_frsize}:{flags}"
-    return " ".join(found[point] for point in sorted(found)) or "none"
-
-
-def _devices() -> str:
-    """Return the device nodes, without those that gVisor's kernel makes up: no device of the host is behind them."""
-    made_up = GVISOR_DEVICES if _kernel() == "gvisor" else ()
+def _dns() -> str:
+    """Return what /etc/resolv.conf names: a server that isn't this container itself, a domain, an option."""
     found = []
-    for folder, folders, files in os.walk("/dev"):
-        folders[:] = [name for name in folders if name not in {"pts", "shm", "mqueue"}]
-        for name in files:
-            path = os.path.join(folder, name)
-            mode = os.lstat(path).st_mode
-            if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-                found.append(path[len("/dev/") :])
-    return " ".join(sorted(set(found).difference(made_up))) or "none"
+    for line in read_lines("/etc/resolv.conf"):
+        word, *values = line.split("#")[0].split() or [""]
+        harmless = LOOPBACK_SERVERS if word == "nameserver" else {"."} if word == "search" else set()
+        found += [f"{word}:{value}" for value in values if value not in harmless]
+    return " ".join(found) or "none"
 
 
-def _engine_sockets() -> str:
-    return " ".join(path for path in ENGINE_SOCKETS if os.path.lexists(path)) or "none"
+def _hosts() -> str:
+    """Return the names that /etc/hosts has, without those of this container itself."""
+    own = {*LOCAL_NAMES, os.uname().nodename}
+    found = {name for line in read_lines("/etc/hosts") for name in line.split("#")[0].split()[1:]}
+    return " ".join(sorted(found - own)) or "none"
 
 
 def _resource_limits() -> str:
@@ -179,7 +129,7 @@ def _resource_limits() -> str:
 
 def _cgroup(unified: str, controller: str, legacy: str) -> str:
     path = f"{CGROUP}/{unified}"
-    return _read(path if os.path.exists(path) else f"{CGROUP}/{controller}/{legacy}")
+    return read(path if os.path.exists(path) else f"{CGROUP}/{controller}/{legacy}")
 
 
 def _pids_limit() -> str:
@@ -191,59 +141,21 @@ def _memory_limit() -> str:
 
 
 def _swap() -> str:
-    """Return the bytes of swap that may be used; a machine without swap has none to give."""
-    totals = [
-        line.split()[1] for line in _read("/proc/meminfo").splitlines() if line.startswith("SwapTotal:")
-    ]
-    if totals == ["0"]:
-        return "0"
-    unified = f"{CGROUP}/memory.swap.max"
+    """Return the bytes of swap that may be used; a kernel that doesn't count them may have none to give."""
+    unified, both = f"{CGROUP}/memory.swap.max", f"{CGROUP}/memory/memory.memsw.limit_in_bytes"
     if os.path.exists(unified):
-        return _read(unified)
-    both = int(_read(f"{CGROUP}/memory/memory.memsw.limit_in_bytes"))
-    return str(both - int(_read(f"{CGROUP}/memory/memory.limit_in_bytes")))
+        return read(unified)
+    if os.path.exists(both):
+        return str(int(read(both)) - int(read(f"{CGROUP}/memory/memory.limit_in_bytes")))
+    totals = [line.split()[1] for line in read_lines("/proc/meminfo") if line.startswith("SwapTotal:")]
+    return "0" if totals == ["0"] else UNREADABLE
 
 
 def _cpu_limit() -> str:
     unified = f"{CGROUP}/cpu.max"
     if os.path.exists(unified):
-        return _read(unified).replace(" ", "/")
-    return f"{_read(f'{CGROUP}/cpu/cpu.cfs_quota_us')}/{_read(f'{CGROUP}/cpu/cpu.cfs_period_us')}"
-
-
-def _refused_calls() -> str:
-    """Try what must be refused, in a child, since success would change this process."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(writer, " ".join(_try_calls()).encode())
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as stream:
-        allowed = stream.read().decode()
-    _, status = os.waitpid(child, 0)
-    return UNREADABLE if status else allowed or "all"
-
-
-def _try_calls() -> list[str]:
-    """Return the names of those that were not refused with EPERM."""
-    found = []
-    for name, family in FORBIDDEN_SOCKETS.items():
-        try:
-            socket.socket(
-                family, socket.SOCK_RAW if name in {"netlink", "packet"} else socket.SOCK_STREAM
-            ).close()
-            found.append(name)
-        except PermissionError:
-            continue
-        except OSError:
-            found.append(name)
-    if os.uname().machine == "x86_64":
-        for name, (number, argument) in FORBIDDEN_CALLS.items():
-            ctypes.set_errno(0)
-            if libc.syscall(number, argument, 0, 0, 0, 0, 0) != -1 or ctypes.get_errno() != EPERM:
-                found.append(name)
-    return found
+        return read(unified).replace(" ", "/")
+    return f"{read(f'{CGROUP}/cpu/cpu.cfs_quota_us')}/{read(f'{CGROUP}/cpu/cpu.cfs_period_us')}"
 
 
 LOOKS: dict[str, Callable[[], str]] = {
@@ -253,19 +165,25 @@ LOOKS: dict[str, Callable[[], str]] = {
     "capabilities": _capabilities,
     "no_new_privileges": _no_new_privileges,
     "seccomp": _seccomp,
-    "kernel": _kernel,
-    "hostname": socket.gethostname,
+    "kernel": places.name_kernel,
+    "hostname": lambda: os.uname().nodename,
     "interfaces": _interfaces,
     "routes": _routes,
-    "root": _root,
-    "inputs": _inputs,
-    "writable": _writable,
-    "devices": _devices,
-    "engine_sockets": _engine_sockets,
+    "dns": _dns,
+    "hosts": _hosts,
+    "host_paths": places.list_host_paths,
+    "cgroups": places.list_cgroups,
+    "kernel_files": places.list_kernel_files,
+    "kernel_settings": places.list_kernel_settings,
+    "root": places.show_root,
+    "inputs": places.show_inputs,
+    "writable": places.list_writable,
+    "devices": places.list_devices,
+    "engine_sockets": places.list_engine_sockets,
     "resource_limits": _resource_limits,
     "pids_limit": _pids_limit,
     "memory_limit": _memory_limit,
     "swap": _swap,
     "cpu_limit": _cpu_limit,
-    "refused_calls": _refused_calls,
+    "refused_calls": refusals.list_allowed,
 }

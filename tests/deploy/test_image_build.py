@@ -50,15 +50,15 @@ def description(image: str) -> list[str]:
 
 @pytest.mark.timeout(1200)
 def test_two_builds_from_the_same_inputs_are_the_same_image(
-    image_store: ImageStore, image_digest: str, tmp_path: Path
+    engine: DockerEngine, image_digest: str, tmp_path: Path
 ) -> None:
     first, second = image_digest, build_anew(tmp_path)
     if description(first) != description(
         second
     ):  # Debian has moved on since the first was built: other inputs
         first, second = second, build_anew(tmp_path)
+    assert engine.image_labels(first)[LABEL_TREE] == engine.image_labels(second)[LABEL_TREE]
     assert first == second
-    assert image_store.digest_tree(first) == image_store.digest_tree(second)
     assert not list((tmp_path / "image").glob("work.*"))
 
 

@@ -18,7 +18,8 @@ from sandbox.engine import DockerEngine
 from sandbox.pool import Pool, PoolSize
 from sandbox.seal import LABEL_OWNER
 from tests.hospital_fixtures import Hospital, make_runner, owner_of
-from tests.provider_fixtures import HONEST
+from tests.provider_fixtures import HONEST, make_bundle
+from tests.sandbox.test_failing_hosts import CutShort, Line
 
 PATIENCE_S = 60.0
 
@@ -103,6 +104,25 @@ def test_a_job_whose_warm_container_is_gone_starts_cold(warm: WarmHospital) -> N
     assert list((warm.hospital.lab.home / "work").iterdir()) == []
 
 
+def test_a_run_that_ended_well_counts_when_the_engine_is_away_by_then_and_leaves_no_data(
+    warm: WarmHospital, tmp_path: Path
+) -> None:
+    lab = warm.hospital.lab
+    warm.run()
+    warm.warm_up()
+    line = Line(tmp_path / "engine.sock")
+    engine = CutShort(line)
+    warm.hospital.runner = make_runner(lab, engine, warm.hospital.judge, warm.hospital.keys, pool=warm.pool)
+    job = warm.run()
+    assert (job.state, job.attempt) == (State.RELEASED, 1)
+    assert list((lab.home / "work").iterdir()) == []
+    assert len(warm.containers()) == 1
+    line.mend()
+    engine.remove("another-run")
+    engine.close()
+    assert warm.containers() == []
+
+
 def test_a_container_gets_warm_while_the_first_job_waits_for_its_order(
     warm: WarmHospital, engine: DockerEngine
 ) -> None:
@@ -124,6 +144,16 @@ def test_a_container_gets_warm_while_the_first_job_waits_for_its_order(
     warm.hospital.work()
     assert lab.database.jobs.get(job_id).state is State.RELEASED
     assert not set(waiting) & set(warm.containers())
+
+
+def test_no_container_gets_warm_for_jobs_that_could_not_start_in_it(warm: WarmHospital) -> None:
+    lab = warm.hospital.lab
+    warm.bundle = make_bundle(image=warm.hospital.image, start="python3 -u $ALGO")
+    lab.upload(warm.bundle)
+    lab.approve(warm.asset, warm.bundle)
+    assert warm.run().state is State.RELEASED
+    assert not warm.warmer.turn()
+    assert warm.containers() == []
 
 
 def test_a_restart_leaves_no_warm_container_and_no_copy_of_the_data(warm: WarmHospital) -> None:

@@ -13,18 +13,18 @@ import pytest
 from sandbox.engine import DockerEngine
 from sandbox.errors import EngineUnavailableError, ImageMissingError, RuntimeMissingError
 from sandbox.run import run_sealed
-from sandbox.seal import container_options
+from sandbox.seal import container_name, container_options
 from sandbox.spec import ExitReason, RunSpec, Runtime
 from sandbox.staging import stage
 from tests.sandbox_fixtures import IMAGE, OWNER, ROOT, Bench, make_bundle, make_spec
 
 
-def left_behind(bench: Bench, run_id: str) -> RunSpec:
+def left_behind(bench: Bench, run_id: str, *, owner: str = OWNER) -> RunSpec:
     """Start a container as a worker that is then killed would, and return its spec."""
     inputs = bench._folder / run_id
     if not inputs.exists():
         stage(inputs, [], make_bundle("pass", image=bench.image), {})
-    spec = make_spec(inputs, run_id=run_id, image=bench.image)
+    spec = make_spec(inputs, run_id=run_id, image=bench.image, owner=owner)
     bench.engine.start(spec).close()
     return spec
 
@@ -65,10 +65,13 @@ def test_labels_are_those_of_the_image_with_this_digest_only(engine: DockerEngin
 
 
 def test_hole_21_what_a_killed_worker_left_is_reaped(bench: Bench, engine: DockerEngine) -> None:
-    left_behind(bench, "left-1")
-    left_behind(bench, "left-2")
-    assert len(engine.reap(OWNER)) == 2
-    assert engine.reap(OWNER) == []
+    killed = f"{OWNER}-killed"
+    left_behind(bench, "left-1", owner=killed)
+    left_behind(bench, "left-2", owner=killed)
+    left_behind(bench, "of-another")
+    assert len(engine.reap(killed)) == 2
+    assert engine.reap(killed) == []
+    engine.remove("of-another")
 
 
 def test_only_ones_own_containers_are_reaped(bench: Bench, engine: DockerEngine) -> None:
@@ -116,6 +119,30 @@ def test_a_container_that_is_removed_in_the_middle_is_the_engines_fault(bench: B
         engine.close()
     assert report.reason is ExitReason.ENGINE_FAILED
     assert not report.reason.ran
+
+
+def test_the_memory_limit_is_heard_of_even_when_the_record_of_the_end_does_not_say_so(
+    bench: Bench, runtime: Runtime
+) -> None:
+    """Under load an engine learns of it after the end, and tells it as an event only."""
+    heard: list[bool] = []
+
+    class Listening(DockerEngine):
+        def remove(self, run_id: str) -> None:
+            found = self._api.containers(all=True, filters={"name": container_name(run_id)})
+            heard.extend(self._heard_of_memory(container["Id"]) for container in found)
+            super().remove(run_id)
+
+    engine = Listening()
+    try:
+        reports = [
+            bench.run(code, runtime, engine=engine)
+            for code in ("x = bytearray()\nwhile True: x += bytes(1 << 20)", "pass")
+        ]
+    finally:
+        engine.close()
+    assert [report.reason for report in reports] == [ExitReason.OUT_OF_MEMORY, ExitReason.COMPLETED]
+    assert heard == [True, False]
 
 
 def test_what_the_engine_is_asked_for_is_the_seal(engine: DockerEngine, tmp_path: Path) -> None:

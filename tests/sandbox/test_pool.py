@@ -145,6 +145,20 @@ print(json.dumps({
     assert printed(report) == printed(cold)
 
 
+@pytest.mark.parametrize("interpreter", ["python", "python3"])
+def test_the_interpreter_that_waits_is_the_one_that_the_job_names(
+    warm: WarmBench, bench: Bench, interpreter: str
+) -> None:
+    code = "import sys; print(sys.executable)"
+    cold = bench.run(
+        code, warm.recipe.runtime, bundle=make_bundle(code, image=bench.image, start=interpreter)
+    )
+    warm.recipe = dataclasses.replace(warm.recipe, interpreter=interpreter)
+    warm.want()
+    warm.settle(warm=1)
+    assert printed(warm.run(code)) == printed(cold) == f"/opt/venv/bin/{interpreter}\n"
+
+
 def test_a_warm_container_has_the_same_seal_and_is_probed_again_for_its_job(
     warm: WarmBench, bench: Bench
 ) -> None:
@@ -258,6 +272,7 @@ def test_a_recipe_that_differs_in_anything_gets_no_container(warm: WarmBench) ->
         dataclasses.replace(warm.recipe, dataset_ids=("c3" * 32,)),
         dataclasses.replace(warm.recipe, limits=dataclasses.replace(LIMITS, memory_bytes=512 * MIB)),
         dataclasses.replace(warm.recipe, image="sha256:" + "1" * 64),
+        dataclasses.replace(warm.recipe, interpreter="python3"),
     ]
     assert [warm.pool.take(other, ARGV) for other in others] == [None] * len(others)
     assert warm.pool.take(warm.recipe, ("sh", "-c", "true")) is None
@@ -281,6 +296,31 @@ def test_as_many_are_kept_as_the_size_says_and_none_when_nobody_has_asked_for_lo
     warm.clock.now += 101
     warm.settle(warm=0)
     assert list(warm.folder.iterdir()) == []
+
+
+def test_jobs_that_nobody_has_paid_for_take_no_container_from_those_that_ran(warm: WarmBench) -> None:
+    warm.size = PoolSize(each=1, total=1, idle_s=600.0)
+    stranger = dataclasses.replace(warm.recipe, contents="other data")
+    warm.pool.foresee(stranger, warm.stage)
+    warm.settle(warm=1)
+    warm.want()
+    warm.settle(warm=1)
+    warm.clock.now += 1
+    warm.pool.foresee(stranger, warm.stage)
+    warm.settle(warm=1)
+    assert warm.pool.take(stranger, ARGV) is None
+    assert warm.run(OUTPUT).reason is ExitReason.COMPLETED
+
+
+def test_what_was_only_foreseen_is_forgotten_after_a_while_however_often_it_is_foreseen(
+    warm: WarmBench,
+) -> None:
+    warm.pool.foresee(warm.recipe, warm.stage)
+    warm.settle(warm=1)
+    warm.clock.now += 400
+    warm.pool.foresee(warm.recipe, warm.stage)
+    warm.clock.now += 201
+    warm.settle(warm=0)
 
 
 def test_data_that_cannot_be_staged_keeps_no_container_and_is_not_tried_at_once_again(

@@ -13,9 +13,15 @@ from hypothesis import strategies as st
 
 from policies.model import MAX_CPUS, MAX_MEMORY_BYTES, MAX_PIDS, MAX_TIME_S, MIN_PIDS, LimitsPolicy
 from sandbox.expectation import expect, expect_engine, judge
+from sandbox.guest.places import KERNEL_FILES
+from sandbox.guest.places import READ_ONLY_PATHS as GUEST_READ_ONLY_PATHS
+from sandbox.guest.refusals import CALLS
 from sandbox.reasons import SEAL_REASONS
 from sandbox.seal import (
+    CORE_BYTES,
+    MASKED_PATHS,
     READ_ONLY_MOUNTS,
+    READ_ONLY_PATHS,
     container_options,
     cpu_quota,
     environment,
@@ -88,7 +94,7 @@ def test_no_run_spec_is_without_a_limit(spec: RunSpec) -> None:
     assert host["PidsLimit"] >= spec.limits.pids
     assert host["CpuQuota"] > 0
     assert all(limit["Soft"] == limit["Hard"] for limit in host["Ulimits"])
-    assert {limit["Name"]: limit["Hard"] for limit in host["Ulimits"]}["core"] == 0
+    assert {limit["Name"]: limit["Hard"] for limit in host["Ulimits"]}["core"] == CORE_BYTES
     assert all("size=" in option and "nr_inodes=" in option for option in host["Tmpfs"].values())
     assert host["LogConfig"]["Type"] == "none"
     assert host["AutoRemove"] is False
@@ -148,9 +154,21 @@ def test_what_the_profile_refuses_is_not_allowed_anywhere() -> None:
     assert seccomp_profile()["defaultAction"] == "SCMP_ACT_ERRNO"
 
 
+def test_the_probe_tries_of_the_calls_only_what_the_profile_refuses() -> None:
+    refused = {name for names in REFUSED for name in names.split()}
+    refused_by_their_arguments = {"clone", "prlimit", "socket"}
+    assert {name.split("-")[0] for name in CALLS} <= refused | refused_by_their_arguments
+    assert len({(one, other, arguments) for one, other, arguments in CALLS.values()}) == len(CALLS)
+
+
+def test_the_probe_looks_into_every_file_that_the_seal_hides() -> None:
+    assert KERNEL_FILES == MASKED_PATHS
+    assert GUEST_READ_ONLY_PATHS == READ_ONLY_PATHS
+
+
 def test_every_group_of_calls_has_its_reason() -> None:
     assert all(len(reason) > 10 for reason in (*ALLOWED, *REFUSED.values()) if " " in reason)
-    assert {"socket", "socketpair", "clone", "clone3", "personality"}.isdisjoint(
+    assert {"socket", "socketpair", "clone", "clone3", "prlimit64", "setrlimit"}.isdisjoint(
         name for names in ALLOWED.values() for name in names.split()
     )
 

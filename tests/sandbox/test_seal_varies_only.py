@@ -127,7 +127,11 @@ def test_no_device_unless_a_gpu_is_asked_for_and_then_that_many_for_computing_on
 def test_with_gpus_their_devices_are_expected_by_name_and_nothing_else_changes(spec: RunSpec) -> None:
     without = dataclasses.replace(spec, gpus=0)
     table, base = expect(spec) | expect_engine(spec), expect(without) | expect_engine(without)
-    assert {name for name in base if table[name] != base[name]} <= {"devices", "engine_devices"}
+    assert {name for name in base if table.get(name) != base[name]} <= {
+        "devices",
+        "engine_devices",
+        "host_paths",
+    }
     more = set(table["devices"].split()) - set(base["devices"].split())
     shared = {"nvidiactl", "nvidia-uvm", "nvidia-uvm-tools"} if spec.gpus else set()
     assert more == shared | {f"nvidia{number}" for number in range(spec.gpus)}

@@ -160,6 +160,13 @@ def test_a_cancelled_run_ends_at_once(bench: Bench, runtime: Runtime) -> None:
     assert time.monotonic() - begun < 15
 
 
+def test_a_run_that_is_cancelled_before_the_probe_has_no_probe_that_failed(
+    bench: Bench, runtime: Runtime
+) -> None:
+    report = bench.run("pass", runtime, cancelled=lambda: True)
+    assert (report.reason, report.probe) == (ExitReason.CANCELLED, None)
+
+
 def test_a_missing_image_is_named_before_anything_starts(bench: Bench) -> None:
     spec = make_spec(bench._folder)
     with pytest.raises(ImageMissingError, match=IMAGE):
