@@ -6,10 +6,11 @@ IMAGE_FILE := .build/image-id
 PACKAGES := policies sandbox datatokens provider cli
 export PYTHONWARNINGS := ignore::SyntaxWarning
 
-.PHONY: help setup tools demo up down test bench-seal security check format lint types imports generated generate wheel lock clean
+.PHONY: help setup tools demo up down test bench-seal security check format lint types imports generated generate wheel lock clean \
+	gas fuzz-contracts audit-contracts
 
 help: ## Show this help
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
 
 tools: ## Install the Python environment, the local chain and the contracts' compiler
 	@PYTHON=$(PYTHON) deploy/setup/python.sh
@@ -67,6 +68,15 @@ generate: tools ## Make the generated files anew
 
 wheel: tools ## Build the wheel and check what is in it
 	@$(BIN)/python deploy/check_wheel.py
+
+gas: tools ## Measure what the contracts cost; fail when a figure is over its target or got worse by over 2 %
+	@$(BIN)/python -m bench.gas
+
+fuzz-contracts: tools ## Trade at random, thousands of steps, and check every invariant of the contracts after each
+	@SEALROOM_FUZZ=long $(BIN)/python -m pytest tests/datatokens/test_invariants.py --timeout=0
+
+audit-contracts: tools ## Run slither over the contracts; fail on a finding that docs/contracts.md has no answer for
+	@PYTHON=$(CURDIR)/$(BIN)/python deploy/contracts/slither.sh
 
 lock: tools ## Lock the newest versions that pyproject.toml admits
 	@deploy/requirements/lock.sh

@@ -24,14 +24,20 @@ def add_commands(group: click.Group) -> None:
         group.add_command(command)
 
 
-def _list_jobs(session: Session, asset_id: str | None) -> list[JobView]:
-    """Return the jobs on datasets that the caller owns."""
+def _list_mine(session: Session, asset_id: str | None) -> dict[str, int]:
+    """Return the token ids of the caller's datasets, or of one of them, by asset id."""
     from cli.datasets import list_datasets
-    from provider.wire import JobsView
 
     me = session.get_address().lower()
-    mine = {view.asset_id for view in list_datasets(session) if view.owner.lower() == me}
-    wanted = mine if asset_id is None else mine & {asset_id}
+    mine = {view.asset_id: int(view.token_id) for view in list_datasets(session) if view.owner.lower() == me}
+    return mine if asset_id is None else {key: mine[key] for key in mine.keys() & {asset_id}}
+
+
+def _list_jobs(session: Session, asset_id: str | None) -> list[JobView]:
+    """Return the jobs on datasets that the caller owns."""
+    from provider.wire import JobsView
+
+    wanted = set(_list_mine(session, asset_id))
     views = session.get_api().get_model("/v1/jobs", JobsView, login=True).jobs
     return [view for view in views if wanted & set(view.request.datasets)]
 
@@ -73,10 +79,12 @@ def income(session: Session, asset_id: str | None) -> None:
 
     chain, paid = session.get_chain(), dict.fromkeys(("open", "settled", "refunded"), 0)
     names = {OrderStatus.OPEN: "open", OrderStatus.SETTLED: "settled", OrderStatus.REFUNDED: "refunded"}
+    mine = _list_mine(session, asset_id)
     for view in _list_jobs(session, asset_id):
-        order = chain.find_order(bytes.fromhex(view.job_id), view.consumer)
-        if order is not None and order.status in names:
-            paid[names[order.status]] += order.amount_wei
+        for dataset in mine.keys() & set(view.request.datasets):
+            order = chain.find_order(bytes.fromhex(view.job_id), view.consumer, mine[dataset])
+            if order is not None and order.status in names:
+                paid[names[order.status]] += order.amount_wei
     credit = chain.escrow_balance(get_token(session, None), session.get_address())
     amounts = {**paid, "withdrawable": credit}
     session.output.data(

@@ -128,8 +128,16 @@ class Session:
 
         def connect() -> ChainClient:
             from datatokens.client import ChainClient
+            from datatokens.fees import limits_of
+            from datatokens.history import FileLogBook
 
-            chain = ChainClient.connect(self.get_settings().rpc_url, self.get_deployment())
+            settings = self.get_settings()
+            chain = ChainClient.connect(
+                settings.rpc_url,
+                self.get_deployment(),
+                fees=limits_of(settings.max_tip_gwei, settings.max_fee_gwei),
+                book=FileLogBook(self.home.chain_history),
+            )
             chain.check()
             return chain
 

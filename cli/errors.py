@@ -113,6 +113,8 @@ EXIT_CODES: Mapping[str, ExitCode] = {
     "cli.errors.UnreachableError": ExitCode.UNREACHABLE,
     "datatokens.errors.ChainUnreachableError": ExitCode.UNREACHABLE,
     "datatokens.errors.ContractRefusedError": ExitCode.DENIED,
+    "datatokens.errors.AllowListInvalidError": ExitCode.USAGE,
+    "datatokens.errors.DeployerMissingError": ExitCode.DENIED,
     "datatokens.errors.DeploymentInvalidError": ExitCode.USAGE,
     "datatokens.errors.KeystoreError": ExitCode.USAGE,
     "datatokens.errors.LocalChainError": ExitCode.UNREACHABLE,

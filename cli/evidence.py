@@ -36,7 +36,8 @@ class DeploymentEvidence:
         if order is None:
             return not statement.is_released
         try:
-            placed = self.chain.find_order_event(bytes.fromhex(facts.job.id), facts.job.consumer)
+            job_id = bytes.fromhex(facts.job.id)
+            placed = self.chain.find_order_event(job_id, facts.job.consumer, order.token_id)
             asset = None if placed is None else self.chain.get_asset(placed.token_id)
         except ChainUnreachableError as exc:
             raise EvidenceUnavailableError("the chain doesn't answer about the order") from exc

@@ -34,6 +34,15 @@ class Home:
         """The contracts that this home believes in."""
         return self.root / "chain" / "deployment.json"
 
+    def manifest_file(self, chain_id: int) -> Path:
+        """Return where the manifest of a chain that was deployed to is kept."""
+        return self.root / "chain" / "deployments" / f"{chain_id}.json"
+
+    @property
+    def chain_history(self) -> Path:
+        """What was read of old events, to be read once only."""
+        return self.root / "chain" / "history"
+
     @property
     def chain_state(self) -> Path:
         """What the local chain keeps between runs."""

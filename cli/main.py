@@ -40,6 +40,7 @@ ENTRIES: Mapping[str, Entry] = {
     "image": Entry("cli.image", "image", "List, add and verify the images that algorithms run in."),
     "receipt": Entry("cli.receipt", "receipt", "Verify and read receipts; needs no key and no provider."),
     "provider": Entry("cli.provider", "provider", "Connect to a provider, and publish what verifies it."),
+    "chain": Entry("cli.chain", "chain", "Deploy the contracts on a chain, show and check them."),
     "doctor": Entry(
         "cli.doctor", "doctor", "Check whether this machine can seal jobs, and say what is missing."
     ),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cli.context import OPERATOR
 from cli.errors import AccountUnknownError, InputError, StackError
 from cli.home import DEFAULT_PORT, DEFAULT_RPC_PORT, Home
+from cli.manifests import find_manifest
 from cli.processes import Processes
 from cli.settings import ClientSettings, find_settings, save_settings
 from datatokens import localchain
@@ -69,7 +70,7 @@ def ensure_chain(home: Home, options: StackOptions) -> str:
     """
     known = find_settings(home)
     if options.rpc_url is not None:
-        contracts = _find_contracts(home, options.deployment)
+        contracts = _find_contracts(home, options.deployment, options.rpc_url)
         if contracts is None:
             raise _unknown_contracts()
         ChainClient.connect(options.rpc_url, contracts).check()
@@ -103,7 +104,7 @@ def ensure_contracts(
     local = settings is not None and settings.local_chain
     if local:
         _fund_operator(rpc_url, operator.address)
-    found = _find_contracts(home, deployment)
+    found = _find_contracts(home, deployment, rpc_url)
     if found is None and not local:
         raise _unknown_contracts()
     if found is None:
@@ -187,15 +188,18 @@ def choose_port(preferred: int) -> int:
     return preferred
 
 
-def _find_contracts(home: Home, deployment: Path | None) -> Deployment | None:
-    """Return the contracts known here, else those of the file named."""
+def _find_contracts(home: Home, deployment: Path | None, rpc_url: str) -> Deployment | None:
+    """Return the contracts known here, else those of the file named, else those that were deployed from here."""
     if home.deployment_file.exists():
         return load_deployment(home.deployment_file)
-    return load_deployment(deployment) if deployment is not None else None
+    return load_deployment(deployment) if deployment is not None else find_manifest(home, rpc_url)
 
 
 def _unknown_contracts() -> InputError:
-    return InputError("this chain's contracts are not known here", remedy="--deployment FILE")
+    return InputError(
+        "this chain's contracts are not known here",
+        remedy="--deployment FILE, or `sealroom chain deploy` first",
+    )
 
 
 def _remember_chain(home: Home, rpc_url: str, *, local: bool) -> None:

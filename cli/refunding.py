@@ -36,7 +36,7 @@ def refund_job(session: Session, job_id: str) -> Refund:
         RefusedError: there is no order, it has ended, or its deadline is not over yet.
     """
     record, chain = load_submission(session.home, job_id), session.get_chain()
-    order = chain.find_order(bytes.fromhex(job_id), record.consumer)
+    order = chain.find_order(bytes.fromhex(job_id), record.consumer, int(record.token_id))
     if order is None:
         raise RefusedError(
             f"job {job_id} has no order on chain: nothing was paid, nothing comes back", code="no-order"

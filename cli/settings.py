@@ -17,7 +17,7 @@ Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+", max_length=500)]
 class ClientSettings(StrictModel):
     """`client.json` of a home folder. `provider` is pinned: a service that answers for another account is refused.
 
-    `local_chain` says that `sealroom up` starts the chain itself.
+    `local_chain` says that `sealroom up` starts the chain itself. The most that is offered for a unit of gas is in gwei.
     """
 
     version: Literal[1] = 1
@@ -25,6 +25,8 @@ class ClientSettings(StrictModel):
     provider_url: Url = DEFAULT_PROVIDER_URL
     provider: Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")] | None = None
     local_chain: bool = False
+    max_tip_gwei: Annotated[int, Field(ge=0)] | None = None
+    max_fee_gwei: Annotated[int, Field(ge=1)] | None = None
 
 
 def find_settings(home: Home) -> ClientSettings | None:

@@ -21,6 +21,7 @@ from cli.errors import ApiError, MismatchError, RefusedError
 from cli.jobfile import JobFile, load_job_file
 from cli.resultkeys import seal_key
 from cli.submissions import Submission, list_open, load_submission, mark_done, save_submission
+from datatokens.model import OrderItem
 from policies.canonical import canonical_json, digest_of, parse_digest
 from provider.release import create_result_key
 from provider.wire import Domain, JobRequest, JobView
@@ -93,7 +94,7 @@ def order_job(session: Session, job_id: str) -> str:
     """
     record, chain = load_submission(session.home, job_id), session.get_chain()
     job, token_id = bytes.fromhex(job_id), int(record.token_id)
-    placed = chain.find_order_event(job, record.consumer)
+    placed = chain.find_order_event(job, record.consumer, token_id)
     if placed is not None:
         return placed.tx_hash
     terms, max_price_wei = chain.get_asset(token_id).terms, int(record.max_price_wei)
@@ -103,10 +104,9 @@ def order_job(session: Session, job_id: str) -> str:
         f"ordering job {job_id}: {format_amount(terms.price_wei)} of token {terms.payment_token}"
     )
     result = chain.order(
-        token_id,
-        parse_digest(record.submission.request.algorithm),
         job,
-        max_price_wei,
+        parse_digest(record.submission.request.algorithm),
+        [OrderItem(token_id, max_price_wei)],
         choose_deadline(chain.next_time(), lifetime_s),
         sender=session.get_account(),
     )
@@ -128,7 +128,8 @@ def _can_go_on(session: Session, record: Submission) -> bool:
     """Tell whether a provider may still run a request: it has not expired, or it was paid, and then it stays good."""
     if record.submission.request.expiry > int(time.time()):
         return True
-    return session.get_chain().find_order(bytes.fromhex(record.job_id), record.consumer) is not None
+    job_id, token_id = bytes.fromhex(record.job_id), int(record.token_id)
+    return session.get_chain().find_order(job_id, record.consumer, token_id) is not None
 
 
 def _has_ended(session: Session, job_id: str) -> bool:

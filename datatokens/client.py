@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from typing import Self
 
-from datatokens.gateway import Gateway
+from datatokens.fees import FeeLimits
+from datatokens.gateway import DEFAULT_FEES, DEFAULT_PATIENCE, Gateway
+from datatokens.history import LogBook
 from datatokens.model import Deployment
+from datatokens.patience import Patience
 from datatokens.writes import ProviderWrites
-
-DEFAULT_TIMEOUT_S = 10.0
 
 
 class ChainClient(ProviderWrites):
     """Reads and changes one deployment; see `ChainReader`, `OwnerWrites`, `ConsumerWrites`, `ProviderWrites`.
 
-    Not checked until asked by `check`: that the node is on the right chain and the contracts are ours.
+    Before the first use of a contract, the chain id and the code of every contract are checked.
     """
 
     @classmethod
-    def connect(cls, rpc_url: str, deployment: Deployment, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Self:
-        """Return a client; makes no request yet. `timeout_s` is for each request."""
-        return cls(Gateway(rpc_url, timeout_s=timeout_s), deployment)
+    def connect(
+        cls,
+        rpc_url: str,
+        deployment: Deployment,
+        *,
+        patience: Patience = DEFAULT_PATIENCE,
+        fees: FeeLimits = DEFAULT_FEES,
+        book: LogBook | None = None,
+    ) -> Self:
+        """Return a client; makes no request yet. What is read of old events is kept in `book`."""
+        gateway = Gateway(rpc_url, chain_id=deployment.chain_id, patience=patience, fees=fees)
+        return cls(gateway, deployment, book)

@@ -14,15 +14,27 @@ CONTRACTS = ("Registry", "Escrow", "Datatoken", "Providers", "TestToken")
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One compiled contract: its interface and its creation code (`0x` hex)."""
+    """One compiled contract: its interface, its creation code (`0x` hex), and the code that then runs.
+
+    `immutables` says where in `runtime` the constructor writes values: (start, length) in bytes.
+    """
 
     name: str
     abi: list[dict[str, Any]]
     bytecode: str
+    runtime: bytes
+    immutables: tuple[tuple[int, int], ...]
 
 
 @cache
 def load_artifact(name: str) -> Artifact:
     """Read the artifact of one of `CONTRACTS`."""
     value = json.loads((ARTIFACTS / f"{name}.json").read_text(encoding="utf-8"))
-    return Artifact(value["name"], value["abi"], value["bytecode"])
+    places = [place for found in value["immutable_references"].values() for place in found]
+    return Artifact(
+        name=value["name"],
+        abi=value["abi"],
+        bytecode=value["bytecode"],
+        runtime=bytes.fromhex(value["deployed_bytecode"].removeprefix("0x")),
+        immutables=tuple((place["start"], place["length"]) for place in places),
+    )

@@ -2,11 +2,14 @@
 
 ChainError
 ├── ChainUnreachableError     no answer, a timeout, or an answer that is not JSON-RPC
+│   └── NodeRefusedError      the node answers with an error of its own; its words are kept
 ├── WrongChainError           the chain id or a contract's code is not that of the deployment
 ├── ContractRefusedError      a contract said no; the decoded custom error is kept
 │   └── NoSuchAssetError      there is no data NFT of that number
 ├── NotEnoughMoneyError       a balance is too small for what was asked
 ├── TransactionFailedError    a transaction was mined as failed, or was not mined in time
+├── AllowListInvalidError     a list of consumers is empty, or an account isn't on it
+├── DeployerMissingError      the chain has no proxy that deploys to the same addresses everywhere
 ├── DeploymentInvalidError    a deployment file can't be read
 ├── LocalChainError           the local chain can't be found, started or told what to do
 └── KeystoreError             a key file can't be used
@@ -31,6 +34,14 @@ class ChainUnreachableError(ChainError):
     """Nobody answered, or not in JSON-RPC; the same call can be repeated as it is."""
 
     code = "chain-unreachable"
+
+
+class NodeRefusedError(ChainUnreachableError):
+    """The node answers, with an error of its own; `words` is what it says."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+        super().__init__(f"chain: the node refused the call: {words}; repeat, or check the node")
 
 
 class WrongChainError(ChainError):
@@ -96,6 +107,24 @@ class TransactionFailedError(ChainError):
     def __init__(self, tx_hash: str, problem: str) -> None:
         self.tx_hash = tx_hash
         super().__init__(f"transaction {tx_hash}: {problem}")
+
+
+class AllowListInvalidError(ChainError):
+    """A list of consumers is empty, or an account isn't on it."""
+
+    code = "allow-list-invalid"
+
+
+class DeployerMissingError(ChainError):
+    """The chain doesn't have the deterministic deployment proxy, and it can't be put there."""
+
+    code = "deployer-missing"
+
+    def __init__(self, address: str, problem: str) -> None:
+        super().__init__(
+            f"deterministic deployment proxy at {address}: {problem};"
+            " ask the chain's operators to deploy it, then repeat"
+        )
 
 
 class DeploymentInvalidError(ChainError):

@@ -1,44 +1,34 @@
 """The one way to a node: reads, logs and transactions over JSON-RPC, with every failure turned into our own errors.
 
-Knows nothing of assets or orders. A transaction is simulated before anything is spent, so that a refusal costs
-nothing and says why. Nonces are taken under a lock: one process, one sender, no collisions.
+Knows nothing of assets or orders, and trusts no contract by itself: that is the caller's, see `ChainReader.check`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from threading import Lock
 from typing import Any
 
-import requests
-from eth_abi.exceptions import EncodingError
+from eth_abi.abi import encode
+from eth_utils.abi import event_abi_to_log_topic
 from eth_utils.address import to_checksum_address
-from web3 import HTTPProvider, Web3
-from web3 import exceptions as web3_errors
+from web3 import Web3
 from web3.contract import Contract
 from web3.logs import DISCARD
-from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import BlockData, TxReceipt
 
 from datatokens.compiled import load_artifact
-from datatokens.errors import (
-    ChainError,
-    ChainUnreachableError,
-    ContractRefusedError,
-    NotEnoughMoneyError,
-    TransactionFailedError,
-    WrongChainError,
-)
+from datatokens.errors import ChainUnreachableError, ContractRefusedError, TransactionFailedError
 from datatokens.ethkeys import LocalAccount
+from datatokens.fees import FeeLimits
 from datatokens.model import Block, TxResult
-from datatokens.refusals import parse_refusal
+from datatokens.patience import Patience
+from datatokens.sending import Draft, Sender
+from datatokens.translation import translated
+from datatokens.transport import PatientProvider
+from datatokens.windows import Fetch, Windows
 
-GAS_MARGIN_PERCENT = 20
-RECEIPT_TIMEOUT_S = 120.0
-RECEIPT_POLL_S = 0.05
-# What web3's formatters raise when a node answers with another shape than the method has.
-_NONSENSE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+DEFAULT_PATIENCE = Patience()
+DEFAULT_FEES = FeeLimits()
 
 
 def checksum(address: str) -> str:
@@ -55,68 +45,25 @@ def checksum(address: str) -> str:
         ) from exc
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what web3 and its transport raise into our errors."""
-    try:
-        yield
-    except web3_errors.ContractLogicError as exc:
-        raise _reverted(exc) from exc
-    except web3_errors.BadFunctionCallOutput as exc:
-        raise WrongChainError(
-            "contract", expected="an answer of its interface", got="none or another"
-        ) from exc
-    except (
-        EncodingError,
-        web3_errors.MismatchedABI,
-        web3_errors.Web3ValidationError,
-        web3_errors.InvalidAddress,
-    ) as exc:
-        raise ContractRefusedError(
-            "", {}, "argument: doesn't fit the contract's type; check sizes, digests and addresses"
-        ) from exc
-    except web3_errors.Web3RPCError as exc:
-        raise _rpc_error(exc) from exc
-    except (requests.RequestException, web3_errors.Web3Exception, OSError, *_NONSENSE) as exc:
-        raise ChainUnreachableError(
-            "chain: the node doesn't answer as expected; check the rpc address and that the node runs"
-        ) from exc
-
-
-def _reverted(exc: web3_errors.ContractLogicError) -> ChainError:
-    data = exc.data
-    if not isinstance(data, str) or not data.startswith("0x"):
-        return ContractRefusedError("", {}, "contract: refused without a reason; check the arguments")
-    try:
-        return parse_refusal(bytes.fromhex(data[2:]))
-    except ValueError:
-        return ContractRefusedError("", {}, "contract: refused without a reason that can be read")
-
-
-def _rpc_error(exc: web3_errors.Web3RPCError) -> ChainError:
-    response = exc.rpc_response or {}
-    error = response.get("error") if isinstance(response, Mapping) else None
-    data = error.get("data") if isinstance(error, Mapping) else None
-    if isinstance(data, str) and len(data) >= 10:  # noqa: PLR2004 - 0x and a selector
-        try:
-            return parse_refusal(bytes.fromhex(data.removeprefix("0x")))
-        except ValueError:
-            pass
-    return ChainUnreachableError(
-        f"chain: the node refused the call: {str(exc.message)[:200]}; repeat, or check the node"
-    )
-
-
 class Gateway:
     """A connection to one node; makes no request until asked."""
 
-    def __init__(self, rpc_url: str, *, timeout_s: float) -> None:
-        provider = HTTPProvider(
-            rpc_url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None
-        )
-        self._web3 = Web3(provider)
-        self._web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
-        self._nonces = Lock()
+    def __init__(
+        self,
+        rpc_url: str,
+        *,
+        chain_id: int | None = None,
+        patience: Patience = DEFAULT_PATIENCE,
+        fees: FeeLimits = DEFAULT_FEES,
+    ) -> None:
+        """Sign for `chain_id` alone; without one, for the chain that the node says it is on."""
+        self._web3 = Web3(PatientProvider(rpc_url, patience))
+        # It asks for the chain id before each call, and refuses the blocks of proof-of-authority chains.
+        self._web3.middleware_onion.remove("validation")
+        self._chain_id = chain_id
+        self._windows = Windows()
+        self._patience = patience
+        self._sender = Sender(self._web3, rpc_url, fees=fees, patience=patience)
 
     def contract(self, name: str, address: str) -> Contract:
         """Return the contract at `address`, by the interface of the artifact `name`."""
@@ -130,22 +77,23 @@ class Gateway:
         Raises:
             ChainUnreachableError: no answer.
         """
-        with _translated():
+        with translated():
             return int(self._web3.eth.chain_id)
+
+    def code(self, address: str, block: int | None = None) -> bytes:
+        """Return the code at `address` now, or at the end of a block; empty where there is none."""
+        with translated():
+            where = Web3.to_checksum_address(address)
+            return bytes(self._web3.eth.get_code(where, "latest" if block is None else block))
 
     def code_hash(self, address: str) -> str:
         """Return keccak-256 of the code at `address`, `0x` hex."""
-        with _translated():
-            return str(
-                Web3.to_hex(
-                    Web3.keccak(primitive=bytes(self._web3.eth.get_code(Web3.to_checksum_address(address))))
-                )
-            )
+        return Web3.to_hex(Web3.keccak(primitive=self.code(address)))
 
     def native_balance(self, account: str) -> int:
         """Return the account's coins, in wei."""
         address = Web3.to_checksum_address(checksum(account))
-        with _translated():
+        with translated():
             return int(self._web3.eth.get_balance(address))
 
     def block(self, which: int | bytes | None = None) -> Block:
@@ -154,7 +102,7 @@ class Gateway:
         Raises:
             ChainUnreachableError: no answer, or no such block.
         """
-        with _translated():
+        with translated():
             return _block(self._web3.eth.get_block("latest" if which is None else which))  # type: ignore[arg-type] # bytes is a hash
 
     def next_time(self) -> int:
@@ -163,7 +111,7 @@ class Gateway:
         Raises:
             ChainUnreachableError: no answer.
         """
-        with _translated():
+        with translated():
             return int(self._web3.eth.get_block("pending")["timestamp"])
 
     def call(self, contract: Contract, name: str, *args: object, block: int | None = None) -> Any:  # noqa: ANN401 - by the ABI
@@ -174,32 +122,51 @@ class Gateway:
             ContractRefusedError: it reverted, or an argument doesn't fit.
             WrongChainError: there is no such contract.
         """
-        with _translated():
+        with translated():
             function = contract.get_function_by_name(name)(*args)
             return function.call(block_identifier="latest" if block is None else block)
 
-    def logs(
-        self,
-        contract: Contract,
-        event: str,
-        *,
-        filters: Mapping[str, object],
-        first: int,
-        last: int | None = None,
+    def raw_logs(
+        self, contract: Contract, event: str, *, filters: Mapping[str, object], first: int, last: int
     ) -> Sequence[Any]:
-        """Return the decoded logs of one event between two blocks, inclusive, oldest first.
+        """Return the logs of one event between two blocks, inclusive, oldest first; `decode` reads them.
 
         Raises:
             ChainUnreachableError: no answer.
-            ContractRefusedError: a filter doesn't fit.
+            ContractRefusedError: a filter isn't an indexed argument, or doesn't fit.
         """
-        with _translated():
-            found = contract.events[event]().get_logs(
-                argument_filters=dict(filters),
-                from_block=first,
-                to_block="latest" if last is None else last,
-            )
-            return list(found)
+        query = self._query(contract, event, filters)
+        windows = self._windows.oldest_first(query, first, last)
+        return [log for window in windows for log in window]
+
+    def logs_back(
+        self, contract: Contract, event: str, *, filters: Mapping[str, object], first: int, last: int
+    ) -> Iterator[Sequence[Any]]:
+        """Yield the logs between two blocks window by window, the newest window first; fails as `raw_logs`."""
+        yield from self._windows.newest_first(self._query(contract, event, filters), first, last)
+
+    def decode(self, contract: Contract, event: str, log: Any) -> Any:  # noqa: ANN401 - web3's logs
+        """Return a log with its arguments under `args`.
+
+        Raises:
+            ChainUnreachableError: it isn't a log of that event.
+        """
+        with translated():
+            return contract.events[event]().process_log(log)
+
+    def _query(self, contract: Contract, event: str, filters: Mapping[str, object]) -> Fetch:
+        with translated():
+            topics = _topics(contract, event, filters)
+
+        def fetch(first: int, last: int) -> list[Any]:
+            with translated():
+                return list(
+                    self._web3.eth.get_logs(
+                        {"address": contract.address, "topics": topics, "fromBlock": first, "toBlock": last}
+                    )
+                )
+
+        return fetch
 
     def event_args(self, contract: Contract, event: str, tx_hash: str) -> Any:  # noqa: ANN401 - by the ABI
         """Return the arguments of the one event of that name in a mined transaction.
@@ -207,7 +174,7 @@ class Gateway:
         Raises:
             ChainUnreachableError: no answer, or the event isn't there.
         """
-        with _translated():
+        with translated():
             receipt = self._web3.eth.get_transaction_receipt(_hash(tx_hash))
             found = contract.events[event]().process_receipt(receipt, errors=DISCARD)
         if not found:
@@ -222,77 +189,77 @@ class Gateway:
         Raises:
             ChainUnreachableError: no answer, or it isn't mined.
         """
-        with _translated():
-            return self._result(self._web3.eth.get_transaction_receipt(_hash(tx_hash)))
+        with translated():
+            receipt = self._web3.eth.get_transaction_receipt(_hash(tx_hash))
+        return self._result(receipt)
 
     def send(self, contract: Contract, name: str, *args: object, sender: LocalAccount) -> TxResult:
-        """Simulate, sign and send a call, and wait until it is mined.
+        """Simulate, sign and send a call, and wait until it is mined; see `datatokens.sending`.
 
         Raises:
             ContractRefusedError: the contract refuses, or an argument doesn't fit; nothing was spent.
             NotEnoughMoneyError: not enough coins for gas, or tokens; nothing was spent.
-            TransactionFailedError: it was mined as failed, or not within `RECEIPT_TIMEOUT_S`.
+            TransactionFailedError: it was mined as failed, or isn't known to be mined.
             ChainUnreachableError: no answer.
         """
-        with _translated():
-            function = contract.get_function_by_name(name)(*args)
-        return self._send(function, sender)
+        with translated():
+            data = Web3.to_bytes(hexstr=contract.encode_abi(name, args=list(args)))
+        return self._result(self._submit(Draft(contract.address, data), sender))
 
-    def _send(self, function: Any, sender: LocalAccount) -> TxResult:  # noqa: ANN401 - a function or a constructor
-        with self._nonces, _translated():
-            transaction = self._prepare(function, sender.address)
-            raw = sender.sign_transaction(transaction).raw_transaction
-            tx_hash = Web3.to_hex(self._web3.eth.send_raw_transaction(raw))
-        return self._mined(tx_hash)
+    def execute(self, to: str, data: bytes, *, value_wei: int = 0, sender: LocalAccount) -> TxResult:
+        """Send bytes, coins or both to an address; fails as `send` does."""
+        return self._result(self._submit(Draft(to, data, value_wei), sender))
 
-    def deploy(self, name: str, *, sender: LocalAccount) -> str:
-        """Deploy the contract of an artifact and return its address; fails as `send` does."""
-        artifact = load_artifact(name)
-        factory = self._web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
-        result = self._send(factory.constructor(), sender)
-        with _translated():
-            receipt = self._web3.eth.get_transaction_receipt(_hash(result.tx_hash))
-            return str(receipt["contractAddress"])
+    def create(self, code: bytes, *, sender: LocalAccount) -> str:
+        """Create a contract from its creation code and return its address; fails as `send` does."""
+        return str(self._submit(Draft(None, code), sender)["contractAddress"])
 
-    def _prepare(self, function: Any, sender: str) -> dict[str, Any]:  # noqa: ANN401 - as in _send
-        estimate = int(function.estimate_gas({"from": sender}, "pending"))
-        eth = self._web3.eth
-        tip = int(eth.max_priority_fee)
-        fee = 2 * int(eth.get_block("latest")["baseFeePerGas"]) + tip
-        gas = estimate + estimate * GAS_MARGIN_PERCENT // 100
-        available = int(eth.get_balance(Web3.to_checksum_address(sender)))
-        if available < gas * fee:
-            raise NotEnoughMoneyError(sender, asset="native", needed_wei=gas * fee, available_wei=available)
-        return dict(
-            function.build_transaction(
-                {
-                    "from": sender,
-                    "nonce": eth.get_transaction_count(Web3.to_checksum_address(sender), "pending"),
-                    "gas": gas,
-                    "maxFeePerGas": fee,
-                    "maxPriorityFeePerGas": tip,
-                    "chainId": eth.chain_id,
-                }
-            )
-        )
+    def broadcast(self, raw: bytes) -> str:
+        """Send a transaction that somebody else signed, and return its hash; doesn't wait for it.
 
-    def _mined(self, tx_hash: str) -> TxResult:
-        with _translated():
-            try:
-                receipt = self._web3.eth.wait_for_transaction_receipt(
-                    _hash(tx_hash), timeout=RECEIPT_TIMEOUT_S, poll_latency=RECEIPT_POLL_S
-                )
-            except web3_errors.TimeExhausted as exc:
-                problem = "wasn't mined in time; look it up before sending again"
-                raise TransactionFailedError(tx_hash, problem) from exc
-            if receipt["status"] != 1:
-                problem = "was mined and failed, as the state changed meanwhile; try again"
-                raise TransactionFailedError(tx_hash, problem)
-            return self._result(receipt)
+        Raises:
+            ChainUnreachableError: no answer, or the node doesn't take it.
+        """
+        with translated():
+            return Web3.to_hex(self._web3.eth.send_raw_transaction(raw))
+
+    def await_mined(self, tx_hash: str) -> TxResult:
+        """Wait for a transaction that `broadcast` sent.
+
+        Raises:
+            ChainUnreachableError: no answer, or it isn't mined in time.
+        """
+        with translated():
+            wanted = _hash(tx_hash)
+            receipt = self._web3.eth.wait_for_transaction_receipt(wanted, timeout=self._patience.mined_s)
+        return self._result(receipt)
+
+    def _submit(self, draft: Draft, sender: LocalAccount) -> TxReceipt:
+        chain_id = self._chain_id if self._chain_id is not None else self.chain_id()
+        receipt = self._sender.send(draft, sender=sender, chain_id=chain_id)
+        if receipt["status"] != 1:
+            problem = "was mined and failed, as the state changed meanwhile; try again"
+            raise TransactionFailedError(Web3.to_hex(receipt["transactionHash"]), problem)
+        return receipt
 
     def _result(self, receipt: TxReceipt) -> TxResult:
-        block = _block(self._web3.eth.get_block(receipt["blockHash"]))
-        return TxResult(Web3.to_hex(receipt["transactionHash"]), block, int(receipt["gasUsed"]))
+        with translated():
+            block = _block(self._web3.eth.get_block(receipt["blockHash"]))
+            return TxResult(Web3.to_hex(receipt["transactionHash"]), block, int(receipt["gasUsed"]))
+
+
+def _topics(contract: Contract, event: str, filters: Mapping[str, object]) -> list[Any]:
+    """Return the topics that an event with these indexed arguments has (Solidity's ABI specification, "Events")."""
+    abi = contract.events[event]().abi
+    indexed = [item for item in abi["inputs"] if item["indexed"]]
+    unknown = set(filters) - {item["name"] for item in indexed}
+    if unknown:
+        raise ContractRefusedError("", {}, f"event {event}: has no indexed {sorted(unknown)}")
+    topics: list[Any] = [Web3.to_hex(event_abi_to_log_topic(abi))]
+    for item in indexed:
+        value = filters.get(item["name"])
+        topics.append(None if value is None else Web3.to_hex(encode([item["type"]], [value])))
+    return topics
 
 
 def _block(data: BlockData) -> Block:

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from datatokens.errors import LocalChainError
+from datatokens.model import LOCAL_CHAIN_ID
 
-LOCAL_CHAIN_ID = 31337
 STATE_INTERVAL_S = 1
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from datatokens.errors import DeploymentInvalidError
 
+LOCAL_CHAIN_ID = 31337  # anvil's
 DATASET_KIND = 1
 ONE_DATATOKEN_WEI = 10**18
 WHOLE_SHARE_BPS = 10_000
@@ -40,7 +41,11 @@ class TxResult:
 
 @dataclass(frozen=True, slots=True)
 class AssetTerms:
-    """What an owner registers; digests are 32 bytes, `price_wei` is for one job, the share is in basis points."""
+    """What an owner registers; digests are 32 bytes, `price_wei` is for one job, shares are in basis points.
+
+    `community` receives a share of each price when one is named. `cap_wei` is the most datatoken units that sales and
+    gifts let circulate, 0 for no cap.
+    """
 
     kind: int
     commitment: bytes
@@ -52,11 +57,17 @@ class AssetTerms:
     provider: str
     provider_share_bps: int
     max_deadline_s: int
+    community: str | None = None
+    community_share_bps: int = 0
+    cap_wei: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A registered asset; `asset_id` is 64 hex digits, see `asset_id_of`."""
+    """A registered asset; `asset_id` is 64 hex digits, see `asset_id_of`.
+
+    `consumers_root` is the Merkle root of the accounts that may order (see `datatokens.allowlist`), None for anyone.
+    """
 
     token_id: int
     asset_id: str
@@ -64,6 +75,15 @@ class Asset:
     terms: AssetTerms
     datatoken: str
     retired: bool
+    consumers_root: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """A policy digest and the block from which it held."""
+
+    digest: bytes
+    block: Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +111,22 @@ class OrderStatus(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class OrderItem:
+    """One dataset of a job that is ordered, and how it is paid.
+
+    `max_price_wei` is the most that its consumer pays; `with_datatoken` pays with one datatoken instead; `proof` shows
+    that the consumer is on the dataset's allow-list (see `datatokens.allowlist`).
+    """
+
+    token_id: int
+    max_price_wei: int
+    with_datatoken: bool = False
+    proof: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
-    """The escrow's record of one paid job; `deadline` is unix time, after it anyone may refund."""
+    """The escrow's record of one dataset of one paid job; `deadline` is unix time, after it anyone may refund."""
 
     order_id: bytes
     job_id: bytes
@@ -162,15 +196,23 @@ def asset_id_of(chain_id: int, registry: str, token_id: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where our contracts are on one chain; `code_hashes` is keccak-256 of each one's code, `0x` hex, by name."""
+    """Where our contracts are on one chain: the manifest that stands in a file.
+
+    `blocks` is the block that created each, `code_hashes` keccak-256 of its code, `0x` hex, both by name.
+    """
 
     chain_id: int
     registry: str
     escrow: str
     providers: str
     payment_token: str | None
-    block: int
+    blocks: dict[str, int] = field(default_factory=dict)
     code_hashes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def block(self) -> int:
+        """The first block that can hold an event of these contracts."""
+        return min(self.blocks.values(), default=0)
 
     def to_json(self) -> str:
         """Return the deployment as the text that `load_deployment` reads."""
@@ -193,7 +235,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "escrow": (str,),
     "providers": (str,),
     "payment_token": (str, type(None)),
-    "block": (int,),
+    "blocks": (dict,),
     "code_hashes": (dict,),
 }
 
@@ -214,6 +256,8 @@ def parse_deployment(text: str) -> Deployment:
     for name, types in _TYPES.items():
         if not isinstance(value[name], types) or isinstance(value[name], bool):
             raise DeploymentInvalidError(f"deployment file: {name} has the wrong type; deploy again")
+    if not all(type(block) is int and block >= 0 for block in value["blocks"].values()):
+        raise DeploymentInvalidError("deployment file: blocks has the wrong type; deploy again")
     return Deployment(**value)
 
 

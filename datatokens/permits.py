@@ -16,6 +16,7 @@ from datatokens.ethkeys import LocalAccount, encode_typed_data
 from datatokens.gateway import Gateway
 
 PERMIT_LIFETIME_S = 3600
+PermitStruct = tuple[str, int, int, int, bytes, bytes]
 PERMIT_TYPES = {
     "Permit": [
         {"name": "owner", "type": "address"},
@@ -29,17 +30,18 @@ PERMIT_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """A signed permission: who may take how many units until when, and ECDSA v, r, s."""
+    """A signed permission for one token: how many units may be taken until when, and ECDSA v, r, s."""
 
+    token: str
     value_wei: int
     deadline: int
     v: int
     r: bytes
     s: bytes
 
-    def as_struct(self) -> tuple[int, int, int, bytes, bytes]:
+    def as_struct(self) -> PermitStruct:
         """Return the contract's `Permit` struct."""
-        return (self.value_wei, self.deadline, self.v, self.r, self.s)
+        return (self.token, self.value_wei, self.deadline, self.v, self.r, self.s)
 
 
 def find_permission(
@@ -66,9 +68,12 @@ def find_permission(
     if signable.header != separator:
         return None
     signed = sender.sign_message(signable)
-    return Permission(value_wei, deadline, signed.v, signed.r.to_bytes(32), signed.s.to_bytes(32))
+    return Permission(
+        contract.address, value_wei, deadline, signed.v, signed.r.to_bytes(32), signed.s.to_bytes(32)
+    )
 
 
-def order_id_of(job_id: bytes, consumer: str) -> bytes:
-    """Return keccak-256 of the ABI encoding of (job id, consumer): the escrow's name for an order."""
-    return bytes(keccak(job_id + bytes.fromhex(consumer.removeprefix("0x")).rjust(32, b"\0")))
+def order_id_of(job_id: bytes, consumer: str, token_id: int) -> bytes:
+    """Return keccak-256 of the ABI encoding of (job id, consumer, token id): the escrow's name for an order."""
+    account = bytes.fromhex(consumer.removeprefix("0x")).rjust(32, b"\0")
+    return bytes(keccak(job_id + account + token_id.to_bytes(32)))

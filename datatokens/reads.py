@@ -1,25 +1,22 @@
 """Reads assets, approvals, orders, anchors and keys from the contracts; signs and spends nothing.
 
-Everything is asked of the node anew: no cache that a reorganisation could make false. History is read from events,
-which every node keeps, and not from old state, which most nodes prune.
+What counts is read from the contracts' state, and asked anew each time: no cache that a reorganisation could make false.
+Events say where and when; one that the state doesn't bear out, or that is missing though the state has it, is a node's
+mistake and no answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from web3.contract import Contract
-
-from datatokens.errors import NoSuchAssetError, WrongChainError
-from datatokens.gateway import Gateway, checksum
+from datatokens.errors import ChainUnreachableError, NodeRefusedError, NoSuchAssetError, WrongChainError
+from datatokens.gateway import checksum
 from datatokens.model import (
     AnchorRecord,
     Approval,
     Asset,
     AssetTerms,
     Block,
-    Deployment,
     KeySet,
     Order,
     OrderPlaced,
@@ -27,43 +24,11 @@ from datatokens.model import (
     asset_id_of,
 )
 from datatokens.permits import order_id_of
+from datatokens.trusted import TrustedContracts
 
 
-class ChainReader:
+class ChainReader(TrustedContracts):
     """What anyone can know of one deployment, without a key."""
-
-    def __init__(self, gateway: Gateway, deployment: Deployment) -> None:
-        self._gateway = gateway
-        self._deployment = deployment
-        self._registry = gateway.contract("Registry", deployment.registry)
-        self._escrow = gateway.contract("Escrow", deployment.escrow)
-        self._providers = gateway.contract("Providers", deployment.providers)
-
-    @property
-    def deployment(self) -> Deployment:
-        """The deployment that this client was given."""
-        return self._deployment
-
-    @property
-    def chain_id(self) -> int:
-        """The deployment's chain id; `check` asks the node for its own."""
-        return self._deployment.chain_id
-
-    def check(self) -> None:
-        """Check that the node is on the deployment's chain and that the contracts there have its code.
-
-        Raises:
-            WrongChainError: the chain id or a code hash differs.
-            ChainUnreachableError: no answer.
-        """
-        got = self._gateway.chain_id()
-        if got != self.chain_id:
-            raise WrongChainError("chain id", expected=str(self.chain_id), got=str(got))
-        for name, address in named_addresses(self._deployment).items():
-            code_hash = self._gateway.code_hash(address)
-            expected = self._deployment.code_hashes.get(name, "a hash in the deployment file")
-            if code_hash != expected:
-                raise WrongChainError(f"code of the {name} contract", expected=expected, got=code_hash)
 
     def head(self) -> Block:
         """Return the newest block."""
@@ -101,10 +66,16 @@ class ChainReader:
         return [self.get_asset(number) for number in range(1, count + 1)]
 
     def find_approval(self, token_id: int, algorithm: bytes, at_block: int | None = None) -> Approval | None:
-        """Return the owner's latest word on an algorithm digest, or as it stood at the end of a block."""
-        if at_block is not None:
+        """Return the owner's latest word on an algorithm digest, or as it stood at the end of a block.
+
+        Where the node no longer has the state of that block, the events up to it tell the same.
+        """
+        try:
+            found = self._gateway.call(self._registry, "getApproval", token_id, algorithm, block=at_block)
+        except (NodeRefusedError, WrongChainError):
+            if at_block is None:
+                raise
             return self._approval_from_events(token_id, algorithm, at_block)
-        found = self._gateway.call(self._registry, "getApproval", token_id, algorithm)
         approved_at, expires_at, revoked_at = found
         return Approval(algorithm, approved_at, expires_at, revoked_at) if approved_at else None
 
@@ -115,11 +86,13 @@ class ChainReader:
         found = [self.find_approval(token_id, digest) for digest in digests]
         return [approval for approval in found if approval is not None]
 
-    def find_order(self, job_id: bytes, consumer: str) -> Order | None:
-        """Return a consumer's order for a job."""
-        order_id = order_id_of(job_id, checksum(consumer))
-        view = self._gateway.call(self._escrow, "getOrder", order_id)
-        buyer, deadline, token_id, status, with_datatoken, provider, amount = view
+    def find_order(
+        self, job_id: bytes, consumer: str, token_id: int, at_block: int | None = None
+    ) -> Order | None:
+        """Return a consumer's order for a job on an asset, as it stands or stood at the end of a recent block."""
+        order_id = order_id_of(job_id, checksum(consumer), token_id)
+        view = self._gateway.call(self._escrow, "getOrder", order_id, block=at_block)
+        amount, deadline, _, status, with_datatoken, buyer = view
         if status == OrderStatus.NONE:
             return None
         return Order(
@@ -127,41 +100,72 @@ class ChainReader:
             job_id=job_id,
             token_id=token_id,
             consumer=buyer,
-            provider=provider,
+            provider=self.get_asset(token_id).terms.provider,
             amount_wei=amount,
             deadline=deadline,
             status=OrderStatus(status),
             paid_with_datatoken=with_datatoken,
         )
 
-    def find_order_event(self, job_id: bytes, consumer: str) -> OrderPlaced | None:
-        """Return the event of a consumer's order for a job: there is at most one."""
-        filters = {"jobId": job_id, "consumer": checksum(consumer)}
-        logs = self._logs(self._escrow, "OrderPlaced", filters)
-        return _order_placed(logs[0]) if logs else None
+    def find_order_event(self, job_id: bytes, consumer: str, token_id: int) -> OrderPlaced | None:
+        """Return the event of a consumer's order for a job on an asset: there is at most one.
+
+        Raises:
+            ChainUnreachableError: the node's events don't show the order that its state has.
+        """
+        order = self.find_order(job_id, consumer, token_id)
+        if order is None:
+            return None
+        filters = {"jobId": job_id, "consumer": checksum(consumer), "tokenId": token_id}
+        log = self._history.newest(self._escrow, "OrderPlaced", filters)
+        placed = None if log is None else _order_placed(log)
+        if placed is None or (placed.order_id, placed.provider, placed.amount_wei) != (
+            order.order_id,
+            order.provider,
+            order.amount_wei,
+        ):
+            raise _lacking("order")
+        return placed
 
     def order_status(self, order_id: bytes) -> OrderStatus:
         """Return where an order stands, by its own id."""
         return OrderStatus(self._gateway.call(self._escrow, "getOrder", order_id)[3])
 
     def get_anchor(self, provider: str) -> AnchorRecord | None:
-        """Return a provider's newest anchored root; None before the first."""
-        head = self._gateway.call(self._escrow, "getAnchor", checksum(provider))
-        _, size, _, number = head
+        """Return a provider's newest anchored root; None before the first.
+
+        Raises:
+            ChainUnreachableError: the node's events don't show the anchor that its state has.
+        """
+        root, size, _, number = self._gateway.call(self._escrow, "getAnchor", checksum(provider))
         if size == 0:
             return None
         filters = {"provider": checksum(provider)}
-        logs = self._gateway.logs(self._escrow, "Anchored", filters=filters, first=number, last=number)
-        return self._anchor(logs[-1]) if logs else None
+        logs = self._gateway.raw_logs(self._escrow, "Anchored", filters=filters, first=number, last=number)
+        if not logs:
+            raise _lacking("anchor")
+        newest = self._anchor(self._gateway.decode(self._escrow, "Anchored", logs[-1]))
+        if (newest.size, newest.root) != (size, bytes(root)):
+            raise _lacking("anchor")
+        return newest
 
     def anchored_size(self, provider: str) -> int:
         """Return the size of a provider's newest anchored log, 0 before the first; one read of state, no event."""
         return int(self._gateway.call(self._escrow, "getAnchor", checksum(provider))[1])
 
     def list_anchors(self, provider: str) -> list[AnchorRecord]:
-        """Return every root that a provider anchored, oldest first."""
-        logs = self._logs(self._escrow, "Anchored", {"provider": checksum(provider)})
-        return [self._anchor(log) for log in logs]
+        """Return every root that a provider anchored, oldest first.
+
+        Raises:
+            ChainUnreachableError: the node's events leave out an anchor: each names the root before it, and the state the
+                last.
+        """
+        filters = {"provider": checksum(provider)}
+        for anew in (False, True):  # what was kept may come from a node that left something out
+            logs = self._history.all(self._escrow, "Anchored", filters, anew=anew)
+            if _is_unbroken(logs, self.anchored_size(provider)):
+                return [self._anchor(log) for log in logs]
+        raise _lacking("anchor")
 
     def list_keys(self, provider: str) -> list[KeySet]:
         """Return every key set that a provider published, oldest first."""
@@ -174,12 +178,12 @@ class ChainReader:
 
     def token_balance(self, token: str, account: str) -> int:
         """Return what an account holds of a token, in its units."""
-        contract = self._gateway.contract("TestToken", checksum(token))
+        contract = self._token(token)
         return int(self._gateway.call(contract, "balanceOf", checksum(account)))
 
     def token_symbol(self, token: str) -> str:
         """Return a token's symbol, at most 20 characters: it is written by whoever made the token."""
-        contract = self._gateway.contract("TestToken", checksum(token))
+        contract = self._token(token)
         return str(self._gateway.call(contract, "symbol"))[:20]
 
     def native_balance(self, account: str) -> int:
@@ -189,13 +193,6 @@ class ChainReader:
     def escrow_balance(self, token: str, account: str) -> int:
         """Return an account's credit in the escrow, in the token's units."""
         return int(self._gateway.call(self._escrow, "balances", checksum(token), checksum(account)))
-
-    def _logs(
-        self, contract: Contract, event: str, filters: Mapping[str, object], *, last: int | None = None
-    ) -> list[Any]:
-        return list(
-            self._gateway.logs(contract, event, filters=filters, first=self._deployment.block, last=last)
-        )
 
     def _approval_from_events(self, token_id: int, algorithm: bytes, last: int) -> Approval | None:
         filters = {"tokenId": token_id, "algorithm": algorithm}
@@ -212,26 +209,15 @@ class ChainReader:
         )
 
     def _asset(self, token_id: int, view: Any) -> Asset:  # noqa: ANN401 - the contract's struct
-        owner, datatoken, retired, terms = view
-        kind, max_deadline, share, provider, price, token, commitment, metadata, policy, uri = terms
+        owner, datatoken, retired, root, terms = view
         return Asset(
             token_id=token_id,
             asset_id=asset_id_of(self.chain_id, self._deployment.registry, token_id),
             owner=owner,
-            terms=AssetTerms(
-                kind=kind,
-                commitment=bytes(commitment),
-                metadata_digest=bytes(metadata),
-                policy_digest=bytes(policy),
-                uri=uri,
-                price_wei=price,
-                payment_token=token,
-                provider=provider,
-                provider_share_bps=share,
-                max_deadline_s=max_deadline,
-            ),
+            terms=_asset_terms(terms),
             datatoken=datatoken,
             retired=retired,
+            consumers_root=bytes(root) if any(root) else None,
         )
 
     def _anchor(self, log: Any) -> AnchorRecord:  # noqa: ANN401 - web3's decoded log
@@ -246,14 +232,37 @@ class ChainReader:
         )
 
 
-def named_addresses(deployment: Deployment) -> dict[str, str]:
-    """Return the address of each deployed contract by the name that its code hash stands under."""
-    found = {
-        "registry": deployment.registry,
-        "escrow": deployment.escrow,
-        "providers": deployment.providers,
-    }
-    return found | ({"payment_token": deployment.payment_token} if deployment.payment_token else {})
+def _is_unbroken(logs: list[Any], size: int) -> bool:
+    """Tell whether anchors follow one another from the first to that of `size`, which may have grown meanwhile."""
+    roots = [bytes(32), *(bytes(log["args"]["root"]) for log in logs)]
+    linked = all(bytes(log["args"]["previousRoot"]) == root for log, root in zip(logs, roots, strict=False))
+    return linked and (logs[-1]["args"]["size"] if logs else 0) >= size
+
+
+def _lacking(what: str) -> ChainUnreachableError:
+    return ChainUnreachableError(
+        f"chain: the node's state has an {what} that its events don't show; ask another node"
+    )
+
+
+def _asset_terms(terms: Any) -> AssetTerms:  # noqa: ANN401 - the contract's struct
+    kind, max_deadline, share, community_share, provider, price, token, *rest = terms
+    community, cap, commitment, metadata, policy, uri = rest
+    return AssetTerms(
+        kind=kind,
+        commitment=bytes(commitment),
+        metadata_digest=bytes(metadata),
+        policy_digest=bytes(policy),
+        uri=uri,
+        price_wei=price,
+        payment_token=token,
+        provider=provider,
+        provider_share_bps=share,
+        max_deadline_s=max_deadline,
+        community=community if community_share else None,
+        community_share_bps=community_share,
+        cap_wei=cap,
+    )
 
 
 def _place(log: Any) -> tuple[int, int]:  # noqa: ANN401 - web3's decoded log
@@ -263,7 +272,7 @@ def _place(log: Any) -> tuple[int, int]:  # noqa: ANN401 - web3's decoded log
 def _order_placed(log: Any) -> OrderPlaced:  # noqa: ANN401 - web3's decoded log
     args = log["args"]
     return OrderPlaced(
-        order_id=bytes(args["orderId"]),
+        order_id=order_id_of(bytes(args["jobId"]), args["consumer"], args["tokenId"]),
         job_id=bytes(args["jobId"]),
         token_id=args["tokenId"],
         consumer=args["consumer"],

@@ -23,7 +23,9 @@ WORDS = {
     "RegistryAssetRetired": "asset {tokenId}: is retired and takes nothing new; choose another dataset",
     "RegistryZeroValue": "{field}: expected a value, got zero; set it",
     "RegistryTokenMissing": "payment token {token}: has no code on this chain; check its address",
-    "RegistryShareTooLarge": "provider share: expected at most 10000 basis points, got {shareBps}; lower it",
+    "RegistryShareTooLarge": "provider and community share: expected at most 10000 basis points, got {shareBps}; lower them",
+    "RegistryNotListed": "consumer {consumer}: isn't on the allow-list of asset {tokenId}, or the proof is of another"
+    " list; ask its owner",
     "RegistryExpiryPast": "approval expiry: expected after {time}, got {expiresAt}; set a later one",
     "RegistryNotApproved": "algorithm {algorithm}: isn't approved for asset {tokenId};"
     " ask its owner for approval",
@@ -32,7 +34,8 @@ WORDS = {
     "EscrowPriceAboveMax": "price: expected at most {maxPrice}, got {price}; raise the maximum price",
     "EscrowDeadlineOutOfRange": "order deadline: expected after {time} and at most {latest}, got {deadline};"
     " choose another",
-    "EscrowOrderExists": "order {orderId}: this job was ordered by this account before; sign a new request",
+    "EscrowOrderExists": "order {orderId}: this job was ordered on this asset by this account before;"
+    " sign a new request",
     "EscrowOrderNotOpen": "order {orderId}: expected open, got {status}; nothing is left to do for it",
     "EscrowNotProvider": "order {orderId}: {caller} isn't its provider; sign as the provider",
     "EscrowDeadlineNotReached": "order {orderId}: can be refunded after {deadline}; wait until then",
@@ -43,6 +46,7 @@ WORDS = {
     "AnchorZeroRoot": "log root: expected a hash, got zero; anchor a checkpoint's root",
     "DatatokenNotAuthorised": "datatoken: {caller} may not mint or burn; go through the registry or the escrow",
     "DatatokenAmountTooLarge": "datatokens: expected at most {most} units at once, got {amount}; take fewer",
+    "DatatokenCapExceeded": "datatokens: expected at most {cap} units in circulation, got {supply}; take fewer",
     "ProvidersBadKey": "{field} key: is zero or not a point of its curve; publish a real key",
     "ProvidersSignerIsSender": "receipt signer {signer}: must not be the account that sends transactions;"
     " use another key",

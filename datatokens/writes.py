@@ -11,18 +11,26 @@ from typing import TYPE_CHECKING
 
 from datatokens.errors import ContractRefusedError, NotEnoughMoneyError
 from datatokens.gateway import checksum
-from datatokens.model import Asset, AssetTerms, OrderStatus, TxResult
-from datatokens.permits import find_permission
-from datatokens.reads import ChainReader
+from datatokens.model import (
+    ONE_DATATOKEN_WEI,
+    Asset,
+    AssetTerms,
+    OrderItem,
+    OrderStatus,
+    TxResult,
+)
+from datatokens.permits import PermitStruct, find_permission
+from datatokens.timeline import PolicyTimeline
 
 if TYPE_CHECKING:
     from datatokens.ethkeys import LocalAccount
 
 P256_POINT_BYTES = 65
+NOBODY = "0x" + "00" * 20
 FINISHED = (OrderStatus.SETTLED, OrderStatus.REFUNDED)
 
 
-class OwnerWrites(ChainReader):
+class OwnerWrites(PolicyTimeline):
     """What the holder of a data NFT does."""
 
     def register(self, terms: AssetTerms, *, sender: LocalAccount) -> tuple[Asset, TxResult]:
@@ -31,9 +39,12 @@ class OwnerWrites(ChainReader):
             terms.kind,
             terms.max_deadline_s,
             terms.provider_share_bps,
+            terms.community_share_bps,
             checksum(terms.provider),
             terms.price_wei,
             checksum(terms.payment_token),
+            checksum(terms.community or NOBODY),
+            terms.cap_wei,
             terms.commitment,
             terms.metadata_digest,
             terms.policy_digest,
@@ -50,6 +61,10 @@ class OwnerWrites(ChainReader):
     def set_policy(self, token_id: int, policy_digest: bytes, *, sender: LocalAccount) -> TxResult:
         """Set the policy, a 32-byte digest."""
         return self._gateway.send(self._registry, "setPolicy", token_id, policy_digest, sender=sender)
+
+    def set_consumers(self, token_id: int, root: bytes | None, *, sender: LocalAccount) -> TxResult:
+        """Set who may order and buy: the 32-byte root of an allow-list, or None for anyone."""
+        return self._gateway.send(self._registry, "setConsumers", token_id, root or bytes(32), sender=sender)
 
     def retire(self, token_id: int, *, sender: LocalAccount) -> TxResult:
         """Retire the asset for good."""
@@ -77,44 +92,54 @@ class ConsumerWrites(OwnerWrites):
 
     def order(
         self,
-        token_id: int,
-        algorithm: bytes,
         job_id: bytes,
-        max_price_wei: int,
+        algorithm: bytes,
+        items: Sequence[OrderItem],
         deadline: int,
         *,
         sender: LocalAccount,
-        with_datatoken: bool = False,
     ) -> TxResult:
-        """Order one job, in one transaction: from credit, and what is missing by allowance or ERC-2612.
+        """Order one job on one or several datasets, in one transaction; `deadline` is unix seconds.
 
-        A token without ERC-2612 and without an allowance costs a second transaction, which allows exactly what is
-        missing. `deadline` is unix seconds, `with_datatoken` pays with one datatoken instead of money.
+        Money comes from credit, and what is missing by allowance or ERC-2612. A token without ERC-2612 and without an
+        allowance, or a second token, costs a transaction before, which allows exactly what is missing.
 
         Raises:
             NoSuchAssetError: there is no such asset.
             NotEnoughMoneyError: credit and balance together are less than the price.
         """
-        terms = (token_id, algorithm, job_id, max_price_wei, deadline)
-        if with_datatoken:
-            return self._gateway.send(self._escrow, "orderWithDatatoken", terms, sender=sender)
-        _, price_wei, token, _ = self._gateway.call(self._registry, "getSale", token_id, algorithm)
-        missing = max(price_wei - self.escrow_balance(token, sender.address), 0)
+        rows = [(item.token_id, item.max_price_wei, item.with_datatoken, item.proof) for item in items]
+        terms = (job_id, algorithm, deadline, rows)
         permit = None
-        if missing and price_wei <= max_price_wei:  # else the contract refuses
-            permit = self._permission(token, missing, sender)
+        for token, missing in self._missing(algorithm, items, sender).items():
+            if permit is None:
+                permit = self._permission(token, missing, sender)
+            else:  # one signature a transaction
+                self._allow(token, missing, sender)
         if permit is None:
             return self._gateway.send(self._escrow, "order", terms, sender=sender)
         return self._gateway.send(self._escrow, "orderWithPermit", terms, permit, sender=sender)
 
-    def buy(self, token_id: int, amount_wei: int, max_price_wei: int, *, sender: LocalAccount) -> TxResult:
-        """Buy datatokens; `amount_wei` in the datatoken's units, `max_price_wei` for one whole datatoken."""
+    def buy(
+        self,
+        token_id: int,
+        amount_wei: int,
+        max_price_wei: int,
+        *,
+        sender: LocalAccount,
+        proof: tuple[bytes, ...] = (),
+    ) -> TxResult:
+        """Buy datatokens; `amount_wei` in the datatoken's units, `max_price_wei` for one whole datatoken.
+
+        `proof` shows that the sender is on the asset's allow-list, if there is one.
+        """
         sale = self.get_asset(token_id).terms
-        cost = -(-amount_wei * sale.price_wei // 10**18)
+        cost = -(-amount_wei * sale.price_wei // ONE_DATATOKEN_WEI)
         missing = cost - self.escrow_balance(sale.payment_token, sender.address)
         if missing > 0 and sale.price_wei <= max_price_wei:
             self._allow(sale.payment_token, missing, sender)
-        return self._gateway.send(self._escrow, "buy", token_id, amount_wei, max_price_wei, sender=sender)
+        arguments = (token_id, amount_wei, max_price_wei, proof)
+        return self._gateway.send(self._escrow, "buy", *arguments, sender=sender)
 
     def deposit(self, token: str, amount_wei: int, *, sender: LocalAccount) -> TxResult:
         """Pay into the sender's credit, with ERC-2612 in one transaction."""
@@ -122,9 +147,7 @@ class ConsumerWrites(OwnerWrites):
         permit = self._permission(address, amount_wei, sender)
         if permit is None:
             return self._gateway.send(self._escrow, "deposit", address, amount_wei, sender=sender)
-        return self._gateway.send(
-            self._escrow, "depositWithPermit", address, amount_wei, permit, sender=sender
-        )
+        return self._gateway.send(self._escrow, "depositWithPermit", amount_wei, permit, sender=sender)
 
     def withdraw(self, token: str, amount_wei: int, *, sender: LocalAccount) -> TxResult:
         """Take out of the sender's credit."""
@@ -143,12 +166,25 @@ class ConsumerWrites(OwnerWrites):
         token = self._deployment.payment_token
         if token is None:
             raise ContractRefusedError("", {}, "faucet: this deployment has no test token; get real ones")
-        contract = self._gateway.contract("TestToken", token)
+        contract = self._token(token)
         return self._gateway.send(contract, "faucet", amount_wei, sender=sender)
 
-    def _permission(
-        self, token: str, value_wei: int, sender: LocalAccount
-    ) -> tuple[int, int, int, bytes, bytes] | None:
+    def _missing(self, algorithm: bytes, items: Sequence[OrderItem], sender: LocalAccount) -> dict[str, int]:
+        """Return by token what the sender's credit lacks for an order; nothing for a price that will be refused."""
+        costs: dict[str, int] = {}
+        for item in items:
+            if item.with_datatoken:
+                continue
+            buyer = (sender.address, item.proof)
+            sale = self._gateway.call(self._registry, "getSale", item.token_id, algorithm, *buyer)
+            _, price_wei, token, _ = sale
+            if price_wei > item.max_price_wei:
+                return {}
+            costs[token] = costs.get(token, 0) + price_wei
+        lacking = {token: cost - self.escrow_balance(token, sender.address) for token, cost in costs.items()}
+        return {token: wei for token, wei in lacking.items() if wei > 0}
+
+    def _permission(self, token: str, value_wei: int, sender: LocalAccount) -> PermitStruct | None:
         """Return a signed permission, or None when an allowance stands, made here if there is no other way."""
         if self._allowance(token, sender) >= value_wei:
             return None
@@ -169,11 +205,11 @@ class ConsumerWrites(OwnerWrites):
     def _allow(self, token: str, value_wei: int, sender: LocalAccount) -> None:
         self._check_balance(token, value_wei, sender)
         if self._allowance(token, sender) < value_wei:
-            contract = self._gateway.contract("TestToken", token)
+            contract = self._token(token)
             self._gateway.send(contract, "approve", self._escrow.address, value_wei, sender=sender)
 
     def _allowance(self, token: str, sender: LocalAccount) -> int:
-        contract = self._gateway.contract("TestToken", token)
+        contract = self._token(token)
         return int(self._gateway.call(contract, "allowance", sender.address, self._escrow.address))
 
     def _check_balance(self, token: str, value_wei: int, sender: LocalAccount) -> None:

@@ -9,7 +9,7 @@ from flask import Flask, Response, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from datatokens.errors import ChainUnreachableError
+from datatokens.errors import ChainUnreachableError, WrongChainError
 from policies.errors import PolicyError
 from provider.auth import Guard
 from provider.errors import BadRequestError, ProviderError, UnavailableError, http_status
@@ -79,6 +79,10 @@ def _describe_error(error: Exception) -> tuple[int, ErrorBody]:
     if isinstance(error, ChainUnreachableError):
         error = UnavailableError(
             "the chain can't be reached", code="chain-unreachable", remedy="try again later"
+        )
+    if isinstance(error, WrongChainError):
+        error = UnavailableError(
+            "the provider's node is on another chain", code="wrong-chain", remedy="tell the operator"
         )
     if isinstance(error, PolicyError | BundleInvalidError | ResultKeyError | MalformedError):
         error = BadRequestError(str(error), code=error.code)

@@ -56,5 +56,5 @@ def open_parts(home: Path) -> Parts:
         identity=ProviderIdentity(accounts[OPERATOR], deployment),
         database=database,
         blobs=BlobStore(paths.artifacts),
-        chain=ChainClient.connect(settings.rpc_url, deployment),
+        chain=ChainClient.connect(settings.rpc_url, deployment, fees=settings.fee_limits()),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from datatokens.model import AnchorRecord, Approval, Asset, Block, Order, OrderPlaced, TxResult
+from datatokens.model import AnchorRecord, Approval, Asset, Block, Order, OrderPlaced, OrderStatus, TxResult
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -28,11 +28,19 @@ class Chain(Protocol):
     def find_approval(self, token_id: int, algorithm: bytes, at_block: int | None = None) -> Approval | None:
         """Return the owner's latest word on an algorithm, expired and revoked ones included."""
 
-    def find_order(self, job_id: bytes, consumer: str) -> Order | None:
-        """Return the order of `consumer` for a job, whatever its status."""
+    def get_block(self, number: int) -> Block:
+        """Return the block of that number."""
 
-    def find_order_event(self, job_id: bytes, consumer: str) -> OrderPlaced | None:
+    def find_order(
+        self, job_id: bytes, consumer: str, token_id: int, at_block: int | None = None
+    ) -> Order | None:
+        """Return the order of `consumer` for a job on an asset, whatever its status, now or at a recent block."""
+
+    def find_order_event(self, job_id: bytes, consumer: str, token_id: int) -> OrderPlaced | None:
         """Return where on the chain that order was placed."""
+
+    def order_status(self, order_id: bytes) -> OrderStatus:
+        """Return where an order stands, by its own id."""
 
     def get_anchor(self, provider: str) -> AnchorRecord | None:
         """Return the newest root that `provider` anchored."""

@@ -11,10 +11,13 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field
 
+from datatokens.fees import FeeLimits, limits_of
+from datatokens.model import LOCAL_CHAIN_ID
 from policies.documents import StrictModel, parse_document
 from provider.wire import Address
 
 MAX_PARALLEL_JOBS = 64
+DEFAULT_CONFIRMATIONS = 3
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -35,6 +38,10 @@ class Settings(StrictModel, strict=False):
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     max_open_jobs_per_account: Annotated[int, Field(ge=1)] = 50
     max_request_lifetime_s: Annotated[int, Field(ge=3600)] = 30 * 86_400
+    confirmations: Annotated[int, Field(ge=0, le=64)] | None = None
+    """How many blocks must stand on an order's before its job runs; when not set: 0 on a local chain, 3 elsewhere."""
+    max_tip_gwei: Annotated[int, Field(ge=0)] | None = None
+    max_fee_gwei: Annotated[int, Field(ge=1)] | None = None
     anchor_interval_s: Annotated[int, Field(ge=0, le=86_400)] = 10
     min_free_bytes: Annotated[int, Field(ge=0)] = 2**30
     warm_containers: Annotated[int, Field(ge=0, le=64)] = 1
@@ -42,6 +49,16 @@ class Settings(StrictModel, strict=False):
     warm_total: Annotated[int, Field(ge=0, le=256)] = 4
     warm_idle_s: Annotated[int, Field(ge=1, le=86_400)] = 900
     max_uploads_per_account: Annotated[int, Field(ge=1)] = 200
+
+    def confirmations_on(self, chain_id: int) -> int:
+        """Return how many blocks must stand on an order's block on that chain."""
+        if self.confirmations is not None:
+            return self.confirmations
+        return 0 if chain_id == LOCAL_CHAIN_ID else DEFAULT_CONFIRMATIONS
+
+    def fee_limits(self) -> FeeLimits:
+        """Return the most that the provider offers for a unit of gas."""
+        return limits_of(self.max_tip_gwei, self.max_fee_gwei)
 
 
 @dataclass(frozen=True, slots=True)

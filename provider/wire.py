@@ -312,7 +312,7 @@ class ErrorBody(WireModel):
 
 
 class HealthView(WireModel):
-    """GET /v1/health; `chain` is `ok`, `unreachable` or `unknown` as the worker last saw it."""
+    """GET /v1/health; `chain` is `ok`, `unreachable`, `wrong` or `unknown` as the worker last saw it."""
 
     ok: bool
     chain: str

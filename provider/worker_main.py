@@ -70,7 +70,15 @@ class Worker:
             clock=system_clock,
             foresee=self._make_launcher(engine).foresee,
         )
-        self.notary = Notary(parts.identity, parts.database, parts.chain, keys=keys, sender=sender, pace=pace)
+        self.notary = Notary(
+            parts.identity,
+            parts.database,
+            parts.chain,
+            keys=keys,
+            sender=sender,
+            pace=pace,
+            confirmations=self._confirmations,
+        )
         self.runners = tuple(self._make_runner() for _ in range(parts.settings.parallel_jobs))
 
     def start(self) -> None:
@@ -128,6 +136,11 @@ class Worker:
         identity = self._parts.identity
         return f"{identity.deployment.chain_id}-{identity.address.lower()}"
 
+    @property
+    def _confirmations(self) -> int:
+        """How many blocks must stand on what counts."""
+        return self._parts.settings.confirmations_on(self._parts.identity.deployment.chain_id)
+
     def _make_launcher(self, engine: Engine) -> Launcher:
         return Launcher(
             self._parts.database.catalogue,
@@ -139,7 +152,14 @@ class Worker:
 
     def _make_judge(self, engine: Engine) -> Judge:
         parts = self._parts
-        return Judge(parts.identity, parts.database, parts.blobs, parts.chain, engine)
+        return Judge(
+            parts.identity,
+            parts.database,
+            parts.blobs,
+            parts.chain,
+            engine,
+            confirmations=self._confirmations,
+        )
 
     def _make_runner(self) -> Runner:
         parts, engine = self._parts, self._make_engine()

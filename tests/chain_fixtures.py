@@ -15,8 +15,11 @@ from datatokens.client import ChainClient
 from datatokens.deploy import deploy_contracts
 from datatokens.ethkeys import Account, LocalAccount
 from datatokens.localchain import LocalChain, find_free_port, fund, request, start, stop
-from datatokens.model import DATASET_KIND, Asset, AssetTerms, Deployment, Order
+from datatokens.model import DATASET_KIND, Asset, AssetTerms, Deployment, Order, OrderItem
+from datatokens.patience import Patience
 
+HASTY = Patience(request_s=1, repeat_s=0)
+"""For nodes that a test knows to be away: nothing is asked twice."""
 COIN = 10**18
 PRICE = 5 * COIN
 ALGORITHM = b"\xa1" * 32
@@ -111,16 +114,9 @@ def place_order(
     with_datatoken: bool = False,
 ) -> Order:
     deadline = chain.head().time + 600
-    chain.order(
-        asset.token_id,
-        ALGORITHM,
-        job_id,
-        PRICE,
-        deadline,
-        sender=consumer,
-        with_datatoken=with_datatoken,
-    )
-    order = chain.find_order(job_id, consumer.address)
+    item = OrderItem(asset.token_id, PRICE, with_datatoken=with_datatoken)
+    chain.order(job_id, ALGORITHM, [item], deadline, sender=consumer)
+    order = chain.find_order(job_id, consumer.address, asset.token_id)
     if order is None:
         raise RuntimeError("the order isn't on the chain")
     return order

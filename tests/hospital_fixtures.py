@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from datatokens.model import Asset, OrderStatus
+from datatokens.model import Asset, Order, OrderItem, OrderStatus
 from policies.canonical import parse_digest, sha256
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Judge
@@ -57,10 +57,9 @@ class Hospital:
 
     def pay(self, asset: Asset, bundle: Bundle, job_id: str, who: Any = None) -> None:
         self.lab.chain.order(
-            asset.token_id,
-            parse_digest(bundle.digest),
             bytes.fromhex(job_id),
-            PRICE,
+            parse_digest(bundle.digest),
+            [OrderItem(asset.token_id, PRICE)],
             self.lab.chain.head().time + 3600,
             sender=who or self.lab.people.scientist,
         )
@@ -88,8 +87,14 @@ class Hospital:
         return self.lab.database.jobs.get(job_id)
 
     def order_status(self, job_id: str) -> OrderStatus:
-        order = self.lab.chain.find_order(bytes.fromhex(job_id), self.lab.people.scientist.address)
+        order = self.find_order(job_id)
         return order.status if order else OrderStatus.NONE
+
+    def find_order(self, job_id: str) -> Order | None:
+        """Return the scientist's order for a job."""
+        token_id = self.lab.chain.find_token_id(self.job(job_id).asset_id)
+        consumer = self.lab.people.scientist.address
+        return self.lab.chain.find_order(bytes.fromhex(job_id), consumer, token_id or 0)
 
     def receipt(self, job_id: str) -> bytes:
         return bytes(self.lab.client.get(f"/v1/jobs/{job_id}/receipt").data)

@@ -10,27 +10,39 @@ import {Anchor} from "./Anchor.sol";
 import {Datatoken} from "./Datatoken.sol";
 import {Payout, Registry, Sale} from "./Registry.sol";
 
-/// @notice What a consumer orders.
+/// @notice One dataset of a job, and how it is paid.
 /// @param tokenId The asset.
-/// @param algorithm SHA-256 of the algorithm bundle.
-/// @param jobId The digest of the signed job request.
-/// @param maxPrice The most that the consumer pays, in units of the payment token.
-/// @param deadline Unix time after which an order that wasn't settled can be refunded by anyone.
-struct OrderTerms {
+/// @param maxPrice The most that the consumer pays, in units of the payment token; plays no part for a datatoken.
+/// @param withDatatoken Whether one datatoken of the asset pays, instead of money.
+/// @param proof That the consumer is on the asset's allow-list; empty where anyone may order.
+struct OrderItem {
     uint256 tokenId;
-    bytes32 algorithm;
-    bytes32 jobId;
     uint96 maxPrice;
+    bool withDatatoken;
+    bytes32[] proof;
+}
+
+/// @notice What a consumer orders: one job, on one or several datasets.
+/// @param jobId The digest of the signed job request.
+/// @param algorithm SHA-256 of the algorithm bundle.
+/// @param deadline Unix time after which an order that wasn't settled can be refunded by anyone.
+/// @param items One for each dataset; each is an order of its own.
+struct OrderTerms {
+    bytes32 jobId;
+    bytes32 algorithm;
     uint40 deadline;
+    OrderItem[] items;
 }
 
 /// @notice An ERC-2612 permission of the caller for this escrow.
+/// @param token The ERC-20 that is permitted.
 /// @param value Units of the token.
 /// @param deadline Unix time until which the signature holds.
 /// @param v Signature.
 /// @param r Signature.
 /// @param s Signature.
 struct Permit {
+    address token;
     uint256 value;
     uint256 deadline;
     uint8 v;
@@ -55,22 +67,21 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
         Refunded
     }
 
-    /// @notice One paid job, two slots.
-    /// @param consumer Who ordered and paid.
+    /// @notice One dataset of one paid job. Two slots, of which a settlement needs the first alone.
+    /// @dev Its provider is the asset's, which never changes.
+    /// @param amount Units of the asset's payment token; zero when paid with a datatoken.
     /// @param deadline Unix time after which anyone can refund.
     /// @param tokenId The asset.
     /// @param status Where it stands.
     /// @param withDatatoken Whether it was paid with a datatoken instead of money.
-    /// @param provider Who runs the job and settles.
-    /// @param amount Units of the asset's payment token; zero when paid with a datatoken.
+    /// @param consumer Who ordered and paid.
     struct Order {
-        address consumer;
+        uint96 amount;
         uint40 deadline;
         uint40 tokenId;
         Status status;
         bool withDatatoken;
-        address provider;
-        uint96 amount;
+        address consumer;
     }
 
     /// @notice The price is above what the buyer allows.
@@ -82,7 +93,7 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
     /// @param time The block's time.
     /// @param latest The latest unix time allowed.
     error EscrowDeadlineOutOfRange(uint40 deadline, uint256 time, uint256 latest);
-    /// @notice This consumer ordered this job before.
+    /// @notice This consumer ordered this job on this asset before.
     /// @param orderId The order.
     error EscrowOrderExists(bytes32 orderId);
     /// @notice The order isn't open: it never was, or it has ended.
@@ -108,7 +119,7 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
     /// @param expected What was asked for.
     /// @param received What arrived.
     error EscrowTokenTookFee(address token, uint256 expected, uint256 received);
-    /// @notice A token or job id is zero.
+    /// @notice A token or job id is zero, or an order has no items.
     /// @param field Its name.
     error EscrowZeroValue(string field);
 
@@ -122,11 +133,10 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
     /// @param account Whose credit.
     /// @param amount Units of the token.
     event Withdrawn(address indexed token, address indexed account, uint256 amount);
-    /// @notice A job was ordered and paid.
+    /// @notice A job was ordered and paid; its id is `getOrderId` of what is indexed.
     /// @param jobId The digest of the signed job request.
     /// @param consumer Who ordered.
     /// @param tokenId The asset.
-    /// @param orderId The order.
     /// @param provider The provider.
     /// @param amount Units of the token.
     /// @param algorithm SHA-256 of the algorithm bundle.
@@ -136,14 +146,13 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
         bytes32 indexed jobId,
         address indexed consumer,
         uint256 indexed tokenId,
-        bytes32 orderId,
         address provider,
         uint96 amount,
         bytes32 algorithm,
         uint40 deadline,
         bool withDatatoken
     );
-    /// @notice A job has run, and its price is the owner's and the provider's.
+    /// @notice A job has run, and its price is the owner's, the provider's and, for the rest, the community's.
     /// @param orderId The order.
     /// @param owner Who holds the data NFT.
     /// @param ownerAmount The owner's part, in units of the payment token.
@@ -187,12 +196,11 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
     }
 
     /// @notice Pay into the caller's credit, with an ERC-2612 permission.
-    /// @param token The ERC-20.
-    /// @param amount Its units.
+    /// @param amount Units of the token that is permitted.
     /// @param permit_ The permission; see `_usePermit`.
-    function depositWithPermit(address token, uint256 amount, Permit calldata permit_) external nonReentrant {
-        _usePermit(token, permit_);
-        _deposit(token, amount);
+    function depositWithPermit(uint256 amount, Permit calldata permit_) external nonReentrant {
+        _usePermit(permit_);
+        _deposit(permit_.token, amount);
     }
 
     /// @notice Take out of the caller's credit.
@@ -208,51 +216,42 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
 
     // Orders --------------------------------------------------------------------------------------------------------
 
-    /// @notice Order one job with money: from credit, and what is missing from an allowance.
-    /// @param terms What is ordered.
-    /// @return orderId See `getOrderId`.
-    function order(OrderTerms calldata terms) external nonReentrant returns (bytes32 orderId) {
-        Sale memory sale = registry.getSale(terms.tokenId, terms.algorithm);
-        return _orderWithMoney(terms, sale);
+    /// @notice Order one job. Money comes from credit, and what is missing from an allowance; a datatoken is burned,
+    /// and minted back if its order is refunded.
+    /// @param terms What is ordered: all of it, or nothing.
+    function order(OrderTerms calldata terms) external nonReentrant {
+        _order(terms);
     }
 
-    /// @notice Order one job with money, with an ERC-2612 permission for what is missing in the caller's credit.
+    /// @notice Order one job, with an ERC-2612 permission for what is missing in the caller's credit.
     /// @param terms What is ordered.
     /// @param permit_ The permission; see `_usePermit`.
-    /// @return orderId See `getOrderId`.
-    function orderWithPermit(
-        OrderTerms calldata terms,
-        Permit calldata permit_
-    ) external nonReentrant returns (bytes32 orderId) {
-        Sale memory sale = registry.getSale(terms.tokenId, terms.algorithm);
-        _usePermit(sale.paymentToken, permit_);
-        return _orderWithMoney(terms, sale);
+    function orderWithPermit(OrderTerms calldata terms, Permit calldata permit_) external nonReentrant {
+        _usePermit(permit_);
+        _order(terms);
     }
 
-    /// @notice Order one job with one datatoken, which is burned, and minted back if the order is refunded.
-    /// @param terms What is ordered; `maxPrice` plays no part.
-    /// @return orderId See `getOrderId`.
-    function orderWithDatatoken(OrderTerms calldata terms) external nonReentrant returns (bytes32 orderId) {
-        Sale memory sale = registry.getSale(terms.tokenId, terms.algorithm);
-        orderId = _place(terms, sale, 0, true);
-        Datatoken(registry.datatokenOf(terms.tokenId)).burn(msg.sender, ONE_JOB);
-    }
-
-    /// @notice Buy datatokens at the asset's price; the money is the owner's and the provider's at once.
+    /// @notice Buy datatokens at the asset's price; the money is the owner's, the provider's and the community's at once.
     /// @param tokenId The asset.
     /// @param amount Units of the datatoken; 10^18 are one job. The cost is rounded up.
     /// @param maxPrice The most that the buyer pays for one whole datatoken.
-    function buy(uint256 tokenId, uint256 amount, uint96 maxPrice) external nonReentrant {
-        Sale memory sale = registry.getOffer(tokenId);
+    /// @param proof That the buyer is on the asset's allow-list; empty where anyone may order.
+    function buy(
+        uint256 tokenId,
+        uint256 amount,
+        uint96 maxPrice,
+        bytes32[] calldata proof
+    ) external nonReentrant {
+        Sale memory sale = registry.getOffer(tokenId, msg.sender, proof);
         if (sale.price > maxPrice) revert EscrowPriceAboveMax(sale.price, maxPrice);
         uint256 cost = Math.mulDiv(amount, sale.price, ONE_JOB, Math.Rounding.Ceil);
         _charge(sale.paymentToken, cost);
-        _share(tokenId, sale.provider, cost);
+        _share(registry.getPayout(tokenId), cost);
         emit DatatokensSold(tokenId, msg.sender, amount, cost);
         Datatoken(registry.datatokenOf(tokenId)).mint(msg.sender, amount);
     }
 
-    /// @notice Pay the owner and the provider of a job that ran. Only by the order's provider, while it is open, be it
+    /// @notice Pay for a job that ran: its owner, its provider and its community. Only by the order's provider, while it is open, be it
     /// before or after the deadline.
     /// @param orderId The order.
     function settle(bytes32 orderId) external nonReentrant {
@@ -263,7 +262,12 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
     /// deadline.
     /// @param orderId The order.
     function refund(bytes32 orderId) external nonReentrant {
-        _refund(orderId);
+        Payout memory payout = _open(orderId);
+        uint40 deadline = _orders[orderId].deadline;
+        if (msg.sender != payout.provider && block.timestamp <= deadline) {
+            revert EscrowDeadlineNotReached(orderId, deadline);
+        }
+        _giveBack(orderId, payout.paymentToken);
     }
 
     /// @notice Settle and refund several orders of the caller; see `anchorAndSettle`.
@@ -291,107 +295,111 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
         _finish(ran, notRun);
     }
 
-    /// @notice An order.
+    /// @notice An order; its provider is the asset's.
     /// @param orderId See `getOrderId`.
     /// @return Status `None` when there is none.
     function getOrder(bytes32 orderId) external view returns (Order memory) {
         return _orders[orderId];
     }
 
-    /// @notice The id of a consumer's order for a job. It holds the consumer, so that no stranger can take the place.
+    /// @notice The id of a consumer's order for a job on an asset. It holds the consumer, so that no stranger can take
+    /// the place.
     /// @param jobId The digest of the signed job request.
     /// @param consumer Who orders.
+    /// @param tokenId The asset.
     /// @return The order's id.
-    function getOrderId(bytes32 jobId, address consumer) public pure returns (bytes32) {
-        return keccak256(abi.encode(jobId, consumer));
+    function getOrderId(bytes32 jobId, address consumer, uint256 tokenId) public pure returns (bytes32) {
+        return keccak256(abi.encode(jobId, consumer, tokenId));
     }
 
     // Parts ---------------------------------------------------------------------------------------------------------
 
-    function _orderWithMoney(OrderTerms calldata terms, Sale memory sale) private returns (bytes32 orderId) {
-        if (sale.price > terms.maxPrice) revert EscrowPriceAboveMax(sale.price, terms.maxPrice);
-        orderId = _place(terms, sale, sale.price, false);
-        _charge(sale.paymentToken, sale.price);
+    function _order(OrderTerms calldata terms) private {
+        if (terms.jobId == 0) revert EscrowZeroValue("jobId");
+        if (terms.items.length == 0) revert EscrowZeroValue("items");
+        for (uint256 i = 0; i < terms.items.length; ++i) {
+            OrderItem calldata item = terms.items[i];
+            Sale memory sale = registry.getSale(item.tokenId, terms.algorithm, msg.sender, item.proof);
+            _place(terms, item, sale);
+            if (item.withDatatoken) {
+                Datatoken(registry.datatokenOf(item.tokenId)).burn(msg.sender, ONE_JOB);
+            } else {
+                _charge(sale.paymentToken, sale.price);
+            }
+        }
     }
 
-    function _place(
-        OrderTerms calldata terms,
-        Sale memory sale,
-        uint96 amount,
-        bool withDatatoken
-    ) private returns (bytes32 orderId) {
-        if (terms.jobId == 0) revert EscrowZeroValue("jobId");
+    function _place(OrderTerms calldata terms, OrderItem calldata item, Sale memory sale) private {
+        if (!item.withDatatoken && sale.price > item.maxPrice) {
+            revert EscrowPriceAboveMax(sale.price, item.maxPrice);
+        }
         _checkDeadline(terms.deadline, sale.maxDeadline);
-        orderId = getOrderId(terms.jobId, msg.sender);
+        bytes32 orderId = getOrderId(terms.jobId, msg.sender, item.tokenId);
         if (_orders[orderId].status != Status.None) revert EscrowOrderExists(orderId);
+        uint96 amount = item.withDatatoken ? 0 : sale.price;
         _orders[orderId] = Order({
-            consumer: msg.sender,
+            amount: amount,
             deadline: terms.deadline,
-            tokenId: uint40(terms.tokenId), // token ids are counted up from 1
+            tokenId: uint40(item.tokenId), // token ids are counted up from 1
             status: Status.Open,
-            withDatatoken: withDatatoken,
-            provider: sale.provider,
-            amount: amount
+            withDatatoken: item.withDatatoken,
+            consumer: msg.sender
         });
         emit OrderPlaced(
             terms.jobId,
             msg.sender,
-            terms.tokenId,
-            orderId,
+            item.tokenId,
             sale.provider,
             amount,
             terms.algorithm,
             terms.deadline,
-            withDatatoken
+            item.withDatatoken
         );
     }
 
     function _finish(bytes32[] calldata ran, bytes32[] calldata notRun) private {
         for (uint256 i = 0; i < ran.length; ++i) _settle(ran[i]);
         for (uint256 i = 0; i < notRun.length; ++i) {
-            _checkProvider(notRun[i]);
-            _refund(notRun[i]);
+            Payout memory payout = _open(notRun[i]);
+            _checkProvider(notRun[i], payout.provider);
+            _giveBack(notRun[i], payout.paymentToken);
         }
     }
 
     function _settle(bytes32 orderId) private {
-        _checkOpen(orderId);
-        _checkProvider(orderId);
+        Payout memory payout = _open(orderId);
+        _checkProvider(orderId, payout.provider);
         Order storage paid = _orders[orderId];
         paid.status = Status.Settled;
-        (address owner, uint256 ownerAmount, uint256 providerAmount) = paid.withDatatoken
-            ? (address(0), 0, 0)
-            : _share(paid.tokenId, msg.sender, paid.amount);
-        emit OrderSettled(orderId, owner, uint96(ownerAmount), uint96(providerAmount)); // parts of a uint96
+        (uint256 ownerAmount, uint256 providerAmount) = _share(payout, paid.amount);
+        emit OrderSettled(orderId, payout.owner, uint96(ownerAmount), uint96(providerAmount)); // parts of a uint96
     }
 
-    function _refund(bytes32 orderId) private {
-        _checkOpen(orderId);
+    function _giveBack(bytes32 orderId, address paymentToken) private {
         Order storage paid = _orders[orderId];
-        if (msg.sender != paid.provider && block.timestamp <= paid.deadline) {
-            revert EscrowDeadlineNotReached(orderId, paid.deadline);
-        }
+        (address consumer, uint96 amount) = (paid.consumer, paid.amount);
         paid.status = Status.Refunded;
-        emit OrderRefunded(orderId, paid.consumer, paid.amount);
+        emit OrderRefunded(orderId, consumer, amount);
         if (paid.withDatatoken) {
-            Datatoken(registry.datatokenOf(paid.tokenId)).mint(paid.consumer, ONE_JOB);
+            Datatoken(registry.datatokenOf(paid.tokenId)).restore(consumer, ONE_JOB);
         } else {
-            balances[registry.getPayout(paid.tokenId).paymentToken][paid.consumer] += paid.amount;
+            balances[paymentToken][consumer] += amount;
         }
     }
 
-    /// @dev Credit the owner and the provider; what rounding leaves is the owner's.
+    /// @dev Credit the owner, the provider and the community; what rounding leaves is the owner's.
     function _share(
-        uint256 tokenId,
-        address provider,
+        Payout memory payout,
         uint256 amount
-    ) private returns (address owner, uint256 ownerAmount, uint256 providerAmount) {
-        Payout memory payout = registry.getPayout(tokenId);
-        owner = payout.owner;
+    ) private returns (uint256 ownerAmount, uint256 providerAmount) {
+        if (amount == 0) return (0, 0);
         providerAmount = (amount * payout.providerShareBps) / WHOLE_BPS;
-        ownerAmount = amount - providerAmount;
-        if (ownerAmount != 0) balances[payout.paymentToken][owner] += ownerAmount;
-        if (providerAmount != 0) balances[payout.paymentToken][provider] += providerAmount;
+        uint256 communityAmount = (amount * payout.communityShareBps) / WHOLE_BPS;
+        ownerAmount = amount - providerAmount - communityAmount;
+        mapping(address => uint256) storage credit = balances[payout.paymentToken];
+        if (ownerAmount != 0) credit[payout.owner] += ownerAmount;
+        if (providerAmount != 0) credit[payout.provider] += providerAmount;
+        if (communityAmount != 0) credit[payout.community] += communityAmount;
     }
 
     function _deposit(address token, uint256 amount) private {
@@ -419,9 +427,9 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
 
     /// @dev A permission that somebody used up before us leaves the allowance that we need, so a failure here decides
     /// nothing: if the allowance is missing, the transfer fails and says so.
-    function _usePermit(address token, Permit calldata p) private {
-        if (token.code.length == 0) revert EscrowZeroValue("token");
-        try IERC20Permit(token).permit(msg.sender, address(this), p.value, p.deadline, p.v, p.r, p.s) {} catch {}
+    function _usePermit(Permit calldata p) private {
+        if (p.token.code.length == 0) revert EscrowZeroValue("token");
+        try IERC20Permit(p.token).permit(msg.sender, address(this), p.value, p.deadline, p.v, p.r, p.s) {} catch {}
     }
 
     // Checks --------------------------------------------------------------------------------------------------------
@@ -433,12 +441,14 @@ contract Escrow is Anchor, ReentrancyGuardTransient {
         }
     }
 
-    function _checkOpen(bytes32 orderId) private view {
-        Status status = _orders[orderId].status;
-        if (status != Status.Open) revert EscrowOrderNotOpen(orderId, status);
+    /// @dev Check that an order is open, and return who is paid and in what.
+    function _open(bytes32 orderId) private view returns (Payout memory) {
+        Order storage found = _orders[orderId];
+        if (found.status != Status.Open) revert EscrowOrderNotOpen(orderId, found.status);
+        return registry.getPayout(found.tokenId);
     }
 
-    function _checkProvider(bytes32 orderId) private view {
-        if (_orders[orderId].provider != msg.sender) revert EscrowNotProvider(orderId, msg.sender);
+    function _checkProvider(bytes32 orderId, address provider) private view {
+        if (msg.sender != provider) revert EscrowNotProvider(orderId, msg.sender);
     }
 }

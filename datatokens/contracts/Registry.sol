@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {Datatoken} from "./Datatoken.sol";
 import {Escrow} from "./Escrow.sol";
 
@@ -10,9 +11,12 @@ import {Escrow} from "./Escrow.sol";
 /// @param kind What the asset is: 1 is a dataset; other numbers are free for later kinds.
 /// @param maxDeadline The longest that an order may stay open, in seconds.
 /// @param providerShareBps What the provider keeps of the price, in basis points (1/10,000).
+/// @param communityShareBps What `community` receives of the price, in basis points; zero without one.
 /// @param provider The account of the service beside the data.
-/// @param price Price of one job, in units of the payment token.
+/// @param price Price of one job, in units of the payment token; zero is free.
 /// @param paymentToken The ERC-20 that pays.
+/// @param community Who receives the community's share; zero for nobody.
+/// @param cap The most units of the datatoken that a sale or a gift lets circulate; zero is no cap.
 /// @param commitment Merkle root over the asset's files.
 /// @param metadataDigest SHA-256 of the public description.
 /// @param policyDigest SHA-256 of the policy.
@@ -21,9 +25,12 @@ struct AssetTerms {
     uint8 kind;
     uint40 maxDeadline;
     uint16 providerShareBps;
+    uint16 communityShareBps;
     address provider;
     uint96 price;
     address paymentToken;
+    address community;
+    uint128 cap;
     bytes32 commitment;
     bytes32 metadataDigest;
     bytes32 policyDigest;
@@ -34,11 +41,13 @@ struct AssetTerms {
 /// @param owner Who holds the data NFT now.
 /// @param datatoken The asset's access token.
 /// @param retired Whether it takes no more approvals and orders.
+/// @param consumersRoot Merkle root of the accounts that may order; zero is anyone.
 /// @param terms What was registered, with the current price and policy.
 struct AssetView {
     address owner;
     address datatoken;
     bool retired;
+    bytes32 consumersRoot;
     AssetTerms terms;
 }
 
@@ -56,12 +65,18 @@ struct Sale {
 
 /// @notice Who is paid for a job.
 /// @param owner The holder of the data NFT now.
+/// @param provider Who runs it.
 /// @param paymentToken The ERC-20 that pays.
 /// @param providerShareBps The provider's part, in basis points.
+/// @param communityShareBps The community's part, in basis points.
+/// @param community Who receives it; zero when the part is zero.
 struct Payout {
     address owner;
+    address provider;
     address paymentToken;
     uint16 providerShareBps;
+    uint16 communityShareBps;
+    address community;
 }
 
 /// @notice An owner's word on one algorithm digest; times are unix seconds, zero is never.
@@ -79,15 +94,18 @@ struct AlgorithmApproval {
 /// @dev The constructor creates the escrow and the datatoken implementation, so that the three can't be wired wrongly
 /// and nobody has a setter. A datatoken's address follows from the token id, and costs no storage.
 contract Registry is ERC721 {
-    /// @dev As stored: five slots, and the URI.
+    /// @dev As stored: five slots, and the URI. What few assets have (a community, a cap, an allow-list) stands in
+    /// mappings of its own, which the others neither write nor read.
     struct Asset {
         address provider;
         uint96 price;
         address paymentToken;
         uint40 maxDeadline;
         uint16 providerShareBps;
+        uint16 communityShareBps;
         uint8 kind;
         bool retired;
+        bool listed; // only the accounts under `_consumers` may order
         bytes32 commitment;
         bytes32 metadataDigest;
         bytes32 policyDigest;
@@ -110,9 +128,9 @@ contract Registry is ERC721 {
     /// @notice The payment token has no code.
     /// @param token Its address.
     error RegistryTokenMissing(address token);
-    /// @notice A share above the whole.
-    /// @param shareBps What was asked, in basis points.
-    error RegistryShareTooLarge(uint16 shareBps);
+    /// @notice Provider and community would receive more than the whole.
+    /// @param shareBps What was asked for both, in basis points.
+    error RegistryShareTooLarge(uint256 shareBps);
     /// @notice An approval that would end before it begins.
     /// @param expiresAt The end asked for.
     /// @param time The block's time.
@@ -126,6 +144,10 @@ contract Registry is ERC721 {
     /// @param algorithm The digest.
     /// @param expiresAt When it ended.
     error RegistryApprovalExpired(uint256 tokenId, bytes32 algorithm, uint48 expiresAt);
+    /// @notice The account isn't on the asset's allow-list, or the proof doesn't show it.
+    /// @param tokenId The asset.
+    /// @param consumer Who wants to order or buy.
+    error RegistryNotListed(uint256 tokenId, address consumer);
 
     /// @notice An asset was registered.
     /// @param tokenId The asset.
@@ -151,6 +173,11 @@ contract Registry is ERC721 {
     /// @param policyDigest SHA-256 of the policy.
     /// @param previousDigest What stood before.
     event PolicyChanged(uint256 indexed tokenId, bytes32 policyDigest, bytes32 previousDigest);
+    /// @notice Who may order changed.
+    /// @param tokenId The asset.
+    /// @param root Merkle root of the accounts that may order; zero is anyone.
+    /// @param previousRoot What stood before.
+    event ConsumersChanged(uint256 indexed tokenId, bytes32 root, bytes32 previousRoot);
     /// @notice The asset was retired, for good.
     /// @param tokenId The asset.
     event Retired(uint256 indexed tokenId);
@@ -173,12 +200,17 @@ contract Registry is ERC721 {
     /// @notice How many assets were ever registered; their ids are 1 to this.
     uint256 public assetCount;
 
+    /// @notice The most units of an asset's datatoken that a sale or a gift lets circulate; zero is no cap.
+    mapping(uint256 tokenId => uint128 cap) public capOf;
+
     mapping(uint256 tokenId => Asset asset) private _assets;
+    mapping(uint256 tokenId => address community) private _communities;
+    mapping(uint256 tokenId => bytes32 root) private _consumers;
     mapping(uint256 tokenId => mapping(bytes32 algorithm => AlgorithmApproval approval)) private _approvals;
 
     constructor() ERC721("Sealroom Asset", "SEALROOM") {
         escrow = new Escrow(this);
-        datatokenImplementation = address(new Datatoken(address(this), address(escrow)));
+        datatokenImplementation = address(new Datatoken(this, escrow));
     }
 
     // Owner ---------------------------------------------------------------------------------------------------------
@@ -195,13 +227,17 @@ contract Registry is ERC721 {
             paymentToken: terms.paymentToken,
             maxDeadline: terms.maxDeadline,
             providerShareBps: terms.providerShareBps,
+            communityShareBps: terms.communityShareBps,
             kind: terms.kind,
             retired: false,
+            listed: false,
             commitment: terms.commitment,
             metadataDigest: terms.metadataDigest,
             policyDigest: terms.policyDigest,
             uri: terms.uri
         });
+        if (terms.communityShareBps != 0) _communities[tokenId] = terms.community;
+        if (terms.cap != 0) capOf[tokenId] = terms.cap;
         _mint(msg.sender, tokenId);
         address datatoken = Clones.cloneDeterministicWithImmutableArgs(
             datatokenImplementation,
@@ -229,6 +265,18 @@ contract Registry is ERC721 {
         bytes32 previous = _assets[tokenId].policyDigest;
         _assets[tokenId].policyDigest = policyDigest;
         emit PolicyChanged(tokenId, policyDigest, previous);
+    }
+
+    /// @notice Set who may order and buy; open orders end as they would.
+    /// @param tokenId The asset.
+    /// @param root Merkle root over keccak256(keccak256(abi.encode(account))), pairs hashed in order of value; zero lets
+    /// anyone in.
+    function setConsumers(uint256 tokenId, bytes32 root) external {
+        _checkOwner(tokenId);
+        bytes32 previousRoot = _consumers[tokenId];
+        _consumers[tokenId] = root;
+        _assets[tokenId].listed = root != 0;
+        emit ConsumersChanged(tokenId, root, previousRoot);
     }
 
     /// @notice Retire the asset for good: it takes no more approvals, orders or sales. Open orders end as they would.
@@ -286,15 +334,18 @@ contract Registry is ERC721 {
             kind: asset.kind,
             maxDeadline: asset.maxDeadline,
             providerShareBps: asset.providerShareBps,
+            communityShareBps: asset.communityShareBps,
             provider: asset.provider,
             price: asset.price,
             paymentToken: asset.paymentToken,
+            community: _communities[tokenId],
+            cap: capOf[tokenId],
             commitment: asset.commitment,
             metadataDigest: asset.metadataDigest,
             policyDigest: asset.policyDigest,
             uri: asset.uri
         });
-        return AssetView(ownerOf(tokenId), datatokenOf(tokenId), asset.retired, terms);
+        return AssetView(ownerOf(tokenId), datatokenOf(tokenId), asset.retired, _consumers[tokenId], terms);
     }
 
     /// @notice The latest approval of one algorithm.
@@ -315,33 +366,56 @@ contract Registry is ERC721 {
         return given && block.timestamp < approval.expiresAt && !_assets[tokenId].retired;
     }
 
-    /// @notice What one job costs now; the only place that decides whether an asset and algorithm can be ordered.
+    /// @notice What one job costs now; the only place that decides whether somebody can order a job.
     /// @param tokenId The asset.
     /// @param algorithm SHA-256 of the algorithm bundle.
+    /// @param consumer Who orders.
+    /// @param proof That the consumer is on the asset's allow-list; plays no part where anyone may order.
     /// @return The terms of sale; reverts when it may not be ordered.
-    function getSale(uint256 tokenId, bytes32 algorithm) external view returns (Sale memory) {
+    function getSale(
+        uint256 tokenId,
+        bytes32 algorithm,
+        address consumer,
+        bytes32[] calldata proof
+    ) external view returns (Sale memory) {
         _checkGiven(tokenId, algorithm);
         uint48 expiresAt = _approvals[tokenId][algorithm].expiresAt;
         if (expiresAt <= block.timestamp) revert RegistryApprovalExpired(tokenId, algorithm, expiresAt);
-        return getOffer(tokenId);
+        return getOffer(tokenId, consumer, proof);
     }
 
     /// @notice What one datatoken costs now.
     /// @param tokenId The asset.
-    /// @return The terms of sale; reverts when there is no such asset or it is retired.
-    function getOffer(uint256 tokenId) public view returns (Sale memory) {
-        _checkExists(tokenId);
-        _checkLive(tokenId);
+    /// @param consumer Who buys.
+    /// @param proof That the consumer is on the asset's allow-list; plays no part where anyone may buy.
+    /// @return The terms of sale; reverts when there is no such asset, it is retired, or this consumer may not buy.
+    function getOffer(
+        uint256 tokenId,
+        address consumer,
+        bytes32[] calldata proof
+    ) public view returns (Sale memory) {
         Asset storage asset = _assets[tokenId];
+        if (asset.provider == address(0)) revert RegistryNoSuchAsset(tokenId);
+        _checkLive(tokenId);
+        if (asset.listed) _checkListed(tokenId, consumer, proof);
         return Sale(asset.provider, asset.price, asset.paymentToken, asset.maxDeadline);
     }
 
     /// @notice Who is paid for a job on an asset.
     /// @param tokenId The asset.
-    /// @return Owner, token and share.
+    /// @return Owner, token and shares.
     function getPayout(uint256 tokenId) external view returns (Payout memory) {
         Asset storage asset = _assets[tokenId];
-        return Payout(ownerOf(tokenId), asset.paymentToken, asset.providerShareBps);
+        uint16 communityShareBps = asset.communityShareBps;
+        return
+            Payout({
+                owner: ownerOf(tokenId),
+                provider: asset.provider,
+                paymentToken: asset.paymentToken,
+                providerShareBps: asset.providerShareBps,
+                communityShareBps: communityShareBps,
+                community: communityShareBps == 0 ? address(0) : _communities[tokenId]
+            });
     }
 
     /// @notice The name of an asset outside this contract.
@@ -379,7 +453,16 @@ contract Registry is ERC721 {
         if (terms.kind == 0) revert RegistryZeroValue("kind");
         if (terms.maxDeadline == 0) revert RegistryZeroValue("maxDeadline");
         if (terms.paymentToken.code.length == 0) revert RegistryTokenMissing(terms.paymentToken);
-        if (terms.providerShareBps > 10_000) revert RegistryShareTooLarge(terms.providerShareBps);
+        _checkShares(terms);
+    }
+
+    function _checkShares(AssetTerms calldata terms) private pure {
+        uint256 shareBps = uint256(terms.providerShareBps) + terms.communityShareBps;
+        if (shareBps > 10_000) revert RegistryShareTooLarge(shareBps);
+        if (terms.community == address(0) && terms.communityShareBps != 0) revert RegistryZeroValue("community");
+        if (terms.community != address(0) && terms.communityShareBps == 0) {
+            revert RegistryZeroValue("communityShareBps");
+        }
     }
 
     function _checkExists(uint256 tokenId) private view {
@@ -393,6 +476,14 @@ contract Registry is ERC721 {
 
     function _checkLive(uint256 tokenId) private view {
         if (_assets[tokenId].retired) revert RegistryAssetRetired(tokenId);
+    }
+
+    /// @dev The leaf is hashed twice, so that no inner node of the tree can pass for an account.
+    function _checkListed(uint256 tokenId, address consumer, bytes32[] calldata proof) private view {
+        bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(consumer))));
+        if (!MerkleProof.verifyCalldata(proof, _consumers[tokenId], leaf)) {
+            revert RegistryNotListed(tokenId, consumer);
+        }
     }
 
     function _checkGiven(uint256 tokenId, bytes32 algorithm) private view {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from datatokens.errors import ChainError, ChainUnreachableError
+from datatokens.errors import ChainError, ChainUnreachableError, WrongChainError
 from policies.decide import Verdict
 from provider.chain import Chain
-from provider.jobs.codes import describe, refusal_code
+from provider.jobs.codes import NO_ORDER_YET, chain_code, describe, refusal_code
 from provider.jobs.judge import Evaluation, Judge
 from provider.jobs.receipting import Registrar
 from provider.jobs.states import State
@@ -71,9 +71,9 @@ class Clerk:
         self._looked_at[job.job_id] = now
         try:
             return self._act_on(job, self._judge.evaluate(job, now=now))
-        except ChainError:
+        except ChainError as exc:
             log.warning("job %s waits: the chain can't be read", job.job_id, exc_info=True)
-            return self._wait(job, "chain-unreachable")
+            return self._wait(job, chain_code(exc))
         except EngineUnavailableError:
             return self._wait(job, "engine-unreachable")
         except Exception:  # a defect that one job meets must not hold up everybody else's
@@ -91,16 +91,17 @@ class Clerk:
         if evaluation.decision.status is Verdict.WAIT:
             return self._wait(job, "awaiting-approval")
         code = evaluation.order_code
-        if code == "awaiting-order":
-            if job.code != code:
-                self._foresee(job, evaluation)  # while its consumer pays
+        if code == "awaiting-order" and job.code != code:
+            self._foresee(job, evaluation)  # while its consumer pays
+        if code in NO_ORDER_YET:
             return self._wait(job, code)
         if code:
             return self._end(job, evaluation, State.REFUSED, code)
         return self._queue(job, evaluation)
 
     def _queue(self, job: JobRecord, evaluation: Evaluation) -> bool:
-        placed = self._chain.find_order_event(bytes.fromhex(job.job_id), job.consumer)
+        token_id = evaluation.asset.token_id
+        placed = self._chain.find_order_event(bytes.fromhex(job.job_id), job.consumer, token_id)
         if placed is None:
             return self._wait(job, "awaiting-order")
         order = OrderRecord(
@@ -150,10 +151,12 @@ class Clerk:
     def _tell_chain(self) -> None:
         """Let the API say whether the chain answers, without asking it at each request."""
         try:
-            self._chain.head()
+            self._chain.check()
             state = "ok"
         except ChainUnreachableError:
             state = "unreachable"
+        except WrongChainError:
+            state = "wrong"
         fact = self._database.access.find_fact(CHAIN_FACT)
         if fact is None or fact[0] != state:
             self._database.access.set_fact(CHAIN_FACT, state, self._clock())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from datatokens.errors import ChainError, WrongChainError
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -13,6 +15,7 @@ class Reason:
     next_step: str
 
 
+NO_ORDER_YET = frozenset({"awaiting-order", "awaiting-confirmations"})
 REASONS: dict[str, Reason] = {
     "received": Reason(
         "the request is recorded and waits for the policy's decision", "wait: it takes a second"
@@ -28,6 +31,14 @@ REASONS: dict[str, Reason] = {
     "chain-unreachable": Reason(
         "the chain can't be reached; the job waits and nothing runs unpaid",
         "wait: the job continues by itself when the chain answers",
+    ),
+    "wrong-chain": Reason(
+        "the node is on another chain, or has other contracts there; the job waits and nothing runs",
+        "the operator checks the rpc address with `sealroom chain check`",
+    ),
+    "awaiting-confirmations": Reason(
+        "the order stands on chain; waiting for confirmations, the blocks that keep it there",
+        "wait: it takes a few blocks",
     ),
     "engine-unreachable": Reason(
         "the container engine can't be reached; the job waits",
@@ -115,6 +126,11 @@ REASONS: dict[str, Reason] = {
         "submit a new job if you want it run",
     ),
 }
+
+
+def chain_code(error: ChainError) -> str:
+    """Return the code of a job that waits because of what the chain did."""
+    return WrongChainError.code if isinstance(error, WrongChainError) else "chain-unreachable"
 
 
 def refusal_code(rule: str) -> str:

@@ -260,7 +260,9 @@ class JobDesk:
         return self._views.view(job, exact=may(Access.JOB_TIMES_READ, caller, subject))
 
     def _check_settled(self, job: JobRecord) -> None:
-        order = self._chain.find_order(bytes.fromhex(job.job_id), job.consumer)
+        token_id = self._catalogue.get_record(job.asset_id).token_id
+        job_id = bytes.fromhex(job.job_id)
+        order = None if token_id is None else self._chain.find_order(job_id, job.consumer, token_id)
         if order is None or order.status is not OrderStatus.SETTLED:
             raise ConflictError(
                 "the order of this job is not settled on chain, and nothing leaves unpaid",

@@ -29,6 +29,7 @@ from provider.chain import Chain
 from provider.errors import BadSignatureError, NotFoundError
 from provider.gate.declaration import algorithm_facts
 from provider.identity import ProviderIdentity
+from provider.jobs.codes import chain_code
 from provider.store import Database
 from provider.store.records import JobRecord
 from provider.wire import recover_signer
@@ -41,7 +42,10 @@ ORDER_MARGIN_S = 300  # to stage, start, collect, gate and anchor
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was read and decided about a job at one time; `policy` and `bundle` are None when they can't be had."""
+    """What was read and decided about a job at one time; `policy` and `bundle` are None when they can't be had.
+
+    `not_before` is the newest confirmed block, and `confirmed` says that order and approval stood there as they do now.
+    """
 
     decision: Decision
     decided: int
@@ -52,6 +56,7 @@ class Evaluation:
     bundle: Bundle | None
     runtimes: frozenset[str]
     chain_id: int
+    confirmed: bool = True
 
     @property
     def order_code(self) -> str:
@@ -66,6 +71,8 @@ class Evaluation:
             or order.provider.lower() != self.asset.terms.provider.lower()
         ):
             return "order-mismatch"
+        if not self.confirmed:
+            return "awaiting-confirmations"
         time_s = self.policy.limits.time_s if self.policy else 0
         return "order-deadline" if order.deadline < self.decided + time_s + ORDER_MARGIN_S else ""
 
@@ -79,9 +86,18 @@ class Judge:
     """Evaluates jobs; changes nothing."""
 
     def __init__(
-        self, identity: ProviderIdentity, database: Database, blobs: BlobStore, chain: Chain, engine: Engine
+        self,
+        identity: ProviderIdentity,
+        database: Database,
+        blobs: BlobStore,
+        chain: Chain,
+        engine: Engine,
+        *,
+        confirmations: int = 0,
     ) -> None:
+        """Believe in an order once `confirmations` blocks stand on the one that has it."""
         self._identity = identity
+        self._confirmations = confirmations
         self._catalogue = database.catalogue
         self._blobs = blobs
         self._chain = chain
@@ -92,8 +108,8 @@ class Judge:
         try:
             self._chain.check()
             self._engine.check()
-        except ChainError:
-            return "chain-unreachable"
+        except ChainError as exc:
+            return chain_code(exc)
         except EngineUnavailableError:
             return "engine-unreachable"
         return None
@@ -108,19 +124,35 @@ class Judge:
         head = self._chain.head()
         # A chain's clock may run ahead of ours, and an approval in its newest block counts.
         now = max(now, head.time)
-        asset = self._chain.get_asset(self._token_id(job.asset_id))
+        token_id = self._token_id(job.asset_id)
+        asset = self._chain.get_asset(token_id)
+        number = max(head.number - self._confirmations, 0)
         facts = Evaluation(
             decision=Decision(()),
             decided=now,
             asset=asset,
-            not_before=head,
-            order=self._chain.find_order(bytes.fromhex(job.job_id), job.consumer),
+            not_before=self._chain.get_block(number) if number < head.number else head,
+            order=self._chain.find_order(bytes.fromhex(job.job_id), job.consumer, token_id),
             policy=self._find_policy(asset),
             bundle=self._find_bundle(job.request.algorithm),
             runtimes=frozenset(str(runtime) for runtime in self._engine.runtimes()),
             chain_id=self._identity.deployment.chain_id,
         )
+        facts = replace(facts, confirmed=number == head.number or self._is_confirmed(job, facts))
         return replace(facts, decision=self._decide(job, facts))
+
+    def _is_confirmed(self, job: JobRecord, facts: Evaluation) -> bool:
+        """Tell whether the order that is open now, and the approval, stood at the end of the confirmed block too.
+
+        A reorganisation may take away what newer blocks say.
+        """
+        block, token_id = facts.not_before.number, facts.asset.token_id
+        if facts.order is None or block < self._identity.deployment.block:
+            return False
+        order = self._chain.find_order(bytes.fromhex(job.job_id), job.consumer, token_id, at_block=block)
+        algorithm = parse_digest(job.request.algorithm)
+        approval = self._chain.find_approval(token_id, algorithm, at_block=block)
+        return order == facts.order and approval is not None and approval.is_valid(facts.decided)
 
     def _decide(self, job: JobRecord, facts: Evaluation) -> Decision:
         if not self._is_signed(job):

@@ -70,7 +70,10 @@ class Notary:
         keys: SigningKeys,
         sender: LocalAccount,
         pace: Pace,
+        confirmations: int = 0,
     ) -> None:
+        """Look again at what was sent once `confirmations` blocks stand on it."""
+        self._confirmations = confirmations
         self._identity = identity
         self._ledger = database.ledger
         self._jobs = database.jobs
@@ -87,6 +90,7 @@ class Notary:
             ChainError: the chain can't be reached or refused; the next turn asks it again what it has.
             ForeignAnchorError: the chain and this log disagree; nothing is sent.
         """
+        self._reopen_lost()
         lost = self._find_lost()
         settlements = lost.settlements if lost else self._ledger.open_settlements(BATCH)
         if not lost and not settlements and self._is_too_soon():
@@ -100,8 +104,22 @@ class Notary:
             self._anchor(checkpoint, orders)
         else:
             self._settle(orders)
-        self._ledger.mark_settled(orders.ids)
+        self._ledger.mark_settled(
+            orders.ids, block=self._chain.head().number if self._confirmations else None
+        )
         return True
+
+    def _reopen_lost(self) -> None:
+        """Look again at orders whose end has been on chain long enough, and end anew those that are open again."""
+        if not self._confirmations:
+            return
+        confirmed = self._chain.head().number - self._confirmations
+        for settlement in self._ledger.unconfirmed_settlements(confirmed, BATCH):
+            if self._chain.order_status(bytes.fromhex(settlement.order_id)) is OrderStatus.OPEN:
+                log.warning("the chain has lost the end of order %s: it is sent again", settlement.order_id)
+                self._ledger.reopen_settlement(settlement.order_id)
+            else:
+                self._ledger.mark_settled([settlement.order_id], block=None)
 
     def _is_too_soon(self) -> bool:
         """Tell whether receipts that nobody paid for must wait: a stranger's refused jobs may not burn our gas."""
@@ -137,10 +155,9 @@ class Notary:
         """Leave out orders that somebody finished before us, such as a consumer who took a late refund."""
         orders = _Orders([], [], [settlement.order_id for settlement in settlements])
         for settlement in settlements:
-            consumer = self._jobs.get(settlement.job_id).consumer
-            order = self._chain.find_order(bytes.fromhex(settlement.job_id), consumer)
-            if order is not None and order.status is OrderStatus.OPEN:
-                (orders.ran if settlement.ran else orders.not_run).append(order.order_id)
+            order_id = bytes.fromhex(settlement.order_id)
+            if self._chain.order_status(order_id) is OrderStatus.OPEN:
+                (orders.ran if settlement.ran else orders.not_run).append(order_id)
         return orders
 
     def _anchor(self, checkpoint: CheckpointRecord, orders: _Orders) -> None:

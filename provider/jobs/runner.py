@@ -17,7 +17,7 @@ from policies.model import Policy
 from provider.blobs import BlobStore
 from provider.errors import DatasetError
 from provider.gate.decide import GateReport, check_release
-from provider.jobs.codes import describe, refusal_code
+from provider.jobs.codes import NO_ORDER_YET, chain_code, describe, refusal_code
 from provider.jobs.judge import Evaluation, Judge
 from provider.jobs.launch import Launch, Launcher
 from provider.jobs.owing import is_owed
@@ -101,10 +101,12 @@ class Runner:
         work = self._place.folder / f"{job.job_id}-{job.attempt + 1}"
         try:
             evaluation = self._judge.evaluate(job, now=self._place.clock())
+            if self._is_order_lost(job, evaluation):
+                return self._move(job, State.WAITING, evaluation.order_code)
             finding = self._find_refusal(job, evaluation) or self._run(job, evaluation, work)
             self._finish(job, evaluation, finding)
-        except ChainError:
-            return self._put_back(job, "chain-unreachable")
+        except ChainError as exc:
+            return self._put_back(job, chain_code(exc))
         except EngineUnavailableError:
             return self._put_back(job, "engine-unreachable")
         except BaseException:
@@ -130,6 +132,11 @@ class Runner:
         """Queue the job again; False, so that the loop pauses before it tries."""
         self._move(job, State.QUEUED, code)
         return False
+
+    def _is_order_lost(self, job: JobRecord, evaluation: Evaluation) -> bool:
+        """Tell whether a reorganisation took the order away that the job was queued for; the clerk looks for it again."""
+        lost = evaluation.order_code in NO_ORDER_YET
+        return lost and evaluation.decision.status is Verdict.ALLOW and not job.cancel_requested
 
     def _find_refusal(self, job: JobRecord, evaluation: Evaluation) -> Finding | None:
         """Check again, at the last moment, what the clerk checked: approvals are revoked and orders refunded."""
@@ -180,7 +187,7 @@ class Runner:
         try:
             return self._launcher.run(
                 launch,
-                on_start=lambda: self._move(job, State.RUNNING, "sealed-run", attempt=job.attempt + 1),
+                on_start=lambda: self._begin(job),
                 cancelled=lambda: self._jobs.is_cancel_requested(job.job_id),
             )
         except EngineUnavailableError:
@@ -188,6 +195,9 @@ class Runner:
         except SandboxError:
             log.exception("job %s could not be started", job.job_id)
             return None
+
+    def _begin(self, job: JobRecord) -> None:
+        self._move(job, State.RUNNING, "sealed-run", attempt=job.attempt + 1)
 
     def _gate(self, job: JobRecord, policy: Policy, bundle: Bundle, report: RunReport, work: Path) -> Finding:
         self._move(job, State.CHECKING, "gate")
@@ -228,7 +238,9 @@ class Runner:
             current, ending, evaluation, rule=finding.rule or finding.code, report=report, gate=gate
         )
 
-    def _move(self, job: JobRecord, state: State, code: str, *, attempt: int | None = None) -> None:
+    def _move(self, job: JobRecord, state: State, code: str, *, attempt: int | None = None) -> bool:
         source = self._jobs.get(job.job_id).state
         message, now = describe(code, job_id=job.job_id).message, self._place.clock()
-        self._jobs.move(job.job_id, source, state, code=code, message=message, now=now, attempt=attempt)
+        return self._jobs.move(
+            job.job_id, source, state, code=code, message=message, now=now, attempt=attempt
+        )

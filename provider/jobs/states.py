@@ -32,7 +32,9 @@ class State(StrEnum):
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.QUEUED, State.REFUSED, State.CANCELLED}),
     State.QUEUED: frozenset({State.RUNNING, State.REFUSED, State.CANCELLED}),
-    State.RUNNING: frozenset({State.QUEUED, State.CHECKING, State.FAILED, State.REFUSED, State.CANCELLED}),
+    State.RUNNING: frozenset(
+        {State.QUEUED, State.WAITING, State.CHECKING, State.FAILED, State.REFUSED, State.CANCELLED}
+    ),
     State.CHECKING: frozenset({State.QUEUED, State.RELEASED, State.WITHHELD, State.FAILED}),
     State.RELEASED: frozenset(),
     State.WITHHELD: frozenset(),

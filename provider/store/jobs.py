@@ -118,6 +118,8 @@ class JobStore(StorePart):
             if (row.state, row.code) == (target.value, code):
                 return True
             row.state, row.code, row.message = target.value, code, message
+            if target is State.WAITING:
+                row.order = None  # it waits because there is none, or none any more
             if order is not None:
                 row.order = json.dumps(dataclasses.asdict(order))
             row.attempt = row.attempt if attempt is None else attempt

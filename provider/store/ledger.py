@@ -139,11 +139,25 @@ class LedgerStore(StorePart):
             )
             return [SettlementRecord(row.order_id, row.job_id, row.ran) for row in session.scalars(query)]
 
-    def mark_settled(self, order_ids: list[str]) -> None:
-        """Record that the chain knows how these orders ended."""
+    def mark_settled(self, order_ids: list[str], *, block: int | None) -> None:
+        """Record that the chain knows, at `block`, how these orders ended; None when that needs no confirmation."""
         with self._write() as session:
             for order_id in order_ids:
-                session.get_one(SettlementRow, order_id).done = True
+                row = session.get_one(SettlementRow, order_id)
+                row.done, row.settled_block = True, block
+
+    def unconfirmed_settlements(self, block: int, limit: int) -> list[SettlementRecord]:
+        """Return orders that the chain knew the end of at `block` or before, and that were not looked at since."""
+        with self._read() as session:
+            query = select(SettlementRow).where(SettlementRow.done, SettlementRow.settled_block <= block)
+            rows = session.scalars(query.order_by(SettlementRow.order_id).limit(limit))
+            return [SettlementRecord(row.order_id, row.job_id, row.ran) for row in rows]
+
+    def reopen_settlement(self, order_id: str) -> None:
+        """Record that the chain no longer knows how an order ended."""
+        with self._write() as session:
+            row = session.get_one(SettlementRow, order_id)
+            row.done, row.settled_block = False, None
 
 
 def _checkpoint(row: CheckpointRow) -> CheckpointRecord:

@@ -133,13 +133,17 @@ class CheckpointRow(Base):
 
 
 class SettlementRow(Base):
-    """An order that the chain still has to be told about: did its job run, or not."""
+    """An order that the chain still has to be told about: did its job run, or not.
+
+    `settled_block` is a block by which it was told, until enough blocks stand on that one.
+    """
 
     __tablename__ = "settlements"
     order_id: Mapped[str] = mapped_column(primary_key=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.job_id"))
     ran: Mapped[bool]
     done: Mapped[bool] = mapped_column(default=False)
+    settled_block: Mapped[int | None]
 
 
 class ChallengeRow(Base):

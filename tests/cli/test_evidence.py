@@ -15,14 +15,14 @@ from provider.receipts.facts import BlockFacts, DatasetFacts, OrderFacts, Receip
 from provider.receipts.keys import SigningKeys
 from provider.receipts.statement import Statement
 from provider.receipts.trust import parse_trust
-from tests.chain_fixtures import ALGORITHM, JOB, People, place_order
+from tests.chain_fixtures import ALGORITHM, HASTY, JOB, People, place_order
 from tests.receipt_samples import sample_facts
 
 
 def facts_of(chain: ChainClient, asset: Asset, people: People) -> ReceiptFacts:
     """Return the facts of an honest receipt for an order just placed."""
     order = place_order(chain, asset, people.scientist)
-    event, head = chain.find_order_event(JOB, order.consumer), chain.head()
+    event, head = chain.find_order_event(JOB, order.consumer, asset.token_id), chain.head()
     if event is None:
         raise RuntimeError("no event")
     sample = sample_facts(SigningKeys.generate(chain.chain_id))
@@ -164,7 +164,7 @@ def test_a_block_of_another_chain_or_other_data_matches_nothing(
 
 def test_silence_is_an_error_and_never_a_yes(chain: ChainClient, asset: Asset, people: People) -> None:
     statement = statement_of(facts_of(chain, asset, people))
-    silent = DeploymentEvidence(ChainClient.connect("http://127.0.0.1:1", chain.deployment, timeout_s=1))
+    silent = DeploymentEvidence(ChainClient.connect("http://127.0.0.1:1", chain.deployment, patience=HASTY))
     with pytest.raises(EvidenceUnavailableError):
         silent.order_matches(statement)
     with pytest.raises(EvidenceUnavailableError):

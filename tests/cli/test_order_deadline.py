@@ -5,7 +5,7 @@ import pytest
 from cli.submitting import choose_deadline
 from datatokens.client import ChainClient
 from datatokens.localchain import LocalChain, request
-from datatokens.model import Asset, OrderStatus
+from datatokens.model import Asset, OrderItem, OrderStatus
 from tests.chain_fixtures import ALGORITHM, JOB, PRICE, People
 
 DAY = 86_400
@@ -25,7 +25,7 @@ def test_an_order_goes_through_after_the_chain_was_idle_for_hours(
     request(anvil.rpc_url, "evm_increaseTime", hex(8 * 3600))
     assert chain.head().time == head
     deadline = choose_deadline(chain.next_time(), asset.terms.max_deadline_s)
-    chain.order(asset.token_id, ALGORITHM, JOB, PRICE, deadline, sender=people.scientist)
-    order = chain.find_order(JOB, people.scientist.address)
+    chain.order(JOB, ALGORITHM, [OrderItem(asset.token_id, PRICE)], deadline, sender=people.scientist)
+    order = chain.find_order(JOB, people.scientist.address, asset.token_id)
     assert order is not None
     assert order.status is OrderStatus.OPEN

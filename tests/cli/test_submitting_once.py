@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class DyingChain(ChainClient):
     """Stops the client dead right after its order was mined."""
 
-    def order(self, *terms: Any, sender: LocalAccount, with_datatoken: bool = False) -> TxResult:
-        super().order(*terms, sender=sender, with_datatoken=with_datatoken)
+    def order(self, *terms: Any, sender: LocalAccount) -> TxResult:
+        super().order(*terms, sender=sender)
         raise KeyboardInterrupt
 
 
@@ -203,7 +203,9 @@ def test_hole_10_an_unapproved_algorithm_moves_no_money(desk: Desk, tmp_path: Pa
     with pytest.raises(ContractRefusedError) as caught:
         order_job(scientist(desk), record.job_id)
     assert exit_code(caught.value) is ExitCode.DENIED
-    assert desk.lab.chain.find_order(bytes.fromhex(record.job_id), record.consumer) is None
+    assert (
+        desk.lab.chain.find_order(bytes.fromhex(record.job_id), record.consumer, int(record.token_id)) is None
+    )
 
 
 def test_a_price_above_the_limit_is_refused_before_anything_is_signed(

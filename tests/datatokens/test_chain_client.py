@@ -18,7 +18,7 @@ from datatokens.errors import (
 from datatokens.localchain import LocalChain, find_free_port
 from datatokens.model import Asset, Deployment
 from datatokens.refusals import WORDS, _known_errors, parse_refusal
-from tests.chain_fixtures import ALGORITHM, People, account_for, asset_terms, place_order
+from tests.chain_fixtures import ALGORITHM, HASTY, People, account_for, asset_terms, place_order
 
 
 @pytest.fixture
@@ -78,12 +78,12 @@ def test_an_address_without_our_contract_is_the_wrong_chain(
 
 
 def test_a_node_that_is_not_there_is_unreachable(deployment: Deployment, people: People) -> None:
-    client = ChainClient.connect(f"http://127.0.0.1:{find_free_port()}", deployment, timeout_s=1)
+    client = ChainClient.connect(f"http://127.0.0.1:{find_free_port()}", deployment, patience=HASTY)
     for attempt in (
         client.check,
         client.head,
         client.list_assets,
-        lambda: client.find_order(b"\x01" * 32, people.scientist.address),
+        lambda: client.find_order(b"\x01" * 32, people.scientist.address, 1),
         lambda: client.anchor(1, b"\x01" * 32, sender=people.provider),
     ):
         with pytest.raises(ChainUnreachableError):
@@ -93,7 +93,7 @@ def test_a_node_that_is_not_there_is_unreachable(deployment: Deployment, people:
 def test_an_address_that_is_no_address_is_unreachable(deployment: Deployment) -> None:
     for url in ("nonsense", "http://", "ftp://127.0.0.1"):
         with pytest.raises(ChainUnreachableError):
-            ChainClient.connect(url, deployment, timeout_s=1).head()
+            ChainClient.connect(url, deployment, patience=HASTY).head()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_an_address_that_is_no_address_is_unreachable(deployment: Deployment) ->
     indirect=True,
 )
 def test_a_node_that_answers_nonsense_is_an_error_of_ours(liar: str, deployment: Deployment) -> None:
-    client = ChainClient.connect(liar, deployment, timeout_s=5)
+    client = ChainClient.connect(liar, deployment, patience=HASTY)
     for attempt in (
         client.head,
         client.check,

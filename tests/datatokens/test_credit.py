@@ -29,9 +29,9 @@ def deploy_hostile(anvil: LocalChain, chain: ChainClient, people: People, name: 
     """Deploy a hostile token, of which the scientist and the stranger hold 100 and allow the escrow all."""
     web3 = Web3(Web3.HTTPProvider(anvil.rpc_url))
     artifact = load_hostile(name)
-    factory = web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-    result = chain._gateway._send(factory.constructor(), people.stranger)
-    address = web3.eth.get_transaction_receipt(Web3.to_bytes(hexstr=result.tx_hash))["contractAddress"]  # type: ignore[arg-type] # any hex text
+    address: Any = chain._gateway.create(
+        bytes.fromhex(artifact["bytecode"].removeprefix("0x")), sender=people.stranger
+    )
     contract: Any = web3.eth.contract(address=address, abi=artifact["abi"])
     for person in (people.scientist, people.stranger):
         chain._gateway.send(contract, "faucet", 100 * COIN, sender=person)
@@ -109,14 +109,19 @@ def test_a_token_that_calls_back_into_the_escrow_is_refused(
     hostile = deploy_hostile(anvil, chain, people, "ReentrantToken")
     asset = sell_for(chain, people, hostile.address)
     order = place_order(chain, asset, people.scientist)
-    terms = (asset.token_id, ALGORITHM, b"\x0c" * 32, PRICE, chain.head().time + 600)
+    terms: tuple[Any, ...] = (
+        b"\x0c" * 32,
+        ALGORITHM,
+        chain.head().time + 600,
+        [(asset.token_id, PRICE, False, [])],
+    )
     arguments: dict[str, tuple[Any, ...]] = {
         "deposit": (hostile.address, 1),
         "withdraw": (hostile.address, 1),
         "settle": (order.order_id,),
         "refund": (order.order_id,),
         "order": (terms,),
-        "buy": (asset.token_id, COIN, PRICE),
+        "buy": (asset.token_id, COIN, PRICE, []),
     }
     call = chain._escrow.encode_abi(name, arguments[name])
     chain._gateway.send(hostile, "arm", chain.deployment.escrow, call, sender=people.stranger)
@@ -173,7 +178,7 @@ def test_datatokens_can_be_given_to_a_colleague(chain: ChainClient, people: Peop
 
 def test_nobody_mints_or_burns_datatokens_directly(chain: ChainClient, people: People, asset: Asset) -> None:
     contract = chain._gateway.contract("Datatoken", asset.datatoken)
-    for name in ("mint", "burn"):
+    for name in ("mint", "burn", "restore"):
         for person in people.everyone():
             with pytest.raises(ContractRefusedError) as caught:
                 chain._gateway.send(contract, name, people.owner.address, 1, sender=person)

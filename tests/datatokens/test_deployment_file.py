@@ -15,7 +15,7 @@ DEPLOYMENT = Deployment(
     escrow="0x" + "22" * 20,
     providers="0x" + "33" * 20,
     payment_token=None,
-    block=7,
+    blocks={"registry": 7, "providers": 9},
     code_hashes={"registry": "0x" + "44" * 32},
 )
 
@@ -41,7 +41,14 @@ def test_text_that_is_no_deployment_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("chain_id", "1"), ("chain_id", True), ("registry", 5), ("code_hashes", []), ("more", 1)],
+    [
+        ("chain_id", "1"),
+        ("chain_id", True),
+        ("registry", 5),
+        ("code_hashes", []),
+        ("blocks", {"registry": "7"}),
+        ("more", 1),
+    ],
 )
 def test_a_field_of_the_wrong_type_or_name_is_refused(field: str, value: object) -> None:
     document = json.loads(DEPLOYMENT.to_json()) | {field: value}

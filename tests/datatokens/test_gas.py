@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datatokens.client import ChainClient
-from datatokens.model import Asset, TxResult
+from datatokens.model import Asset, OrderItem, TxResult
 from tests.chain_fixtures import ALGORITHM, COIN, PRICE, People, asset_terms
 
 ROOT = b"\x71" * 32
@@ -10,11 +10,13 @@ ROOT = b"\x71" * 32
 def order(chain: ChainClient, people: People, asset: Asset, number: int) -> TxResult:
     job_id = b"\x55" * 31 + bytes([number])
     deadline = chain.head().time + 600
-    return chain.order(asset.token_id, ALGORITHM, job_id, PRICE, deadline, sender=people.scientist)
+    return chain.order(
+        job_id, ALGORITHM, [OrderItem(asset.token_id, PRICE)], deadline, sender=people.scientist
+    )
 
 
 def order_id(chain: ChainClient, people: People, number: int) -> bytes:
-    found = chain.find_order(b"\x55" * 31 + bytes([number]), people.scientist.address)
+    found = chain.find_order(b"\x55" * 31 + bytes([number]), people.scientist.address, 1)
     if found is None:
         raise LookupError
     return found.order_id

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from datatokens.client import ChainClient
 from datatokens.errors import ContractRefusedError, NoSuchAssetError, NotEnoughMoneyError
 from datatokens.localchain import LocalChain
-from datatokens.model import ONE_DATATOKEN_WEI, Asset, OrderStatus
+from datatokens.model import ONE_DATATOKEN_WEI, Asset, OrderItem, OrderStatus
 from datatokens.permits import order_id_of
 from tests.chain_fixtures import ALGORITHM, COIN, JOB, PRICE, People, place_order, register_dataset, travel
 
@@ -33,7 +35,7 @@ def test_an_order_leaves_an_event_that_says_where_it_stands(
     chain: ChainClient, people: People, asset: Asset
 ) -> None:
     order = place_order(chain, asset, people.scientist)
-    event = chain.find_order_event(JOB, people.scientist.address)
+    event = chain.find_order_event(JOB, people.scientist.address, asset.token_id)
     assert event is not None
     assert (event.order_id, event.job_id, event.token_id) == (order.order_id, JOB, asset.token_id)
     assert (event.consumer, event.provider, event.amount_wei) == (order.consumer, order.provider, PRICE)
@@ -43,17 +45,17 @@ def test_an_order_leaves_an_event_that_says_where_it_stands(
 
 def test_the_order_id_is_the_one_that_the_contract_computes(chain: ChainClient, people: People) -> None:
     consumer = people.scientist.address
-    onchain = chain._gateway.call(chain._escrow, "getOrderId", JOB, consumer)
-    assert bytes(onchain) == order_id_of(JOB, consumer)
+    onchain = chain._gateway.call(chain._escrow, "getOrderId", JOB, consumer, 7)
+    assert bytes(onchain) == order_id_of(JOB, consumer, 7)
 
 
 def test_hole_4_an_order_matches_nobody_else_and_no_other_job(
     chain: ChainClient, people: People, asset: Asset
 ) -> None:
     place_order(chain, asset, people.scientist)
-    assert chain.find_order(JOB, people.stranger.address) is None
-    assert chain.find_order(OTHER_JOB, people.scientist.address) is None
-    assert chain.find_order_event(JOB, people.stranger.address) is None
+    assert chain.find_order(JOB, people.stranger.address, asset.token_id) is None
+    assert chain.find_order(OTHER_JOB, people.scientist.address, asset.token_id) is None
+    assert chain.find_order_event(JOB, people.stranger.address, asset.token_id) is None
 
 
 def test_hole_4_a_stranger_who_orders_the_same_job_first_takes_nobodys_place(
@@ -84,7 +86,7 @@ def test_a_price_above_the_buyers_maximum_is_refused(
 ) -> None:
     deadline = chain.head().time + 600
     with pytest.raises(ContractRefusedError) as caught:
-        chain.order(asset.token_id, ALGORITHM, JOB, PRICE - 1, deadline, sender=people.scientist)
+        chain.order(JOB, ALGORITHM, [OrderItem(asset.token_id, PRICE - 1)], deadline, sender=people.scientist)
     assert (caught.value.name, caught.value.values) == (
         "EscrowPriceAboveMax",
         {"price": PRICE, "maxPrice": PRICE - 1},
@@ -105,7 +107,7 @@ def test_the_deadline_lies_ahead_and_within_the_owners_limit(
     chain: ChainClient, people: People, asset: Asset, offset: int, *, accepted: bool
 ) -> None:
     deadline = chain.head().time + offset
-    order = (asset.token_id, ALGORITHM, JOB, PRICE, deadline)
+    order = (JOB, ALGORITHM, [OrderItem(asset.token_id, PRICE)], deadline)
     if accepted:
         chain.order(*order, sender=people.scientist)
         return
@@ -119,11 +121,13 @@ def test_an_order_on_no_asset_or_for_no_job_is_refused(
 ) -> None:
     deadline = chain.head().time + 600
     with pytest.raises(ContractRefusedError):
-        chain.order(99, ALGORITHM, JOB, PRICE, deadline, sender=people.scientist)
+        chain.order(JOB, ALGORITHM, [OrderItem(99, PRICE)], deadline, sender=people.scientist)
     with pytest.raises(NoSuchAssetError):
         chain.buy(99, COIN, PRICE, sender=people.scientist)
     with pytest.raises(ContractRefusedError) as caught:
-        chain.order(asset.token_id, ALGORITHM, bytes(32), PRICE, deadline, sender=people.scientist)
+        chain.order(
+            bytes(32), ALGORITHM, [OrderItem(asset.token_id, PRICE)], deadline, sender=people.scientist
+        )
     assert caught.value.name == "EscrowZeroValue"
 
 
@@ -166,18 +170,18 @@ def test_a_permit_that_somebody_used_up_first_does_not_block_the_order(
 ) -> None:
     permit = chain._permission(token(chain), PRICE, people.scientist)
     assert permit is not None
-    value, until, v, r, s = permit
+    _, value, until, v, r, s = permit
     contract = chain._gateway.contract("TestToken", token(chain))
     parties = (people.scientist.address, chain.deployment.escrow)
     chain._gateway.send(contract, "permit", *parties, value, until, v, r, s, sender=people.stranger)
-    terms = (asset.token_id, ALGORITHM, JOB, PRICE, chain.head().time + 600)
+    terms: tuple[Any, ...] = (JOB, ALGORITHM, chain.head().time + 600, [(asset.token_id, PRICE, False, [])])
     chain._gateway.send(chain._escrow, "orderWithPermit", terms, permit, sender=people.scientist)
-    assert chain.find_order(JOB, people.scientist.address) is not None
+    assert chain.find_order(JOB, people.scientist.address, asset.token_id) is not None
 
 
 def test_somebody_elses_permit_pays_nothing(chain: ChainClient, people: People, asset: Asset) -> None:
     permit = chain._permission(token(chain), PRICE, people.scientist)
-    terms = (asset.token_id, ALGORITHM, JOB, PRICE, chain.head().time + 600)
+    terms: tuple[Any, ...] = (JOB, ALGORITHM, chain.head().time + 600, [(asset.token_id, PRICE, False, [])])
     with pytest.raises(ContractRefusedError) as caught:
         chain._gateway.send(chain._escrow, "orderWithPermit", terms, permit, sender=people.stranger)
     assert caught.value.name == "ERC20InsufficientAllowance"
@@ -267,6 +271,6 @@ def test_an_order_after_its_deadline_can_still_be_settled_while_open(
     order = place_order(chain, asset, people.scientist)
     travel(anvil, 700)
     chain.settle([order.order_id], [], sender=people.provider)
-    found = chain.find_order(JOB, people.scientist.address)
+    found = chain.find_order(JOB, people.scientist.address, asset.token_id)
     assert found is not None
     assert found.status == OrderStatus.SETTLED

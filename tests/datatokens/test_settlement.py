@@ -212,4 +212,4 @@ def test_the_escrow_holds_all_credit_and_all_open_orders_to_the_last_unit(
     held = chain.token_balance(token(chain), chain.deployment.escrow)
     credit = sum(chain.escrow_balance(token(chain), person.address) for person in people.everyone())
     assert held == credit + PRICE
-    assert chain.find_order(JOB, people.scientist.address) is None
+    assert chain.find_order(JOB, people.scientist.address, asset.token_id) is None

@@ -9,7 +9,7 @@ import pytest
 
 from datatokens.errors import ContractRefusedError
 from datatokens.localchain import LocalChain, request
-from datatokens.model import Asset, OrderStatus
+from datatokens.model import Asset, OrderItem, OrderStatus
 from policies.canonical import parse_digest
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Judge
@@ -63,10 +63,11 @@ class Office:
         lab, scientist = self.lab, self.lab.people.scientist
         answer = lab.submit(lab.request(self.asset, self.bundle, purpose=FORBIDDEN)).json or {}
         job_id = bytes.fromhex(answer["job_id"])
+        token_id = self.asset.token_id
         algorithm, deadline = parse_digest(self.bundle.digest), lab.chain.head().time + 3600
-        lab.chain.order(self.asset.token_id, algorithm, job_id, PRICE, deadline, sender=scientist)
+        lab.chain.order(job_id, algorithm, [OrderItem(token_id, PRICE)], deadline, sender=scientist)
         self.clerk.turn()
-        order = lab.chain.find_order(job_id, scientist.address)
+        order = lab.chain.find_order(job_id, scientist.address, token_id)
         if order is None:
             raise RuntimeError("the order isn't on the chain")
         return order.order_id
@@ -128,3 +129,34 @@ def test_a_refused_order_in_a_later_batch_holds_up_no_other_order(office: Office
     office.chain.refused = {refused}
     assert [office.notary.turn() for _ in range(2)] == [True, False]
     assert office.lab.chain.order_status(honest) is OrderStatus.REFUNDED
+
+
+def test_an_anchor_that_a_reorganisation_takes_away_is_sent_again(office: Office, anvil: LocalChain) -> None:
+    order = office.refuse_paid_job()
+    office.notary.turn()
+    assert office.anchored() == [1]
+    request(anvil.rpc_url, "anvil_reorg", 1, [])
+    assert (office.anchored(), office.lab.chain.order_status(order)) == ([], OrderStatus.OPEN)
+    assert [office.notary.turn() for _ in range(2)] == [True, False]
+    assert office.anchored() == [1]
+    assert office.lab.chain.order_status(order) is OrderStatus.REFUNDED
+
+
+def test_the_end_of_an_order_that_is_reorganised_away_while_its_anchor_stays_is_sent_again(
+    office: Office, anvil: LocalChain
+) -> None:
+    office.notary._confirmations = 3
+    order = office.refuse_paid_job()
+    checkpoint = office.notary._due_checkpoint()
+    assert checkpoint is not None
+    office.lab.chain.anchor(checkpoint.size, checkpoint.root, sender=office.lab.people.provider)
+    assert [office.notary.turn() for _ in range(2)] == [True, False]
+    assert office.lab.chain.order_status(order) is OrderStatus.REFUNDED
+    request(anvil.rpc_url, "anvil_reorg", 1, [])
+    assert (office.anchored(), office.lab.chain.order_status(order)) == ([1], OrderStatus.OPEN)
+    request(anvil.rpc_url, "anvil_mine", hex(3))
+    assert office.notary.turn() is True
+    assert office.lab.chain.order_status(order) is OrderStatus.REFUNDED
+    request(anvil.rpc_url, "anvil_mine", hex(3))
+    assert office.notary.turn() is False
+    assert office.lab.database.ledger.unconfirmed_settlements(10**9, 10) == []
