@@ -1,7 +1,7 @@
 """Asks providers for the public documents of their datasets: many at once, each for a short time and a bounded answer.
 
 A provider's address stands on the chain because somebody wrote it there, and anything may answer at it. So it is asked by
-plain GET, without login, cookie or redirect, and of what it says only bytes are used whose SHA-256 is the one on chain.
+plain GET, without login, following no redirect, and of what it says only bytes are used whose SHA-256 is the one on chain.
 """
 
 from __future__ import annotations

@@ -136,7 +136,9 @@ def _find_sources(session: Session, assets: Iterable[Asset], kinds: Collection[K
     return [
         Source(
             address,
-            settings.provider_url if address.lower() == pinned else _find_endpoint(session, address, now),
+            settings.provider_url.rstrip("/")
+            if address.lower() == pinned
+            else _find_endpoint(session, address, now),
             tuple(wanted[address]),
         )
         for address in sorted(wanted, key=lambda address: address.lower() != pinned)
