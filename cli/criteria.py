@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cli.amounts import ONE_TOKEN_WEI
 from cli.croissant import Description
 from cli.discovery import Entry
 from policies.purposes import can_serve
 from policies.runtimes import find_runtime
+
+PRICE_UNIT = 10**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ def _is_affordable(criteria: Criteria, entry: Entry) -> bool | None:
         return True
     if entry.token.decimals is None:
         return None
-    units: int = criteria.max_price * 10**entry.token.decimals
-    return entry.asset.terms.price_wei * ONE_TOKEN_WEI <= units
+    most: int = criteria.max_price * 10**entry.token.decimals
+    return entry.asset.terms.price_wei * PRICE_UNIT <= most
 
 
 QUESTIONS: tuple[Callable[[Criteria, Entry], bool | None], ...] = (

@@ -113,12 +113,12 @@ def discover(
 def _read_tokens(chain: ChainClient, assets: Iterable[Asset]) -> dict[str, Token]:
     addresses = dict.fromkeys(asset.terms.payment_token for asset in assets)
     return {
-        address: Token(_try(chain.token_symbol, address), _try(chain.token_decimals, address))
+        address: Token(_try_read(chain.token_symbol, address), _try_read(chain.token_decimals, address))
         for address in addresses
     }
 
 
-def _try(read: Callable[[str], T], token: str) -> T | None:
+def _try_read(read: Callable[[str], T], token: str) -> T | None:
     """Return what a token says, None for nothing of use: whoever made it may have written anything."""
     try:
         return read(token)

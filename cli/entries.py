@@ -8,7 +8,7 @@ from typing import Any
 from cli.croissant import Description
 from cli.discovery import Discovery, Entry
 from cli.output import fields, indent, plain, table
-from cli.terms import policy_words
+from cli.policywords import policy_words
 from policies.canonical import digest_text
 
 HEADING = ("ID", "NAME", "PRICE", "PROVIDER", "STATE")

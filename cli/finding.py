@@ -136,7 +136,7 @@ def show(session: Session, asset_id: str) -> ExitCode:
     from cli.descriptions import Kind
     from cli.discovery import discover
     from cli.entries import entry_document, entry_page, provider_documents, silence
-    from cli.terms import describe_purposes, may_order
+    from cli.policywords import describe_purposes, may_order
 
     found = discover(session, [get_asset(session, asset_id)])
     (entry,) = found.entries

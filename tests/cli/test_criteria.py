@@ -11,7 +11,7 @@ from cli.criteria import Criteria, matches
 from cli.croissant import parse_description
 from cli.descriptions import parse_endpoint
 from cli.discovery import Entry, Provider, Token
-from cli.terms import may_order, policy_words
+from cli.policywords import may_order, policy_words
 from datatokens.allowlist import build_root
 from datatokens.model import DATASET_KIND, Asset, AssetTerms
 from policies.canonical import canonical_json
