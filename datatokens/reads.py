@@ -61,10 +61,20 @@ class ChainReader(TrustedContracts):
         registry = self._deployment.registry
         return next((n for n in numbers if asset_id_of(self.chain_id, registry, n) == asset_id), None)
 
-    def list_assets(self) -> list[Asset]:
-        """Return every asset ever registered, retired ones too, oldest first."""
+    def list_assets(self, provider: str | None = None) -> list[Asset]:
+        """Return every asset ever registered, or those that name one provider; retired ones too, oldest first.
+
+        Raises:
+            ChainUnreachableError: the node's events leave out an asset that its state has.
+        """
         count = self._gateway.call(self._registry, "assetCount")
-        return [self.get_asset(number) for number in range(1, count + 1)]
+        for anew in (False, True):  # what was kept may come from a node that left something out
+            logs = self._history.all(self._registry, "Registered", {}, anew=anew)
+            providers = {log["args"]["tokenId"]: log["args"]["provider"] for log in logs}
+            if set(range(1, count + 1)) <= providers.keys():
+                wanted = None if provider is None else checksum(provider)
+                return [self.get_asset(number) for number in providers if wanted in (None, providers[number])]
+        raise _lacking("asset")
 
     def find_approval(self, token_id: int, algorithm: bytes, at_block: int | None = None) -> Approval | None:
         """Return the owner's latest word on an algorithm digest, or as it stood at the end of a block.
@@ -194,6 +204,10 @@ class ChainReader(TrustedContracts):
         """Return a token's symbol, at most 20 characters: it is written by whoever made the token."""
         contract = self._token(token)
         return str(self._gateway.call(contract, "symbol"))[:20]
+
+    def token_decimals(self, token: str) -> int:
+        """Return how many decimals a token is counted with, by its own word: 0 to 255."""
+        return int(self._gateway.call(self._token(token), "decimals"))
 
     def native_balance(self, account: str) -> int:
         """Return an account's coins, in wei."""
