@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 settings.register_profile(
     "shared-machine", deadline=None
@@ -19,14 +21,18 @@ pytest_plugins = [
     "tests.stack_fixtures",
 ]
 STACK = "stack"
-STACK_MODULES = frozenset({"test_end_to_end.py", "test_end_to_end_runs.py", "test_stack.py"})
+STACK_MODULES = frozenset({"test_end_to_end.py", "test_end_to_end_runs.py", "test_stack.py", "test_trade.py"})
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a module's tests in one process, whose fixtures are dear; and all that start a stack, since those share a port."""
-    for item in items:
-        group = (
-            STACK if item.path.name in STACK_MODULES else str(item.path.relative_to(Path(__file__).parent))
-        )
-        item.add_marker(pytest.mark.xdist_group(group))
+class ModuleScheduling(LoadFileScheduling):
+    """Keeps a module's tests in one process, whose fixtures are dear; and all that start stacks, which share their ports."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = super()._split_scope(nodeid)
+        return STACK if Path(module).name in STACK_MODULES else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ModuleScheduling:
+    """Say how tests are spread over processes."""
+    return ModuleScheduling(config, log)
