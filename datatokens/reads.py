@@ -7,6 +7,7 @@ mistake and no answer.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from datatokens.errors import (
@@ -96,9 +97,17 @@ class ChainReader(TrustedContracts):
     def find_order(
         self, job_id: bytes, consumer: str, token_id: int, at_block: int | None = None
     ) -> Order | None:
-        """Return a consumer's order for a job on an asset, as it stands or stood at the end of a recent block."""
+        """Return a consumer's order for a job on an asset, as it stands or stood at the end of a block.
+
+        Where the node no longer has the state of that block, the events up to it tell the same.
+        """
         order_id = order_id_of(job_id, checksum(consumer), token_id)
-        view = self._gateway.call(self._escrow, "getOrder", order_id, block=at_block)
+        try:
+            view = self._gateway.call(self._escrow, "getOrder", order_id, block=at_block)
+        except (NodeRefusedError, WrongChainError):
+            if at_block is None:
+                raise
+            return self._order_from_events(job_id, consumer, token_id, at_block)
         amount, deadline, _, status, with_datatoken, buyer = view
         if status == OrderStatus.NONE:
             return None
@@ -204,6 +213,17 @@ class ChainReader(TrustedContracts):
     def escrow_balance(self, token: str, account: str) -> int:
         """Return an account's credit in the escrow, in the token's units."""
         return int(self._gateway.call(self._escrow, "balances", checksum(token), checksum(account)))
+
+    def _order_from_events(self, job_id: bytes, consumer: str, token_id: int, last: int) -> Order | None:
+        placed = self.find_order_event(job_id, consumer, token_id)
+        order = self.find_order(job_id, consumer, token_id)
+        if placed is None or order is None or placed.block_number > last:
+            return None
+        filters = {"orderId": order.order_id}
+        ends = [
+            self._logs(self._escrow, name, filters, last=last) for name in ("OrderSettled", "OrderRefunded")
+        ]
+        return order if any(ends) else replace(order, status=OrderStatus.OPEN)
 
     def _approval_from_events(self, token_id: int, algorithm: bytes, last: int) -> Approval | None:
         filters = {"tokenId": token_id, "algorithm": algorithm}
