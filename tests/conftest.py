@@ -26,5 +26,7 @@ STACK_MODULES = frozenset({"test_end_to_end.py", "test_end_to_end_runs.py", "tes
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a module's tests in one process, whose fixtures are dear; and all that start a stack, since those share a port."""
     for item in items:
-        group = STACK if item.path.name in STACK_MODULES else str(item.path.relative_to(Path(__file__).parent))
+        group = (
+            STACK if item.path.name in STACK_MODULES else str(item.path.relative_to(Path(__file__).parent))
+        )
         item.add_marker(pytest.mark.xdist_group(group))

@@ -34,9 +34,9 @@ def code_of(document: Any) -> str:
     return str(document["error"]["code"])
 
 
-def make_six(chain: ChainClient, holder: LocalAccount) -> str:
+def make_cents(chain: ChainClient, holder: LocalAccount) -> str:
     """Deploy a token with six decimals, of which `holder` has 100."""
-    artifact = load_hostile("SixToken")
+    artifact = load_hostile("CentToken")
     code = bytes.fromhex(artifact["bytecode"].removeprefix("0x"))
     address: str = chain._gateway.create(code, sender=holder)
     faucet = keccak(text="faucet(uint256)")[:4] + (100 * 10**6).to_bytes(32)
@@ -186,18 +186,18 @@ def test_amounts_of_a_token_with_six_decimals_are_read_and_written_with_six(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chain, me, other = desk.lab.chain, desk.lab.people.scientist, new_account().address
-    six = make_six(chain, me)
-    found = ask(scientist(desk), capsys, "wallet", "balance", "--token", six)
-    assert (found["symbol"], found["decimals"], found["token_wei"]) == ("tSIX", 6, str(100 * 10**6))
-    done = ask(scientist(desk), capsys, "wallet", "deposit", "12.5", "--token", six)
-    assert (done["amount"], done["amount_wei"]) == ("12.5 tSIX", "12500000")
-    assert chain.escrow_balance(six, me.address) == 12_500_000
-    ask(scientist(desk), capsys, "wallet", "withdraw", "--token", six)
-    ask(scientist(desk), capsys, "wallet", "send", "0.000001", other, "--token", six)
-    assert chain.token_balance(six, other) == 1
+    cents = make_cents(chain, me)
+    found = ask(scientist(desk), capsys, "wallet", "balance", "--token", cents)
+    assert (found["symbol"], found["decimals"], found["token_wei"]) == ("tCENT", 6, str(100 * 10**6))
+    done = ask(scientist(desk), capsys, "wallet", "deposit", "12.5", "--token", cents)
+    assert (done["amount"], done["amount_wei"]) == ("12.5 tCENT", "12500000")
+    assert chain.escrow_balance(cents, me.address) == 12_500_000
+    ask(scientist(desk), capsys, "wallet", "withdraw", "--token", cents)
+    ask(scientist(desk), capsys, "wallet", "send", "0.000001", other, "--token", cents)
+    assert chain.token_balance(cents, other) == 1
     finer = ask(
-        scientist(desk), capsys, "wallet", "send", "0.0000001", other, "--token", six, expect=ExitCode.USAGE
+        scientist(desk), capsys, "wallet", "send", "0.0000001", other, "--token", cents, expect=ExitCode.USAGE
     )
     assert "the token has 6" in finer["error"]["message"]
-    poor = ask(scientist(desk), capsys, "wallet", "deposit", "101", "--token", six, expect=ExitCode.DENIED)
-    assert "expected at least 101 tSIX, got 99.999999" in poor["error"]["message"]
+    poor = ask(scientist(desk), capsys, "wallet", "deposit", "101", "--token", cents, expect=ExitCode.DENIED)
+    assert "expected at least 101 tCENT, got 99.999999" in poor["error"]["message"]
