@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TOKEN_CONTRACT = "TestToken"  # noqa: S105 - the interface by which any ERC-20 is called
 DATATOKEN, PAYMENT, ITSELF = "datatoken", "payment", "itself"
-SECRETS = frozenset({"permit_", "nonce", "proof"})
+UNTOLD = frozenset({"permit_", "nonce", "proof"})
 """What says nothing to a person; a permission that goes along was shown by itself."""
 TIMES = frozenset({"deadline", "expiresAt", "fromTime"})
 AMOUNTS: Mapping[tuple[str, str], str] = {
@@ -86,7 +86,7 @@ def _arguments(
     session: Session, intent: Intent, arguments: Mapping[str, Any], *, prefix: str = ""
 ) -> Iterator[tuple[str, str]]:
     for name, value in arguments.items():
-        if name in SECRETS:
+        if name in UNTOLD:
             continue
         if isinstance(value, dict):
             yield from _arguments(session, intent, value, prefix=prefix)
