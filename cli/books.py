@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.amounts import format_amount
 from cli.context import Session, SessionCommand, pass_session
 from cli.ids import ASSET_ID, JOB_ID
 from cli.logs import show_log
+from cli.money import write_amount
 from cli.output import fields, table
 
 if TYPE_CHECKING:
@@ -73,23 +73,20 @@ def receipts(session: Session, asset_id: str | None) -> None:
 @dataset_option
 @pass_session
 def income(session: Session, asset_id: str | None) -> None:
-    """Show what the jobs on your datasets paid, as the chain has it, and what can be withdrawn."""
-    from cli.governing import get_token
-    from datatokens.model import OrderStatus
+    """Show what your datasets earned, what is still open in the escrow, and what can be withdrawn; from the chain alone."""
+    from cli.earnings import list_credit, list_incomes
 
-    chain, paid = session.get_chain(), dict.fromkeys(("open", "settled", "refunded"), 0)
-    names = {OrderStatus.OPEN: "open", OrderStatus.SETTLED: "settled", OrderStatus.REFUNDED: "refunded"}
-    mine = _list_mine(session, asset_id)
-    for view in _list_jobs(session, asset_id):
-        for dataset in mine.keys() & set(view.request.datasets):
-            order = chain.find_order(bytes.fromhex(view.job_id), view.consumer, mine[dataset])
-            if order is not None and order.status in names:
-                paid[names[order.status]] += order.amount_wei
-    credit = chain.escrow_balance(get_token(session, None), session.get_address())
-    amounts = {**paid, "withdrawable": credit}
+    incomes, credit = list_incomes(session, asset_id), list_credit(session, asset_id)
+    rows = [(one.asset_id, *one.to_words()) for one in incomes]
+    heading = ("DATASET", "EARNED", "SOLD AHEAD", "OPEN", "REFUNDED", "SHARES")
+    document = {
+        "datasets": [one.to_json() for one in incomes],
+        "credit": [one.to_json() for one in credit],
+    }
+    words = [("withdrawable", write_amount(one.withdrawable, one.token)) for one in credit]
     session.output.data(
-        {f"{name}_wei": str(amount) for name, amount in amounts.items()},
-        lambda: fields({name: format_amount(amount) for name, amount in amounts.items()}),
+        document,
+        lambda: table(heading, rows, empty="you own no datasets here") + "\n\n" + fields(dict(words)),
     )
 
 

@@ -44,6 +44,7 @@ def deploy(
         with_test_token=test_token,
         fees=limits_of(max_tip_gwei, max_fee_gwei),
         say=session.output.say,
+        review=session.review,
     )
     path = save_manifest(session.home, deployment)
     session.output.data(_document(deployment, manifest=str(path)), lambda: _words(deployment, manifest=path))

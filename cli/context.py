@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cli.api import ApiClient
     from cli.settings import ClientSettings
     from datatokens.client import ChainClient
+    from datatokens.intent import Intent
     from datatokens.model import Deployment
 
 HOME_VARIABLE = "SEALROOM_HOME"
@@ -41,12 +42,17 @@ class Session:
     home_path: Path | None = None
     account_name: str | None = None
     password_file: Path | None = None
+    yes: bool = False
     _parts: dict[str, Any] = field(default_factory=dict)
     _open: ExitStack = field(default_factory=ExitStack)
 
     def close(self) -> None:
         """Close the connections that were opened."""
         self._open.close()
+
+    def on_close(self, close: Callable[[], None]) -> None:
+        """Have something closed at the end of the command."""
+        self._open.callback(close)
 
     @property
     def home(self) -> Home:
@@ -58,6 +64,21 @@ class Session:
     def passwords(self) -> PasswordSource:
         """Where passwords come from."""
         return PasswordSource(self.environ, self.password_file, self.interactive)
+
+    @property
+    def asks(self) -> bool:
+        """Tell whether a person is asked before something is signed on the chain."""
+        return self.interactive and not self.yes
+
+    def review(self, intent: Intent) -> None:
+        """Show what is about to be signed on the chain, and ask where there is somebody to ask.
+
+        Raises:
+            DeclinedError: the answer is no.
+        """
+        from cli.reviewing import review
+
+        review(self, intent)
 
     def get_account_name(self) -> str:
         """Return the name of the key to use: --as, else the only key besides the operator's.
@@ -137,6 +158,7 @@ class Session:
                 self.get_deployment(),
                 fees=limits_of(settings.max_tip_gwei, settings.max_fee_gwei),
                 book=FileLogBook(self.home.chain_history),
+                review=self.review,
             )
             chain.check()
             return chain
@@ -154,7 +176,7 @@ class Session:
             api = ApiClient(
                 settings.provider_url, deployment, provider=settings.provider, signer=self.get_account
             )
-            self._open.callback(api.close)
+            self.on_close(api.close)
             return api
 
         api: ApiClient = self._part("api", connect)
@@ -233,6 +255,13 @@ def session_options() -> list[click.Option]:
             expose_value=False,
             callback=_set("password_file"),
             help="Read the password from this file (else SEALROOM_PASSWORD, else a prompt).",
+        ),
+        click.Option(
+            ["--yes"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set("yes"),
+            help="Sign on the chain without asking; what is signed is shown all the same.",
         ),
     ]
 

@@ -70,7 +70,7 @@ def _offers_runtime(criteria: Criteria, entry: Entry) -> bool | None:
 def _is_affordable(criteria: Criteria, entry: Entry) -> bool | None:
     if criteria.max_price is None or entry.asset.terms.price_wei == 0:
         return True
-    if entry.token.decimals is None:
+    if not entry.token.symbol:  # it doesn't say how it is counted
         return None
     most: int = criteria.max_price * 10**entry.token.decimals
     return entry.asset.terms.price_wei * PRICE_UNIT <= most

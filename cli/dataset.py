@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from cli import approvals, books, finding
-from cli.amounts import parse_amount
+from cli import approvals, books, finding, terms
+from cli.amounts import parse_amount, parse_positive
 from cli.context import Session, SessionGroup, pass_session
 from cli.ids import ADDRESS, ASSET_ID
 from cli.output import fields, say_transaction
@@ -40,6 +40,9 @@ def dataset() -> None:
     show_default=True,
     help="Longest time an order may stay open.",
 )
+@click.option("--community", type=ADDRESS, metavar="ADDRESS", help="Who has a share of each price as well.")
+@click.option("--community-share-bps", type=click.IntRange(1, 10_000), help="The community's part, of 10000.")
+@click.option("--cap", help="Most datatokens that sales and gifts let circulate (default: no cap).")
 @pass_session
 def add(  # noqa: PLR0913 - one argument per option
     session: Session,
@@ -52,20 +55,28 @@ def add(  # noqa: PLR0913 - one argument per option
     token: str | None,
     provider_share_bps: int,
     max_deadline_s: int,
+    community: str | None,
+    community_share_bps: int | None,
+    cap: str | None,
 ) -> None:
     """Register the data at PATH (under the provider's data root); run again to finish after a crash."""
     from cli.datasets import Offer, locate_data, register_dataset
-    from cli.governing import get_token, read_policy
+    from cli.governing import read_policy
+    from cli.money import get_token
 
+    payment_token = get_token(session, token)
     offer = Offer(
         path=locate_data(session.home, path),
         name=name,
         description=description,
         policy=read_policy(policy),
-        price_wei=parse_amount(price),
-        payment_token=get_token(session, token),
+        price_wei=parse_amount(price, payment_token.decimals),
+        payment_token=payment_token,
         provider_share_bps=provider_share_bps,
         max_deadline_s=max_deadline_s,
+        community=community,
+        community_share_bps=community_share_bps or 0,
+        cap_wei=parse_positive(cap) if cap is not None else 0,
     )
     done = register_dataset(session, offer)
     document = {
@@ -83,10 +94,14 @@ def add(  # noqa: PLR0913 - one argument per option
 def price_(session: Session, asset_id: str, price: str) -> None:
     """Set the price of one job; orders already placed keep theirs."""
     from cli.datasets import get_asset
+    from cli.money import write_amount
 
-    asset, price_wei = get_asset(session, asset_id), parse_amount(price)
-    result = session.get_chain().set_price(asset.token_id, price_wei, sender=session.get_account())
-    say_transaction(session.output, result, {"asset_id": asset_id, "price_wei": str(price_wei)})
+    chain, asset = session.get_chain(), get_asset(session, asset_id)
+    token = chain.get_token(asset.terms.payment_token)
+    price_wei = parse_amount(price, token.decimals)
+    result = chain.set_price(asset.token_id, price_wei, sender=session.get_account())
+    facts = {"asset_id": asset_id, "price": write_amount(price_wei, token), "price_wei": str(price_wei)}
+    say_transaction(session.output, result, facts)
 
 
 @dataset.command("retire")
@@ -104,3 +119,4 @@ def retire(session: Session, asset_id: str) -> None:
 finding.add_commands(dataset)
 approvals.add_commands(dataset)
 books.add_commands(dataset)
+terms.add_commands(dataset)

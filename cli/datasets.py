@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.amounts import format_amount
 from cli.errors import InputError, MismatchError
 from cli.home import Home
-from datatokens.model import DATASET_KIND, Asset, AssetTerms
+from cli.money import write_amount
+from datatokens.model import DATASET_KIND, Asset, AssetTerms, Token
 from policies.canonical import digest_of, digest_text, parse_digest
 from policies.documents import validate_document
 from provider.settings import load_settings
@@ -26,16 +26,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What an owner asks to register; prices in wei of the payment token, for one job."""
+    """What an owner asks to register; prices in units of the payment token, for one job; `cap_wei` 0 is no cap."""
 
     path: str
     name: str
     description: str
     policy: str
     price_wei: int
-    payment_token: str
+    payment_token: Token
     provider_share_bps: int
     max_deadline_s: int
+    community: str | None = None
+    community_share_bps: int = 0
+    cap_wei: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,9 @@ def register_dataset(session: Session, offer: Offer) -> Registration:
         ApiError: the provider refuses the path, the data, the policy or this owner.
         DocumentError: the name, the description or the path is empty or too long.
         MismatchError: the provider names another account than the pinned one.
+        InputError: a community without a share, or a share without a community.
     """
+    _check_community(offer)
     api, chain = session.get_api(), session.get_chain()
     value = {
         "path": offer.path,
@@ -83,8 +88,9 @@ def register_dataset(session: Session, offer: Offer) -> Registration:
         asset, result = chain.register(terms, sender=session.get_account())
         transaction, gas_used = result.tx_hash, result.gas_used
     elif asset.terms.price_wei != offer.price_wei:
+        token = chain.get_token(asset.terms.payment_token)
         session.output.say(
-            f"registered before, at a price of {format_amount(asset.terms.price_wei)};"
+            f"registered before, at a price of {write_amount(asset.terms.price_wei, token)};"
             " `sealroom dataset price` changes it"
         )
     view = api.act("dataset.publish", DatasetPublishBody(token_id=str(asset.token_id)), DatasetView)
@@ -136,6 +142,15 @@ def check_view(view: DatasetView, asset: Asset) -> None:
             )
 
 
+def _check_community(offer: Offer) -> None:
+    if (offer.community is None) != (offer.community_share_bps == 0):
+        raise InputError(
+            "a community and its share go together",
+            code="community-invalid",
+            remedy="give both --community and --community-share-bps, or neither",
+        )
+
+
 def _terms(offer: Offer, prepared: DatasetPrepared, *, provider: str) -> AssetTerms:
     if prepared.provider.lower() != provider.lower():
         raise MismatchError(
@@ -148,10 +163,13 @@ def _terms(offer: Offer, prepared: DatasetPrepared, *, provider: str) -> AssetTe
         policy_digest=_policy_digest(offer, prepared),
         uri=prepared.uri,
         price_wei=offer.price_wei,
-        payment_token=offer.payment_token,
+        payment_token=offer.payment_token.address,
         provider=provider,
         provider_share_bps=offer.provider_share_bps,
         max_deadline_s=offer.max_deadline_s,
+        community=offer.community,
+        community_share_bps=offer.community_share_bps,
+        cap_wei=offer.cap_wei,
     )
 
 
@@ -180,6 +198,7 @@ def _say_what_is_signed(session: Session, prepared: DatasetPrepared, offer: Offe
         f"  commitment  {prepared.commitment}\n"
         f"  metadata    {prepared.metadata_digest}\n"
         f"  policy      {prepared.policy_digest}\n"
-        f"  price       {format_amount(offer.price_wei)} of token {offer.payment_token} per job\n"
+        f"  price       {write_amount(offer.price_wei, offer.payment_token)} per job,"
+        f" in token {offer.payment_token.address}\n"
         f"  provider    {prepared.provider}, share {offer.provider_share_bps} of 10000"
     )

@@ -6,15 +6,15 @@ doesn't answer, and a document that isn't the one on chain, are part of the resu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from cli.amounts import format_amount
 from cli.croissant import Description, parse_description
 from cli.descriptions import Flaw, Kind, Source, Wanted, ask_providers, parse_endpoint
-from datatokens.errors import ChainError, NodeRefusedError
-from datatokens.model import DATASET_KIND, Asset
+from cli.money import write_amount
+from datatokens.errors import NodeRefusedError
+from datatokens.model import DATASET_KIND, Asset, Token
 from policies.errors import PolicyError
 from policies.model import Policy, parse_policy
 from provider.receipts.errors import MalformedError
@@ -22,16 +22,6 @@ from provider.receipts.errors import MalformedError
 if TYPE_CHECKING:
     from cli.context import Session
     from datatokens.client import ChainClient
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A payment token by its own word; None is what it doesn't say."""
-
-    symbol: str | None
-    decimals: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +49,7 @@ class Entry:
     @property
     def price(self) -> str:
         """The price of one job for people; in the token's smallest units when it doesn't say how it is counted."""
-        token, price_wei = self.token, self.asset.terms.price_wei
-        name = token.symbol or self.asset.terms.payment_token
-        if token.decimals is None:
-            return f"{price_wei} units of {name}"
-        return f"{format_amount(price_wei, token.decimals)} {name}"
+        return write_amount(self.asset.terms.price_wei, self.token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +98,15 @@ def discover(
 
 def _read_tokens(chain: ChainClient, assets: Iterable[Asset]) -> dict[str, Token]:
     addresses = dict.fromkeys(asset.terms.payment_token for asset in assets)
-    return {
-        address: Token(_try_read(chain.token_symbol, address), _try_read(chain.token_decimals, address))
-        for address in addresses
-    }
+    return {address: _read_token(chain, address) for address in addresses}
 
 
-def _try_read(read: Callable[[str], T], token: str) -> T | None:
-    """Return what a token says, None for nothing of use: whoever made it may have written anything."""
+def _read_token(chain: ChainClient, address: str) -> Token:
+    """Return how a token is counted; whoever made it may have written anything, also what no node runs to its end."""
     try:
-        return read(token)
-    except ChainError:
-        return None
+        return chain.get_token(address)
+    except NodeRefusedError:
+        return Token(address, "", 0)
 
 
 def _find_sources(session: Session, assets: Iterable[Asset], kinds: Collection[Kind]) -> list[Source]:

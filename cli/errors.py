@@ -5,6 +5,7 @@ CliError
 │   ├── PasswordNeededError  no password came from a prompt, a file or the environment
 │   └── AccountUnknownError  no such key in this home folder
 ├── RefusedError           well formed, and refused before anything was spent
+│   └── DeclinedError      who was asked said no, so nothing was signed
 ├── MismatchError          what the provider says differs from what the chain or a digest says
 ├── UnreachableError       the provider can't be reached or doesn't answer as one
 ├── StackError             a part of the local stack does not start
@@ -74,6 +75,15 @@ class RefusedError(CliError):
     code = "refused"
 
 
+class DeclinedError(RefusedError):
+    """Who was asked whether to sign said no."""
+
+    code = "declined"
+
+    def __init__(self) -> None:
+        super().__init__("declined: this was not signed, and nothing of it was sent")
+
+
 class MismatchError(CliError):
     """Two sources that must agree don't."""
 
@@ -123,6 +133,7 @@ EXIT_CODES: Mapping[str, ExitCode] = {
     "datatokens.errors.TransactionFailedError": ExitCode.DENIED,
     "datatokens.errors.WrongChainError": ExitCode.VERIFICATION,
     "policies.errors.PolicyError": ExitCode.USAGE,
+    "provider.errors.ProviderError": ExitCode.DENIED,
     "provider.receipts.errors.EvidenceUnavailableError": ExitCode.UNREACHABLE,
     "provider.receipts.errors.MalformedError": ExitCode.VERIFICATION,
     "provider.receipts.errors.SigningKeysError": ExitCode.USAGE,

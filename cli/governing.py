@@ -1,16 +1,20 @@
-"""Reads what an owner hands over: the policy file and the payment token."""
+"""Reads the policy that an owner hands over, and puts it in force."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.errors import InputError
+from cli.datasets import get_asset
+from cli.errors import InputError, MismatchError
 from cli.home import read_file
-from policies.documents import MAX_DOCUMENT_BYTES
+from policies.canonical import digest_of, parse_digest
+from policies.documents import MAX_DOCUMENT_BYTES, validate_document
+from provider.wire import DatasetPolicyBody, PolicyKept
 
 if TYPE_CHECKING:
     from cli.context import Session
+    from datatokens.model import TxResult
 
 
 def read_policy(path: Path) -> str:
@@ -30,13 +34,22 @@ def read_policy(path: Path) -> str:
         raise InputError("policy: is not UTF-8 text", code="policy-invalid") from exc
 
 
-def get_token(session: Session, token: str | None) -> str:
-    """Return the payment token to use: the one named, else the deployment's test token.
+def change_policy(session: Session, asset_id: str, policy: str) -> tuple[str, TxResult | None]:
+    """Hand a policy in to the provider, then set its digest on chain; the transaction is None when it stands already.
+
+    In this order: the chain never names a policy that the provider doesn't have.
 
     Raises:
-        InputError: there is neither.
+        InputError: the registry has no such asset.
+        MismatchError: the provider keeps other bytes.
     """
-    chosen = token or session.get_deployment().payment_token
-    if chosen is None:
-        raise InputError("this deployment names no payment token: say which", remedy="--token ADDRESS")
-    return chosen
+    asset, digest = get_asset(session, asset_id), digest_of(policy.encode())
+    value = {"asset_id": asset_id, "policy": policy}
+    body = validate_document(value, DatasetPolicyBody, document="policy")
+    kept = session.get_api().act("dataset.policy", body, PolicyKept)
+    if kept.policy_digest != digest:
+        raise MismatchError(f"policy digest: the file has {digest}, the provider keeps {kept.policy_digest}")
+    if asset.terms.policy_digest == parse_digest(digest):
+        return digest, None
+    account = session.get_account()
+    return digest, session.get_chain().set_policy(asset.token_id, parse_digest(digest), sender=account)

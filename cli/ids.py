@@ -28,10 +28,31 @@ class _Pattern(click.ParamType[str]):
         return str(value)
 
 
+class _Address(_Pattern):
+    """An account or contract; one written in mixed case is held to its checksum."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401 - click's
+        """Return the address, or fail when it isn't one or its checksum (EIP-55) is wrong."""
+        text = super().convert(value, param, ctx)
+        if not has_checksum(text):
+            self.fail(f"the checksum of {text} is wrong: copy the address anew, whole", param, ctx)
+        return text
+
+
+def has_checksum(address: str) -> bool:
+    """Tell whether an address has the capitals of EIP-55; one in a single case has none that could be wrong."""
+    digits = address[2:]
+    if digits in (digits.lower(), digits.upper()):
+        return True
+    from provider.receipts.signatures import checksum_address
+
+    return checksum_address(address) == address
+
+
 ASSET_ID = _Pattern("asset id", _HEX32, "64 lower-case hex digits")
 JOB_ID = _Pattern("job id", _HEX32, "64 lower-case hex digits")
 DIGEST = _Pattern("digest", _DIGEST, "sha256:<64 lower-case hex digits>")
-ADDRESS = _Pattern("address", _ADDRESS, "0x and 40 hex digits")
+ADDRESS = _Address("address", _ADDRESS, "0x and 40 hex digits")
 CURIE = _Pattern("purpose", _CURIE, "a Data Use Ontology term such as DUO:0000042")
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.amounts import format_amount
 from cli.context import Session, SessionGroup, pass_session
 from cli.errors import ExitCode, job_exit_code
 from cli.ids import JOB_ID
 from cli.logs import show_log
+from cli.money import write_amount
 from cli.output import fields, plain, say_transaction, table
 
 if TYPE_CHECKING:
@@ -81,14 +81,17 @@ def _go_on(session: Session, job_id: str, *, wait: bool, timeout_s: int) -> Exit
 @job.command("submit")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--again", is_flag=True, help="Start, and pay for, another job though the last has not ended.")
+@click.option("--with-datatoken", is_flag=True, help="Pay with a datatoken that you hold, in place of money.")
 @wait_option
 @timeout_option
 @pass_session
-def submit(session: Session, file: Path, *, again: bool, wait: bool, timeout_s: int) -> ExitCode:
+def submit(
+    session: Session, file: Path, *, again: bool, with_datatoken: bool, wait: bool, timeout_s: int
+) -> ExitCode:
     """Submit the job in FILE: sign, send, and order it once the policy allows it; goes on with one that has not ended."""
     from cli.submitting import begin_job
 
-    record = begin_job(session, file, again=again)
+    record = begin_job(session, file, again=again, with_datatoken=with_datatoken)
     session.output.say(f"job {record.job_id}")
     return _go_on(session, record.job_id, wait=wait, timeout_s=timeout_s)
 
@@ -174,9 +177,8 @@ def refund(session: Session, job_id: str) -> None:
         return
     known = done.payment_token == session.get_deployment().payment_token
     words = "sealroom wallet withdraw" + ("" if known else f" --token {done.payment_token}")
-    session.output.say(
-        f"{format_amount(done.order.amount_wei)} is credit in the escrow now: `{words}` takes it out"
-    )
+    amount = write_amount(done.order.amount_wei, session.get_chain().get_token(done.payment_token))
+    session.output.say(f"{amount} is credit in the escrow now: `{words}` takes it out")
 
 
 @job.command("fetch")

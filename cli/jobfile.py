@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from cli.amounts import parse_amount
+from cli.amounts import check_amount, parse_amount
 from cli.errors import InputError
 from cli.home import read_file
 from policies.canonical import canonical_json, digest_text, sha256
@@ -19,7 +19,10 @@ DEFAULT_LIFETIME_S = 86400
 
 
 class JobFile(StrictModel):
-    """job.yaml. `algorithm` is a digest or a folder beside the file; `max_price` is in tokens, as text."""
+    """job.yaml. `algorithm` is a digest or a folder beside the file; `max_price` is in tokens, as text.
+
+    `with_datatoken` pays with a datatoken that its sender holds, in place of money.
+    """
 
     dataset: Hex32 | Annotated[list[Hex32], Field(min_length=1, max_length=1)]
     algorithm: Annotated[str, Field(min_length=1, max_length=1024)]
@@ -27,13 +30,14 @@ class JobFile(StrictModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
     purpose: Curie
     max_price: str
+    with_datatoken: bool = False
     expires_in_s: Annotated[int, Field(ge=60, le=30 * 86400)] = DEFAULT_LIFETIME_S
     deadline_s: Annotated[int, Field(ge=60, lt=2**32)] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         try:
-            parse_amount(self.max_price)
+            check_amount(self.max_price)
             canonical_json(self.parameters)
         except (InputError, DocumentError) as exc:
             raise ValueError(str(exc)) from exc
@@ -44,10 +48,13 @@ class JobFile(StrictModel):
         """The asset ids; one order pays for one dataset, so there is one for now."""
         return [self.dataset] if isinstance(self.dataset, str) else self.dataset
 
-    @property
-    def max_price_wei(self) -> int:
-        """The most that may be paid, in wei."""
-        return parse_amount(self.max_price)
+    def get_max_price(self, decimals: int) -> int:
+        """Return the most that may be paid, in units of a payment token.
+
+        Raises:
+            InputError: it has more decimals than the token.
+        """
+        return parse_amount(self.max_price, decimals)
 
     @property
     def parameters_digest(self) -> str:

@@ -5,15 +5,15 @@ Never overwrites a key, a deployment or a setting that is there.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.context import OPERATOR
-from cli.errors import AccountUnknownError, InputError, StackError
+from cli.errors import InputError, StackError
 from cli.home import DEFAULT_PORT, DEFAULT_RPC_PORT, Home
 from cli.manifests import find_manifest
+from cli.people import resolve_address
 from cli.processes import Processes
 from cli.settings import ClientSettings, find_settings, save_settings
 from datatokens import localchain
@@ -22,7 +22,12 @@ from datatokens.client import ChainClient
 from datatokens.deploy import deploy_contracts
 from datatokens.errors import LocalChainError
 from datatokens.model import Deployment, load_deployment
-from provider.receipts.keys import create_signing_keys, load_signing_keys
+from provider.receipts.keys import (
+    create_signing_keys,
+    find_next_keys,
+    load_signing_keys,
+    promote_next_keys,
+)
 from provider.settings import Settings
 from provider.settings import load_settings as load_provider_settings
 from provider.settings import save_settings as save_provider_settings
@@ -30,13 +35,13 @@ from provider.settings import save_settings as save_provider_settings
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
+    from datatokens.model import KeySet, TxResult
     from provider.receipts.keys import PublicKeys
 
 CHAIN = "chain"
 HOST = "127.0.0.1"
 OPERATOR_COINS_WEI = 1000 * 10**18
 LOW_COINS_WEI = 10 * 10**18
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,42 +146,60 @@ def ensure_settings(home: Home, rpc_url: str, operator: str, options: StackOptio
 def ensure_keys_published(
     home: Home, chain: ChainClient, operator: LocalAccount, *, password: str, endpoint: str
 ) -> None:
-    """Make the signing keys on the first start, and publish them on chain when they don't stand there."""
+    """Make the signing keys on the first start, and publish them on chain when they don't stand there.
+
+    A rotation that was stopped after it had published the next keys is finished.
+
+    Raises:
+        StackError: the keys in use were revoked, so nothing that they sign would be trusted.
+    """
     folder = home.signing_keys
     if folder.is_dir() and any(folder.iterdir()):
         keys = load_signing_keys(folder, password, chain.chain_id).public()
+        following = find_next_keys(folder, password, chain.chain_id)
+        if following is not None and is_current(chain, operator.address, following.public()):
+            promote_next_keys(folder, keys)
+            return
     else:
         keys = create_signing_keys(folder, password, chain_id=chain.chain_id).public()
-    if not _is_published(chain, operator.address, keys):
-        chain.publish_keys(
-            p256=keys.p256, signer=keys.signer, ed25519=keys.ed25519, endpoint=endpoint, sender=operator
+    if any(item.revoked for item in _sets_of(chain, operator.address, keys)):
+        raise StackError(
+            "the signing keys in use were revoked: nobody would trust what they sign",
+            remedy="run `sealroom provider keys rotate`, then `sealroom up`",
         )
+    if not is_current(chain, operator.address, keys):
+        publish(chain, operator, keys, endpoint=endpoint)
+
+
+def publish(chain: ChainClient, operator: LocalAccount, keys: PublicKeys, *, endpoint: str) -> TxResult:
+    """Publish key set and endpoint on chain, which ends the set before."""
+    return chain.publish_keys(
+        p256=keys.p256, signer=keys.signer, ed25519=keys.ed25519, endpoint=endpoint, sender=operator
+    )
+
+
+def is_current(chain: ChainClient, address: str, keys: PublicKeys) -> bool:
+    """Tell whether these keys stand on chain as the ones in force."""
+    return any(item.valid_until is None and not item.revoked for item in _sets_of(chain, address, keys))
 
 
 def allow_owner(home: Home, who: str) -> list[str]:
     """Let an account (address or key name) offer datasets on this provider, and return who may."""
-    if not home.settings_file.exists():
-        raise StackError("there is no provider in this home folder", remedy="run `sealroom up`")
+    check_provider_home(home)
     settings = load_provider_settings(home.settings_file)
     owners = list(dict.fromkeys([*settings.owners, resolve_address(home, who)]))
     save_provider_settings(home.settings_file, settings.model_copy(update={"owners": tuple(owners)}))
     return owners
 
 
-def resolve_address(home: Home, who: str) -> str:
-    """Return the checksummed address of a key name or an address.
+def check_provider_home(home: Home) -> None:
+    """Check that a provider was started from this home folder.
 
     Raises:
-        AccountUnknownError: it is neither.
+        StackError: none was.
     """
-    known = list_accounts(home.keys)
-    if who in known:
-        return known[who]
-    if not _ADDRESS.fullmatch(who):
-        raise AccountUnknownError(f"{who[:60]!r} is neither an address nor a key in this home folder")
-    from provider.receipts.signatures import checksum_address
-
-    return checksum_address(who)
+    if not home.settings_file.exists():
+        raise StackError("there is no provider in this home folder", remedy="run `sealroom up`")
 
 
 def choose_port(preferred: int) -> int:
@@ -217,11 +240,8 @@ def _fund_operator(rpc_url: str, address: str) -> None:
         localchain.fund(rpc_url, address, OPERATOR_COINS_WEI)
 
 
-def _is_published(chain: ChainClient, address: str, keys: PublicKeys) -> bool:
+def _sets_of(chain: ChainClient, address: str, keys: PublicKeys) -> list[KeySet]:
+    """Return every set in which a provider published these keys."""
     wanted = (keys.p256, keys.signer.lower(), keys.ed25519)
-    return any(
-        (item.p256, item.signer.lower(), item.ed25519) == wanted
-        and item.valid_until is None
-        and not item.revoked
-        for item in chain.list_keys(address)
-    )
+    sets = chain.list_keys(address)
+    return [item for item in sets if (item.p256, item.signer.lower(), item.ed25519) == wanted]

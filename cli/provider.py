@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cli import keyring
 from cli.context import Session, SessionGroup, pass_session
 from cli.ids import ADDRESS
 from cli.output import fields, table
@@ -97,3 +98,6 @@ def allow_owner(session: Session, who: str) -> None:
 
     owners = allow(session.home, who)
     session.output.data({"owners": owners}, lambda: "\n".join(owners))
+
+
+keyring.add_commands(provider)

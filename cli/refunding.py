@@ -6,17 +6,15 @@ Who may refund is for the escrow to decide; here it is told beforehand, in words
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cli.errors import RefusedError
 from cli.submissions import load_submission, mark_done
+from cli.times import format_time
 from datatokens.model import Order, OrderStatus, TxResult
 
 if TYPE_CHECKING:
     from cli.context import Session
-
-LAST_PRINTABLE_TIME = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +39,21 @@ def refund_job(session: Session, job_id: str) -> Refund:
         raise RefusedError(
             f"job {job_id} has no order on chain: nothing was paid, nothing comes back", code="no-order"
         )
-    _check_open(order, job_id)
-    _check_deadline(order, job_id, now=chain.next_time())
+    check_refundable(order, job_id, now=chain.next_time())
     payment_token = chain.get_asset(order.token_id).terms.payment_token
     result = chain.refund(order.order_id, sender=session.get_account())
     mark_done(session.home, job_id)
     return Refund(order, payment_token, result)
+
+
+def check_refundable(order: Order, job_id: str, *, now: int) -> None:
+    """Check that the escrow will refund an order to whoever asks at unix time `now`.
+
+    Raises:
+        RefusedError: it has ended, or its deadline is not over yet.
+    """
+    _check_open(order, job_id)
+    _check_deadline(order, job_id, now=now)
 
 
 def _check_open(order: Order, job_id: str) -> None:
@@ -72,10 +79,3 @@ def _check_deadline(order: Order, job_id: str, *, now: int) -> None:
             code="deadline-not-reached",
             remedy=f"wait until then; `sealroom job cancel {job_id}` asks the provider for it now",
         )
-
-
-def format_time(unix_s: int) -> str:
-    """Write a unix time in ISO 8601, UTC; one after the year 9999, which a deadline on chain can be, as it is."""
-    if unix_s > LAST_PRINTABLE_TIME:
-        return f"unix time {unix_s}"
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -27,6 +27,7 @@ from cli.operating import (
 )
 from cli.passwords import PASSWORD_VARIABLE
 from cli.processes import Processes
+from cli.reviewing import describe
 from cli.settings import find_settings
 from datatokens.accounts import list_accounts
 from datatokens.client import ChainClient
@@ -80,7 +81,9 @@ def start_stack(session: Session, options: StackOptions) -> list[PartStatus]:
         deployment = ensure_contracts(home, rpc_url, operator, deployment=options.deployment)
         settings = ensure_settings(home, rpc_url, operator.address, options)
         url = f"http://{settings.host}:{settings.port}"
-        chain = ChainClient.connect(rpc_url, deployment)
+        chain = ChainClient.connect(
+            rpc_url, deployment, review=lambda intent: session.output.say(describe(session, intent))
+        )
         ensure_keys_published(home, chain, operator, password=password, endpoint=url)
         session.output.say("provider: API and worker")
         environ = {name: value for name, value in session.environ.items() if name != PASSWORD_VARIABLE}

@@ -32,6 +32,7 @@ class Submission(StrictModel):
     token_id: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,77}$")]
     max_price_wei: Annotated[str, Field(pattern=r"^[0-9]{1,30}$")]
     deadline_s: int | None
+    with_datatoken: bool = False
     submission: JobSubmission
 
 

@@ -10,18 +10,20 @@ from __future__ import annotations
 import base64
 import secrets
 import time
+from fractions import Fraction
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.amounts import format_amount
 from cli.bundles import resolve_algorithm
+from cli.consumers import find_proof
 from cli.datasets import get_asset
 from cli.errors import ApiError, MismatchError, RefusedError
 from cli.jobfile import JobFile, load_job_file
+from cli.money import write_amount
 from cli.resultkeys import seal_key
 from cli.submissions import Submission, list_open, load_submission, mark_done, save_submission
-from datatokens.model import OrderItem
+from datatokens.model import DATATOKEN_UNITS, ONE_DATATOKEN_WEI, OrderItem
 from policies.canonical import canonical_json, digest_of, parse_digest
 from provider.release import create_result_key
 from provider.wire import Domain, JobRequest, JobView
@@ -29,21 +31,26 @@ from sandbox.bundle import check_parameters
 
 if TYPE_CHECKING:
     from cli.context import Session
-    from datatokens.model import Asset
+    from datatokens.model import Asset, Token
 
 AWAITING_ORDER = "awaiting-order"
 CLOCK_MARGIN_S = 120
 
 
-def begin_job(session: Session, path: Path, *, again: bool = False) -> Submission:
+def begin_job(
+    session: Session, path: Path, *, again: bool = False, with_datatoken: bool = False
+) -> Submission:
     """Return the saved request for job.yaml: that of a job that has not ended, else, or with `again`, a new one.
 
     Raises:
         InputError, DocumentError, BundleInvalidError: the job file or the algorithm can't be used.
-        RefusedError: the dataset belongs to another provider or, for a new job, is retired or costs more than `max_price`.
+        RefusedError: the dataset belongs to another provider or, for a new job, is retired, costs more than `max_price`,
+            isn't for this consumer, or is to be paid with a datatoken that isn't there.
         UnreachableError: the provider can't say whether an earlier job has ended, so no second one is begun.
     """
     job = load_job_file(path)
+    if with_datatoken:
+        job = job.model_copy(update={"with_datatoken": True})
     asset = get_asset(session, job.datasets[0])
     algorithm, bundle = resolve_algorithm(session, job.algorithm, base=path.parent, image=job.image)
     if bundle is not None:
@@ -54,7 +61,8 @@ def begin_job(session: Session, path: Path, *, again: bool = False) -> Submissio
     if record is not None:
         session.output.say(f"continuing job {record.job_id}; --again would start another from the same file")
         return record
-    _check_offer(asset, job)
+    _check_offer(session, asset, job)
+    find_proof(session, asset)  # whoever may not order is told before the job is signed
     return _create(session, job, asset, algorithm=algorithm, order=order)
 
 
@@ -97,16 +105,17 @@ def order_job(session: Session, job_id: str) -> str:
     placed = chain.find_order_event(job, record.consumer, token_id)
     if placed is not None:
         return placed.tx_hash
-    terms, max_price_wei = chain.get_asset(token_id).terms, int(record.max_price_wei)
-    _check_price(terms.price_wei, max_price_wei)
+    asset, max_price_wei = chain.get_asset(token_id), int(record.max_price_wei)
+    terms, token = asset.terms, chain.get_token(asset.terms.payment_token)
+    if not record.with_datatoken:
+        _check_price(terms.price_wei, max_price_wei, token)
     lifetime_s = min(record.deadline_s or terms.max_deadline_s, terms.max_deadline_s)
-    session.output.say(
-        f"ordering job {job_id}: {format_amount(terms.price_wei)} of token {terms.payment_token}"
-    )
+    price = "one datatoken" if record.with_datatoken else write_amount(terms.price_wei, token)
+    session.output.say(f"ordering job {job_id}: {price}")
     result = chain.order(
         job,
         parse_digest(record.submission.request.algorithm),
-        [OrderItem(token_id, max_price_wei)],
+        [OrderItem(token_id, max_price_wei, record.with_datatoken, find_proof(session, asset))],
         choose_deadline(chain.next_time(), lifetime_s),
         sender=session.get_account(),
     )
@@ -162,8 +171,9 @@ def _create(session: Session, job: JobFile, asset: Asset, *, algorithm: str, ord
         consumer=session.get_address(),
         order=order,
         token_id=str(asset.token_id),
-        max_price_wei=str(job.max_price_wei),
+        max_price_wei=str(_read_max_price(session, asset, job)),
         deadline_s=job.deadline_s,
+        with_datatoken=job.with_datatoken,
         submission=session.get_api().sign_request(request, job.parameters),
     )
     save_submission(session.home, record, seal_key(key.private, session.get_password(), job_id))
@@ -177,7 +187,8 @@ def _order_digest(job: JobFile, algorithm: str) -> str:
         "algorithm": algorithm,
         "parameters": job.parameters_digest,
         "purpose": job.purpose,
-        "max_price_wei": str(job.max_price_wei),
+        "max_price": str(Fraction(job.max_price)),
+        "with_datatoken": job.with_datatoken,
     }
     return digest_of(canonical_json(asked))
 
@@ -191,18 +202,38 @@ def _check_provider(session: Session, asset: Asset) -> None:
         )
 
 
-def _check_offer(asset: Asset, job: JobFile) -> None:
+def _read_max_price(session: Session, asset: Asset, job: JobFile) -> int:
+    return job.get_max_price(session.get_chain().get_token(asset.terms.payment_token).decimals)
+
+
+def _check_offer(session: Session, asset: Asset, job: JobFile) -> None:
     if asset.retired:
         raise RefusedError(
             f"dataset {asset.asset_id} is retired: nothing can be ordered", code="asset-retired"
         )
-    _check_price(asset.terms.price_wei, job.max_price_wei)
+    if job.with_datatoken:
+        _check_datatoken(session, asset)
+        return
+    token = session.get_chain().get_token(asset.terms.payment_token)
+    _check_price(asset.terms.price_wei, _read_max_price(session, asset, job), token)
 
 
-def _check_price(price_wei: int, max_price_wei: int) -> None:
+def _check_datatoken(session: Session, asset: Asset) -> None:
+    held = session.get_chain().token_balance(asset.datatoken, session.get_address())
+    if held < ONE_DATATOKEN_WEI:
+        raise RefusedError(
+            f"one datatoken of dataset {asset.asset_id} pays for a job, and this account holds"
+            f" {write_amount(held, DATATOKEN_UNITS)}",
+            code="no-datatoken",
+            remedy=f"`sealroom wallet buy {asset.asset_id}`, or pay with money",
+        )
+
+
+def _check_price(price_wei: int, max_price_wei: int, token: Token) -> None:
     if price_wei > max_price_wei:
         raise RefusedError(
-            f"price: at most {max_price_wei} wei was allowed, the dataset costs {price_wei}",
+            f"price: at most {write_amount(max_price_wei, token)} was allowed,"
+            f" the dataset costs {write_amount(price_wei, token)}",
             code="price-too-high",
             remedy="raise max_price in the job file, or ask the owner",
         )

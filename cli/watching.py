@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -34,6 +34,17 @@ class Progress:
     say: Callable[[str], None]
     live: Live | None = None
     _shown: int = field(default=0)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the live view off the terminal, where somebody may be asked something."""
+        if self.live is not None:
+            self.live.stop()
+        try:
+            yield
+        finally:
+            if self.live is not None:
+                self.live.start()
 
     def show(self, view: JobView) -> None:
         """Show the steps that are new."""
@@ -73,7 +84,7 @@ def watch_job(session: Session, job_id: str, *, timeout_s: float, pay: bool) -> 
     with _open_view() as live:
         progress, last_seen = Progress(session.output.say, live), time.monotonic()
         while time.monotonic() < deadline:
-            view = _turn(session, job_id, pay=pay)
+            view = _turn(session, job_id, progress, pay=pay)
             if view is not None:
                 progress.show(view)
                 last_seen = time.monotonic()
@@ -97,12 +108,13 @@ def is_settled(view: JobView) -> bool:
     return view.terminal and view.anchor_tx is not None
 
 
-def _turn(session: Session, job_id: str, *, pay: bool) -> JobView | None:
+def _turn(session: Session, job_id: str, progress: Progress, *, pay: bool) -> JobView | None:
     """Look once, and pay if it is time; None when the provider or the chain is away."""
     try:
         view = get_job(session, job_id)
         if pay and view.code == AWAITING_ORDER:
-            order_job(session, job_id)
+            with progress.aside():
+                order_job(session, job_id)
         return view
     except (UnreachableError, ChainUnreachableError):
         return None

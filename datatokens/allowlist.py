@@ -44,6 +44,14 @@ def build_proof(accounts: Iterable[str], account: str) -> tuple[bytes, ...]:
     return tuple(proof)
 
 
+def is_proof(root: bytes, proof: Iterable[bytes], account: str) -> bool:
+    """Tell whether a proof leads from an account to the root of a list, as the registry will find."""
+    node = hash_account(account)
+    for sibling in proof:
+        node = _hash_pair(node, sibling)
+    return node == root
+
+
 def hash_account(account: str) -> bytes:
     """Return the leaf of an account: keccak-256 of keccak-256 of its ABI encoding."""
     encoded = bytes.fromhex(checksum(account).removeprefix("0x")).rjust(32, b"\0")
@@ -59,5 +67,9 @@ def _tree(accounts: Iterable[str]) -> Sequence[bytes]:
         )
     tree = [b""] * (len(leaves) - 1) + leaves
     for place in reversed(range(len(leaves) - 1)):
-        tree[place] = bytes(keccak(b"".join(sorted((tree[2 * place + 1], tree[2 * place + 2])))))
+        tree[place] = _hash_pair(tree[2 * place + 1], tree[2 * place + 2])
     return tree
+
+
+def _hash_pair(left: bytes, right: bytes) -> bytes:
+    return bytes(keccak(b"".join(sorted((left, right)))))

@@ -7,6 +7,7 @@ from typing import Self
 from datatokens.fees import FeeLimits
 from datatokens.gateway import DEFAULT_FEES, DEFAULT_PATIENCE, Gateway
 from datatokens.history import LogBook
+from datatokens.intent import Review
 from datatokens.model import Deployment
 from datatokens.patience import Patience
 from datatokens.writes import ProviderWrites
@@ -27,7 +28,11 @@ class ChainClient(ProviderWrites):
         patience: Patience = DEFAULT_PATIENCE,
         fees: FeeLimits = DEFAULT_FEES,
         book: LogBook | None = None,
+        review: Review | None = None,
     ) -> Self:
-        """Return a client; makes no request yet. What is read of old events is kept in `book`."""
-        gateway = Gateway(rpc_url, chain_id=deployment.chain_id, patience=patience, fees=fees)
+        """Return a client; makes no request yet. What is read of old events is kept in `book`.
+
+        Nothing is signed that `review`, where there is one, wasn't shown first.
+        """
+        gateway = Gateway(rpc_url, chain_id=deployment.chain_id, patience=patience, fees=fees, review=review)
         return cls(gateway, deployment, book)

@@ -25,6 +25,7 @@ from datatokens.create2 import (
 from datatokens.errors import DeployerMissingError, NodeRefusedError, WrongChainError
 from datatokens.fees import FeeLimits
 from datatokens.gateway import DEFAULT_FEES, DEFAULT_PATIENCE, Gateway
+from datatokens.intent import Review
 from datatokens.model import Deployment
 from datatokens.patience import Patience
 from datatokens.trusted import named_addresses
@@ -57,6 +58,7 @@ def deploy_contracts(
     patience: Patience = DEFAULT_PATIENCE,
     fees: FeeLimits = DEFAULT_FEES,
     say: Say = lambda _: None,
+    review: Review | None = None,
 ) -> Deployment:
     """Deploy what is missing of registry (which creates the escrow), providers and, if asked, the test token.
 
@@ -67,7 +69,7 @@ def deploy_contracts(
         TransactionFailedError: a deployment failed.
         WrongChainError: other code stands at one of the addresses.
     """
-    gateway = Gateway(rpc_url, patience=patience, fees=fees)
+    gateway = Gateway(rpc_url, patience=patience, fees=fees, review=review)
     draft = plan_deployment(gateway.chain_id(), with_test_token=with_test_token)
     names = ["Registry", "Providers", *(["TestToken"] if with_test_token else [])]
     missing = [name for name in names if not gateway.code(create2_address(load_artifact(name)))]

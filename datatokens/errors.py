@@ -21,7 +21,12 @@ ChainError
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from datatokens.units import COIN_DECIMALS, format_units
+
+if TYPE_CHECKING:
+    from datatokens.model import Token
 
 
 class ChainError(Exception):
@@ -83,18 +88,29 @@ class NoSuchAssetError(ContractRefusedError):
 
 
 class NotEnoughMoneyError(ChainError):
-    """`account` holds less than needed; `asset` is `native` or a token's address, amounts are in its units."""
+    """`account` holds less than needed; `asset` is `native` or a token's address, amounts are in its units.
+
+    They are written in whole tokens where it is known how many decimals the `token` has.
+    """
 
     code = "not-enough-money"
 
-    def __init__(self, account: str, *, asset: str, needed_wei: int, available_wei: int) -> None:
+    def __init__(
+        self, account: str, *, asset: str, needed_wei: int, available_wei: int, token: Token | None = None
+    ) -> None:
         self.account = account
         self.asset = asset
         self.needed_wei = needed_wei
         self.available_wei = available_wei
-        kind = "the chain's own coin (for gas)" if asset == "native" else f"token {asset}"
+        if asset == "native":
+            kind, decimals, unit = "the chain's own coin (for gas)", COIN_DECIMALS, "coins"
+        else:
+            kind, decimals, unit = f"token {asset}", 0, "units"
+        if token is not None:
+            decimals, unit = token.decimals, token.symbol or unit
+        needed, available = (format_units(amount, decimals) for amount in (needed_wei, available_wei))
         super().__init__(
-            f"balance of {account} in {kind}: expected at least {needed_wei}, got {available_wei};"
+            f"balance of {account} in {kind}: expected at least {needed} {unit}, got {available};"
             " add funds and repeat"
         )
 

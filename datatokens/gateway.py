@@ -21,6 +21,7 @@ from datatokens.compiled import load_artifact
 from datatokens.errors import ChainUnreachableError, ContractRefusedError, TransactionFailedError
 from datatokens.ethkeys import LocalAccount
 from datatokens.fees import FeeLimits
+from datatokens.intent import Intent, Review, name_arguments
 from datatokens.model import Block, TxResult
 from datatokens.patience import Patience
 from datatokens.sending import Draft, Sender
@@ -56,8 +57,12 @@ class Gateway:
         chain_id: int | None = None,
         patience: Patience = DEFAULT_PATIENCE,
         fees: FeeLimits = DEFAULT_FEES,
+        review: Review | None = None,
     ) -> None:
-        """Sign for `chain_id` alone; without one, for the chain that the node says it is on."""
+        """Sign for `chain_id` alone; without one, for the chain that the node says it is on.
+
+        Whatever is to be signed is first shown to `review`.
+        """
         self._web3 = Web3(PatientProvider(rpc_url, patience))
         # It asks for the chain id before each call, and refuses the blocks of proof-of-authority chains.
         self._web3.middleware_onion.remove("validation")
@@ -65,13 +70,21 @@ class Gateway:
         self._chain_id = chain_id
         self._windows = Windows()
         self._patience = patience
-        self._sender = Sender(self._web3, rpc_url, fees=fees, patience=patience)
+        self._names: dict[str, str] = {}
+        self._review = review
+        self._sender = Sender(self._web3, rpc_url, fees=fees, patience=patience, review=review)
 
     def contract(self, name: str, address: str) -> Contract:
         """Return the contract at `address`, by the interface of the artifact `name`."""
-        return self._web3.eth.contract(
-            address=self._web3.to_checksum_address(address), abi=load_artifact(name).abi
-        )
+        where = self._web3.to_checksum_address(address)
+        self._names[where] = name
+        return self._web3.eth.contract(address=where, abi=load_artifact(name).abi)
+
+    def review(self, contract: Contract, name: str, arguments: Mapping[str, object], *, sender: str) -> None:
+        """Show a permission, which costs nothing, to whoever has to agree before it is signed."""
+        if self._review is not None:
+            called = self._names.get(contract.address, "contract")
+            self._review(Intent(sender, contract.address, called, name, arguments))
 
     def chain_id(self) -> int:
         """Ask the node for its chain id.
@@ -206,7 +219,11 @@ class Gateway:
         """
         with translated():
             data = Web3.to_bytes(hexstr=contract.encode_abi(name, args=list(args)))
-        return self._result(self._submit(Draft(contract.address, data), sender))
+            named = name_arguments(contract.get_function_by_name(name).abi["inputs"], args)
+        call = Intent(
+            sender.address, contract.address, self._names.get(contract.address, "contract"), name, named
+        )
+        return self._result(self._submit(Draft(contract.address, data, call=call), sender))
 
     def execute(self, to: str, data: bytes, *, value_wei: int = 0, sender: LocalAccount) -> TxResult:
         """Send bytes, coins or both to an address; fails as `send` does."""

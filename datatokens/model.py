@@ -9,9 +9,11 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 from datatokens.errors import DeploymentInvalidError
 
@@ -76,6 +78,39 @@ class Asset:
     datatoken: str
     retired: bool
     consumers_root: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An ERC-20 and how its amounts are written; the symbol, at most 20 characters, is whatever its maker chose."""
+
+    address: str
+    symbol: str
+    decimals: int
+
+
+DATATOKEN_UNITS = Token(address="", symbol="datatokens", decimals=18)
+"""How the datatokens of any asset are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssetEvent:
+    """One thing that an asset's owner did: the event's name in the contract, and its values by name."""
+
+    name: str
+    block: Block
+    tx_hash: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """Datatokens that were sold: `amount_wei` in the datatoken's units, `cost_wei` in those of the payment token."""
+
+    buyer: str
+    amount_wei: int
+    cost_wei: int
+    block_number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ def find_permission(
     signable = encode_typed_data(domain, PERMIT_TYPES, message)
     if signable.header != separator:
         return None
+    gateway.review(contract, "permit", message, sender=sender.address)
     signed = sender.sign_message(signable)
     return Permission(
         contract.address, value_wei, deadline, signed.v, signed.r.to_bytes(32), signed.s.to_bytes(32)

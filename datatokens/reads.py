@@ -10,7 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from datatokens.errors import ChainUnreachableError, NodeRefusedError, NoSuchAssetError, WrongChainError
+from datatokens.errors import (
+    ChainUnreachableError,
+    ContractRefusedError,
+    NodeRefusedError,
+    NoSuchAssetError,
+    WrongChainError,
+)
 from datatokens.gateway import checksum
 from datatokens.model import (
     AnchorRecord,
@@ -22,6 +28,7 @@ from datatokens.model import (
     Order,
     OrderPlaced,
     OrderStatus,
+    Token,
     asset_id_of,
 )
 from datatokens.permits import order_id_of
@@ -137,7 +144,7 @@ class ChainReader(TrustedContracts):
             return None
         filters = {"jobId": job_id, "consumer": checksum(consumer), "tokenId": token_id}
         log = self._history.newest(self._escrow, "OrderPlaced", filters)
-        placed = None if log is None else _order_placed(log)
+        placed = None if log is None else order_placed(log)
         if placed is None or (placed.order_id, placed.provider, placed.amount_wei) != (
             order.order_id,
             order.provider,
@@ -200,14 +207,14 @@ class ChainReader(TrustedContracts):
         contract = self._token(token)
         return int(self._gateway.call(contract, "balanceOf", checksum(account)))
 
-    def token_symbol(self, token: str) -> str:
-        """Return a token's symbol, at most 20 characters: it is written by whoever made the token."""
-        contract = self._token(token)
-        return str(self._gateway.call(contract, "symbol"))[:20]
-
-    def token_decimals(self, token: str) -> int:
-        """Return how many decimals a token is counted with, by its own word: 0 to 255."""
-        return int(self._gateway.call(self._token(token), "decimals"))
+    def get_token(self, address: str) -> Token:
+        """Return how a token's amounts are written; one that doesn't say is counted in its units, without a symbol."""
+        contract = self._token(address)
+        try:
+            decimals = int(self._gateway.call(contract, "decimals"))
+            return Token(contract.address, str(self._gateway.call(contract, "symbol"))[:20], decimals)
+        except (ContractRefusedError, WrongChainError):
+            return Token(contract.address, "", 0)
 
     def native_balance(self, account: str) -> int:
         """Return an account's coins, in wei."""
@@ -303,7 +310,8 @@ def _place(log: Any) -> tuple[int, int]:  # noqa: ANN401 - web3's decoded log
     return (log["blockNumber"], log["logIndex"])
 
 
-def _order_placed(log: Any) -> OrderPlaced:  # noqa: ANN401 - web3's decoded log
+def order_placed(log: Any) -> OrderPlaced:  # noqa: ANN401 - web3's decoded log
+    """Return the order that an event tells of."""
     args = log["args"]
     return OrderPlaced(
         order_id=order_id_of(bytes(args["jobId"]), args["consumer"], args["tokenId"]),

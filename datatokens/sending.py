@@ -1,6 +1,7 @@
 """Sends transactions and sees each through until it is mined, on chains where fees rise and nodes forget.
 
-1. A transaction is simulated before anything is spent, so that a refusal costs nothing and says why.
+1. A transaction is simulated before anything is spent, so that a refusal costs nothing and says why. Then, where there is
+   somebody to agree to it, it is shown with what it costs; until then nothing is signed.
 2. It takes the account's next number. When somebody else was quicker with that number, it takes the one after.
 3. What isn't mined in time is sent again under the same number with a higher fee: at most one of them can be mined, and
    whichever it is, is the result. What the node has forgotten is sent to it again.
@@ -15,7 +16,7 @@ import re
 import secrets
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -31,6 +32,7 @@ from datatokens.errors import (
 )
 from datatokens.ethkeys import LocalAccount
 from datatokens.fees import FeeLimits, Fees, raise_fees, suggest_fees
+from datatokens.intent import Intent, Review
 from datatokens.nonces import Line, line_of
 from datatokens.patience import Patience
 from datatokens.translation import translated
@@ -57,16 +59,26 @@ _POOR = re.compile(r"insufficient funds", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a transaction does: `to` is None for a contract's creation, `value_wei` coins go along."""
+    """What a transaction does: `to` is None for a contract's creation, `value_wei` coins go along.
+
+    `call` says the same of `data` in words, where it is the call of a known contract.
+    """
 
     to: str | None
     data: bytes
     value_wei: int = 0
+    call: Intent | None = None
 
     def fields(self) -> dict[str, Any]:
         """Return the transaction's fields."""
         to = {} if self.to is None else {"to": Web3.to_checksum_address(self.to)}
         return {**to, "data": Web3.to_hex(self.data), "value": self.value_wei}
+
+    def intent(self, sender: str, gas_wei: int) -> Intent:
+        """Return what `sender` is to agree to."""
+        unread: dict[str, str] = {"data": f"{len(self.data)} bytes"} if self.data else {}
+        intent = self.call or Intent(sender, self.to, arguments=unread)
+        return replace(intent, sender=sender, value_wei=self.value_wei, gas_wei=gas_wei)
 
 
 @dataclass(slots=True)
@@ -87,7 +99,10 @@ class _Flight:
 class Sender:
     """Sends for any account through one node."""
 
-    def __init__(self, web3: Web3, rpc_url: str, *, fees: FeeLimits, patience: Patience) -> None:
+    def __init__(
+        self, web3: Web3, rpc_url: str, *, fees: FeeLimits, patience: Patience, review: Review | None = None
+    ) -> None:
+        self._review = review
         self._web3 = web3
         self._eth = web3.eth
         self._rpc_url = rpc_url
@@ -105,6 +120,10 @@ class Sender:
         """
         line = line_of(self._rpc_url, sender.address)
         fields = draft.fields() | {"chainId": chain_id}
+        if self._review is not None:
+            fees = self._suggest()
+            gas = self._estimate(fields, fees, sender.address) + GAS_SPREAD
+            self._review(draft.intent(sender.address, gas * fees.most_wei))
         for _ in range(MAX_TRIES):
             flight = self._launch(fields, sender, line)
             try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from datatokens.errors import ContractRefusedError, NotEnoughMoneyError
 from datatokens.gateway import checksum
+from datatokens.ledgers import Ledgers
 from datatokens.model import (
     ONE_DATATOKEN_WEI,
     Asset,
@@ -20,7 +21,6 @@ from datatokens.model import (
     TxResult,
 )
 from datatokens.permits import PermitStruct, find_permission
-from datatokens.timeline import PolicyTimeline
 
 if TYPE_CHECKING:
     from datatokens.ethkeys import LocalAccount
@@ -30,7 +30,7 @@ NOBODY = "0x" + "00" * 20
 FINISHED = (OrderStatus.SETTLED, OrderStatus.REFUNDED)
 
 
-class OwnerWrites(PolicyTimeline):
+class OwnerWrites(Ledgers):
     """What the holder of a data NFT does."""
 
     def register(self, terms: AssetTerms, *, sender: LocalAccount) -> tuple[Asset, TxResult]:
@@ -153,6 +153,21 @@ class ConsumerWrites(OwnerWrites):
         """Take out of the sender's credit."""
         return self._gateway.send(self._escrow, "withdraw", checksum(token), amount_wei, sender=sender)
 
+    def send_token(self, token: str, to: str, amount_wei: int, *, sender: LocalAccount) -> TxResult:
+        """Give tokens to an account; datatokens are tokens as well.
+
+        Raises:
+            NotEnoughMoneyError: the sender has less.
+        """
+        self._check_balance(checksum(token), amount_wei, sender)
+        contract = self._token(token)
+        return self._gateway.send(contract, "transfer", checksum(to), amount_wei, sender=sender)
+
+    def send_coins(self, to: str, amount_wei: int, *, sender: LocalAccount) -> TxResult:
+        """Give the chain's own coins to an account."""
+        self.check()
+        return self._gateway.execute(checksum(to), b"", value_wei=amount_wei, sender=sender)
+
     def refund(self, order_id: bytes, *, sender: LocalAccount) -> TxResult:
         """Give an order's price back to its consumer: its provider at any time, others after the deadline."""
         return self._gateway.send(self._escrow, "refund", order_id, sender=sender)
@@ -216,7 +231,11 @@ class ConsumerWrites(OwnerWrites):
         available = self.token_balance(token, sender.address)
         if available < value_wei:
             raise NotEnoughMoneyError(
-                sender.address, asset=token, needed_wei=value_wei, available_wei=available
+                sender.address,
+                asset=token,
+                needed_wei=value_wei,
+                available_wei=available,
+                token=self.get_token(token),
             )
 
 

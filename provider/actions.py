@@ -13,11 +13,14 @@ from provider.errors import BadRequestError, StaleRequestError
 from provider.identity import ProviderIdentity
 from provider.jobs.desk import JobDesk
 from provider.signed import check_addressee, check_signer
+from provider.stewardship import Stewardship
 from provider.store import Database
 from provider.wire import (
     AlgorithmUploadBody,
     ApprovalDeclineBody,
     ApprovalRequestBody,
+    DatasetAllowBody,
+    DatasetPolicyBody,
     DatasetPrepareBody,
     DatasetPublishBody,
     JobCancelBody,
@@ -42,13 +45,21 @@ class ActionDesk:
     """The one way in for every signed change other than a job."""
 
     def __init__(
-        self, identity: ProviderIdentity, database: Database, *, catalogue: Catalogue, jobs: JobDesk
+        self,
+        identity: ProviderIdentity,
+        database: Database,
+        *,
+        catalogue: Catalogue,
+        stewardship: Stewardship,
+        jobs: JobDesk,
     ) -> None:
         self._identity = identity
         self._access = database.access
         self._actions: dict[str, Action] = {
             "dataset.prepare": Action(DatasetPrepareBody, catalogue.prepare_dataset),
             "dataset.publish": Action(DatasetPublishBody, catalogue.publish_dataset),
+            "dataset.policy": Action(DatasetPolicyBody, stewardship.keep_policy),
+            "dataset.allow": Action(DatasetAllowBody, stewardship.keep_consumers),
             "algorithm.upload": Action(AlgorithmUploadBody, catalogue.upload_algorithm),
             "approval.request": Action(ApprovalRequestBody, catalogue.request_approval),
             "approval.decline": Action(ApprovalDeclineBody, catalogue.decline_approval),

@@ -33,6 +33,8 @@ class Access(StrEnum):
     DATASET_READ = "dataset.read"
     DATASET_PREPARE = "dataset.prepare"
     DATASET_PUBLISH = "dataset.publish"
+    DATASET_GOVERN = "dataset.govern"
+    MEMBERSHIP_READ = "membership.read"
     ALGORITHM_UPLOAD = "algorithm.upload"
     ALGORITHM_READ = "algorithm.read"
     APPROVAL_REQUEST = "approval.request"
@@ -55,6 +57,8 @@ ALLOWED: dict[Access, frozenset[Role]] = {
     Access.RECEIPT_READ: frozenset({Role.ANYONE}),
     Access.DATASET_PREPARE: frozenset({Role.REGISTRAR}),
     Access.DATASET_PUBLISH: frozenset({Role.DATASET_OWNER}),
+    Access.DATASET_GOVERN: frozenset({Role.DATASET_OWNER}),
+    Access.MEMBERSHIP_READ: frozenset({Role.ACCOUNT}),
     Access.ALGORITHM_UPLOAD: frozenset({Role.ACCOUNT}),
     Access.ALGORITHM_READ: frozenset({Role.UPLOADER, Role.DATASET_OWNER}),
     Access.APPROVAL_REQUEST: frozenset({Role.ACCOUNT}),

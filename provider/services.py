@@ -14,6 +14,7 @@ from provider.identity import ProviderIdentity
 from provider.jobs.desk import JobDesk
 from provider.login import LoginDesk
 from provider.settings import Settings
+from provider.stewardship import Stewardship
 from provider.store import Database
 
 Clock = Callable[[], int]
@@ -33,6 +34,7 @@ class Services:
     chain: Chain
     login: LoginDesk
     catalogue: Catalogue
+    stewardship: Stewardship
     jobs: JobDesk
     actions: ActionDesk
     clock: Clock
@@ -49,6 +51,7 @@ def build_services(
 ) -> Services:
     """Build the services over one database, one blob folder and one chain."""
     catalogue = Catalogue(identity, database, blobs, chain, load_settings)
+    stewardship = Stewardship(database, blobs, catalogue)
     jobs = JobDesk(identity, database, blobs, catalogue, load_settings, chain=chain)
     return Services(
         identity=identity,
@@ -56,7 +59,8 @@ def build_services(
         chain=chain,
         login=LoginDesk(identity, database, load_settings()),
         catalogue=catalogue,
+        stewardship=stewardship,
         jobs=jobs,
-        actions=ActionDesk(identity, database, catalogue=catalogue, jobs=jobs),
+        actions=ActionDesk(identity, database, catalogue=catalogue, stewardship=stewardship, jobs=jobs),
         clock=clock,
     )

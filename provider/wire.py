@@ -29,6 +29,7 @@ Signature = Annotated[str, Field(pattern=r"^0x[0-9a-f]{130}$")]
 Curie = Annotated[str, Field(pattern=r"^DUO:[0-9]{7}$")]
 UnixTime = Annotated[int, Field(ge=0, lt=2**40)]
 MAX_DATASETS_PER_JOB = 1  # one order pays for one dataset; the signed format already takes several
+MAX_CONSUMERS = 10_000
 MAX_BUNDLE_BYTES = 8 * 1024 * 1024
 SIGNATURE_BYTES = 65  # r‖s‖v
 SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
@@ -136,6 +137,8 @@ ACTION_TYPES = {
 ActionName = Literal[
     "dataset.prepare",
     "dataset.publish",
+    "dataset.policy",
+    "dataset.allow",
     "algorithm.upload",
     "approval.request",
     "approval.decline",
@@ -245,6 +248,43 @@ class DatasetPublishBody(WireModel):
     """Body of `dataset.publish`: token id of the registered asset, as a decimal string."""
 
     token_id: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,20}$")]
+
+
+class DatasetPolicyBody(WireModel):
+    """Body of `dataset.policy`: keep a new policy by its digest; it holds once the owner sets the digest on chain."""
+
+    asset_id: Hex32
+    policy: Annotated[str, Field(max_length=256 * 1024)]
+
+
+class PolicyKept(WireModel):
+    """Answer to `dataset.policy`: the digest to set on chain."""
+
+    asset_id: Hex32
+    policy_digest: Digest
+
+
+class DatasetAllowBody(WireModel):
+    """Body of `dataset.allow`: keep an allow-list by its root; it holds once the owner sets the root on chain."""
+
+    asset_id: Hex32
+    consumers: Annotated[list[Address], Field(min_length=1, max_length=MAX_CONSUMERS)]
+
+
+class ConsumersView(WireModel):
+    """An allow-list as its dataset's owner sees it; `root` is the Merkle root to set, or that stands, on chain."""
+
+    asset_id: Hex32
+    root: Hex32
+    consumers: list[Address]
+
+
+class MembershipView(WireModel):
+    """GET /v1/datasets/{asset_id}/membership: the Merkle proof that the caller is on the list that stands on chain."""
+
+    asset_id: Hex32
+    root: Hex32
+    proof: list[Hex32]
 
 
 class AlgorithmUploadBody(WireModel):

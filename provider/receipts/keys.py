@@ -1,7 +1,8 @@
 """The provider's three signing keys: made once, kept encrypted in one file, used to sign, never shown.
 
 P-256 and secp256k1 sign receipts, Ed25519 signs checkpoints. The file holds the three 32-byte secrets under AES-256-GCM
-with a key from scrypt (RFC 7914); chain id and public keys stand beside them, authenticated. Refuses to overwrite.
+with a key from scrypt (RFC 7914); chain id and public keys stand beside them, authenticated. Refuses to overwrite;
+keys that others follow are kept.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from provider.receipts.signatures import address_of, p256_keyid, signer_keyid
 from provider.receipts.strictjson import parse_json_strict
 
 KEYS_FILE = "signing-keys.json"
+NEXT_KEYS_FILE = "signing-keys.next.json"
 SCRYPT_LOG2_N = 15
 MAX_SCRYPT_LOG2_N = 20
 _SECRET_BYTES = 32
@@ -101,17 +103,7 @@ def create_signing_keys(
         KeysExistError: there are keys in `folder` already.
         SigningKeysError: the password is empty, or the folder can't be written.
     """
-    if not password:
-        raise SigningKeysError("the password of the signing keys is empty: give one")
-    keys = SigningKeys.generate(chain_id)
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_once(folder / KEYS_FILE, _seal(keys, password, scrypt_log2_n))
-    except FileExistsError as exc:
-        raise KeysExistError(f"there is a {KEYS_FILE} already: load it, or move it away first") from exc
-    except OSError as exc:
-        raise SigningKeysError(f"{KEYS_FILE} can't be written: {exc.strerror}") from exc
-    return keys
+    return _create(folder / KEYS_FILE, password, chain_id, scrypt_log2_n)
 
 
 def load_signing_keys(folder: Path, password: str, chain_id: int) -> SigningKeys:
@@ -122,12 +114,65 @@ def load_signing_keys(folder: Path, password: str, chain_id: int) -> SigningKeys
         KeysLockedError: wrong password, or a damaged file.
         SigningKeysError: they were made for another chain.
     """
+    return _load(folder / KEYS_FILE, password, chain_id)
+
+
+def create_next_keys(
+    folder: Path, password: str, *, chain_id: int, scrypt_log2_n: int = SCRYPT_LOG2_N
+) -> SigningKeys:
+    """Return the keys that are to follow, made beside those in use unless an earlier rotation made them and was stopped.
+
+    Raises:
+        KeysLockedError: the password isn't that of the keys in use.
+        SigningKeysError: see `load_signing_keys`.
+    """
+    load_signing_keys(folder, password, chain_id)
+    found = find_next_keys(folder, password, chain_id)
+    return found or _create(folder / NEXT_KEYS_FILE, password, chain_id, scrypt_log2_n)
+
+
+def find_next_keys(folder: Path, password: str, chain_id: int) -> SigningKeys | None:
+    """Return the keys that an unfinished rotation made; None when there is none. Fails as `load_signing_keys`."""
+    if not (folder / NEXT_KEYS_FILE).exists():
+        return None
+    return _load(folder / NEXT_KEYS_FILE, password, chain_id)
+
+
+def promote_next_keys(folder: Path, retired: PublicKeys) -> None:
+    """Put the next keys in place of the `retired` ones, which are kept under their signer's address; can be repeated.
+
+    Raises:
+        SigningKeysError: the folder can't be written.
+    """
     try:
-        data = (folder / KEYS_FILE).read_bytes()
-    except FileNotFoundError as exc:
-        raise KeysMissingError(f"there is no {KEYS_FILE}: create the signing keys first") from exc
+        with suppress(FileExistsError):
+            os.link(folder / KEYS_FILE, folder / f"retired-{retired.signer.lower()}.json")
+        (folder / NEXT_KEYS_FILE).replace(folder / KEYS_FILE)
     except OSError as exc:
-        raise SigningKeysError(f"{KEYS_FILE} can't be read: {exc.strerror}") from exc
+        raise SigningKeysError(f"{KEYS_FILE} can't be replaced: {exc.strerror}") from exc
+
+
+def _create(path: Path, password: str, chain_id: int, scrypt_log2_n: int) -> SigningKeys:
+    if not password:
+        raise SigningKeysError("the password of the signing keys is empty: give one")
+    keys = SigningKeys.generate(chain_id)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_once(path, _seal(keys, password, scrypt_log2_n))
+    except FileExistsError as exc:
+        raise KeysExistError(f"there is a {path.name} already: load it, or move it away first") from exc
+    except OSError as exc:
+        raise SigningKeysError(f"{path.name} can't be written: {exc.strerror}") from exc
+    return keys
+
+
+def _load(path: Path, password: str, chain_id: int) -> SigningKeys:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as exc:
+        raise KeysMissingError(f"there is no {path.name}: create the signing keys first") from exc
+    except OSError as exc:
+        raise SigningKeysError(f"{path.name} can't be read: {exc.strerror}") from exc
     keys = _open(data, password)
     if keys.chain_id != chain_id:
         raise SigningKeysError(f"the signing keys are for chain {keys.chain_id}, expected chain {chain_id}")

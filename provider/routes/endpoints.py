@@ -11,6 +11,7 @@ from provider.routes.openapi import describe_api
 from provider.wire import (
     AlgorithmView,
     ApprovalsView,
+    ConsumersView,
     DatasetsView,
     DatasetView,
     HealthView,
@@ -21,6 +22,7 @@ from provider.wire import (
     LoginChallenge,
     LoginChallengeBody,
     LoginToken,
+    MembershipView,
     ProviderView,
     SignedAction,
 )
@@ -110,6 +112,22 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "The policy, by the digest on chain",
         lambda c: c.services.catalogue.get_document(c.guard, c.path["asset_id"], "policy"),
         media="application/yaml",
+    ),
+    Endpoint(
+        "GET",
+        "/v1/datasets/{asset_id}/consumers",
+        "The allow-list that stands on chain, for the dataset's owner",
+        lambda c: c.services.stewardship.get_consumers(c.guard, c.path["asset_id"]),
+        answer=ConsumersView,
+        login=True,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/datasets/{asset_id}/membership",
+        "The proof that the caller is on the allow-list that stands on chain",
+        lambda c: c.services.stewardship.prove_membership(c.guard, c.path["asset_id"]),
+        answer=MembershipView,
+        login=True,
     ),
     Endpoint(
         "GET",

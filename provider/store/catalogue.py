@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from provider.store.part import StorePart
 from provider.store.records import AlgorithmRecord, ApprovalRequestRecord, DatasetRecord
-from provider.store.tables import AlgorithmRow, ApprovalRequestRow, DatasetRow, UploadRow
+from provider.store.tables import AlgorithmRow, ApprovalRequestRow, ConsumerListRow, DatasetRow, UploadRow
 
 
 def _record(kind: type[Any], row: object) -> Any:  # noqa: ANN401 - one converter for three record types
@@ -77,6 +77,17 @@ class CatalogueStore(StorePart):
                 select(DatasetRow).where(DatasetRow.asset_id.is_not(None)).order_by(DatasetRow.token_id)
             )
             return [DatasetRecord(**_columns(row)) for row in rows]
+
+    def add_consumer_list(self, root: str, blob: str) -> None:
+        """Record which blob has the accounts of an allow-list; repeating it changes nothing."""
+        with self._write() as session:
+            session.merge(ConsumerListRow(root=root, blob=blob))
+
+    def find_consumer_list(self, root: str) -> str | None:
+        """Return the digest of the blob that has an allow-list's accounts."""
+        with self._read() as session:
+            row = session.get(ConsumerListRow, root)
+            return row.blob if row is not None else None
 
     def add_algorithm(self, record: AlgorithmRecord, *, uploader: str, now: int) -> None:
         """Record a bundle and who uploaded it; repeating it changes nothing."""

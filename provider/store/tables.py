@@ -41,6 +41,14 @@ class DatasetRow(Base):
     )
 
 
+class ConsumerListRow(Base):
+    """An allow-list by its Merkle root; the accounts on it are one blob."""
+
+    __tablename__ = "consumer_lists"
+    root: Mapped[str] = mapped_column(primary_key=True)
+    blob: Mapped[str]
+
+
 class AlgorithmRow(Base):
     """An uploaded bundle; its files are one blob."""
 

@@ -8,9 +8,9 @@ from cli.amounts import MAX_AMOUNT_WEI, format_amount, parse_amount
 from cli.errors import InputError
 
 
-@given(st.integers(0, MAX_AMOUNT_WEI))
-def test_what_is_written_is_read_back_exactly(amount_wei: int) -> None:
-    assert parse_amount(format_amount(amount_wei)) == amount_wei
+@given(st.integers(0, MAX_AMOUNT_WEI), st.integers(0, 40))
+def test_what_is_written_is_read_back_exactly(amount: int, decimals: int) -> None:
+    assert parse_amount(format_amount(amount, decimals), decimals) == amount
 
 
 def test_people_write_tokens_and_contracts_count_wei() -> None:

@@ -10,10 +10,10 @@ import pytest
 from cli.criteria import Criteria, matches
 from cli.croissant import parse_description
 from cli.descriptions import parse_endpoint
-from cli.discovery import Entry, Provider, Token
+from cli.discovery import Entry, Provider
 from cli.policywords import may_order, policy_words
 from datatokens.allowlist import build_root
-from datatokens.model import DATASET_KIND, Asset, AssetTerms
+from datatokens.model import DATASET_KIND, Asset, AssetTerms, Token
 from policies.canonical import canonical_json
 from provider.receipts.errors import MalformedError
 from tests.policy_samples import CONSUMER, OWNER, PROVIDER, STRANGER, make_policy
@@ -46,14 +46,14 @@ DOCUMENT: dict[str, Any] = {
 }
 KNOWN = Entry(
     ASSET,
-    Token("SIX", 6),
+    Token(OWNER, "SIX", 6),
     Provider(PROVIDER, "http://127.0.0.1", runtimes=frozenset({"runc", "runsc"})),
     parse_description(canonical_json(DOCUMENT)),
     make_policy(),
 )
 SILENT = replace(
     KNOWN,
-    token=Token(None, None),
+    token=Token(OWNER, "", 0),
     provider=Provider(PROVIDER, "http://127.0.0.1", "can't be reached"),
     description=None,
     policy=None,
@@ -132,11 +132,10 @@ def test_what_costs_nothing_costs_nothing_in_every_token() -> None:
 @pytest.mark.parametrize(
     ("token", "price"),
     [
-        (Token("SIX", 6), "2.5 SIX"),
-        (Token("ONE", 0), "2500000 ONE"),
-        (Token(None, 6), f"2.5 {OWNER}"),
-        (Token("SIX", None), "2500000 units of SIX"),
-        (Token("BIG", 255), f"0.{'0' * 248}25 BIG"),
+        (Token(OWNER, "SIX", 6), "2.5 SIX"),
+        (Token(OWNER, "ONE", 0), "2500000 ONE"),
+        (Token(OWNER, "", 0), f"2500000 of token {OWNER}"),
+        (Token(OWNER, "BIG", 255), f"0.{'0' * 248}25 BIG"),
     ],
 )
 def test_a_price_is_written_as_its_token_is_counted(token: Token, price: str) -> None:

@@ -402,7 +402,7 @@ def test_a_price_in_a_token_that_does_not_say_how_it_is_counted_is_told_in_its_u
     asset = town.clinic.add_dataset(payment_token=escrow)
     (row,) = town.run("list")["datasets"]
     assert (row["token_symbol"], row["token_decimals"]) == (None, None)
-    assert row["price"] == f"{PRICE} units of {escrow}"
+    assert row["price"] == f"{PRICE} of token {escrow}"
     found = town.run("search", "--max-price", "100")
     assert found["datasets"] == []
     assert [one["asset_id"] for one in found["unjudged"]] == [asset.asset_id]

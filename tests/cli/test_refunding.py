@@ -10,9 +10,9 @@ import pytest
 from cli.context import Session
 from cli.errors import ExitCode
 from cli.main import run
-from cli.refunding import format_time
 from cli.submissions import Submission
 from cli.submitting import begin_job, order_job
+from cli.times import format_time
 from datatokens.localchain import LocalChain
 from datatokens.model import Asset, OrderStatus
 from tests.chain_fixtures import PRICE, travel

@@ -22,7 +22,7 @@ def make_offer(desk: Desk) -> Offer:
         description="",
         policy=POLICY,
         price_wei=PRICE,
-        payment_token=desk.lab.chain.deployment.payment_token or "",
+        payment_token=desk.lab.chain.get_token(desk.lab.chain.deployment.payment_token or ""),
         provider_share_bps=0,
         max_deadline_s=86_400,
     )

@@ -135,6 +135,19 @@ def test_another_home_connects_only_to_what_it_was_told_to_expect(stack: Stack, 
     assert guest.run("dataset", "list") == (0, {"datasets": [], "providers": []})
 
 
+def test_keys_are_rotated_between_down_and_up_and_the_worker_goes_on_with_the_new_ones(stack: Stack) -> None:
+    code, refused = stack.run("provider", "keys", "rotate")
+    assert (code, refused["error"]["code"]) == (3, "worker-runs")
+    stack.run("down", "--keep-chain")
+    code, rotated = stack.run("provider", "keys", "rotate")
+    assert (code, rotated["state"]) == (0, "in force")
+    assert stack.run("up")[0] == 0
+    _, listed = stack.run("provider", "keys", "list")
+    assert [item["state"] for item in listed["keys"]] == ["ended", "in force"]
+    assert listed["keys"][1]["signer"] == rotated["signer"]
+    assert stack.run("status")[0] == 0
+
+
 def test_down_stops_everything_and_up_finds_the_same_chain_and_keys_again(stack: Stack) -> None:
     _, before = stack.run("provider", "show")
     assert stack.run("down", "--keep-chain") == (0, {"stopped": ["worker", "api"]})

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datatokens.allowlist import build_proof, build_root, hash_account
+from datatokens.allowlist import build_proof, build_root, hash_account, is_proof
 from datatokens.client import ChainClient
 from datatokens.errors import AllowListInvalidError, ContractRefusedError
 from datatokens.model import ONE_DATATOKEN_WEI, Asset, OrderItem, OrderStatus
@@ -101,3 +101,13 @@ def test_the_root_is_the_same_in_whatever_order_the_accounts_are_listed(
     accounts: list[str], twice: int
 ) -> None:
     assert build_root([*accounts, accounts[twice].lower()]) == build_root(ACCOUNTS[:5])
+
+
+@given(st.integers(1, 5), st.data())
+def test_a_proof_leads_its_account_to_the_root_and_nobody_else(size: int, data: st.DataObject) -> None:
+    listed = ACCOUNTS[:size]
+    account = data.draw(st.sampled_from(listed))
+    proof, root = build_proof(listed, account), build_root(listed)
+    assert is_proof(root, proof, account)
+    others = [other for other in ACCOUNTS if other != account]
+    assert not any(is_proof(root, proof, other) for other in others)

@@ -109,7 +109,7 @@ def test_a_contract_that_reverts_with_a_nodes_words_is_not_asked_again(
     revert = refusal("execution reverted: too many requests", 3)
     proxy.intercept = lambda call: revert(call) if call["method"] == "eth_call" else None
     with pytest.raises(ContractRefusedError):
-        through.token_symbol(str(chain.deployment.payment_token))
+        through.token_balance(str(chain.deployment.payment_token), chain.deployment.escrow)
     assert proxy.counts["eth_call"] == 1
 
 

@@ -26,7 +26,7 @@ from sandbox.bundle import Bundle
 from sandbox.engine import DockerEngine
 from tests.chain_fixtures import PRICE, travel
 from tests.hospital_fixtures import Hospital
-from tests.provider_fixtures import CSV, HONEST
+from tests.provider_fixtures import CSV, HONEST, POLICY
 
 NO_ENGINE = "unix:///nonexistent/docker.sock"
 
@@ -160,6 +160,15 @@ def change_policy(hospital: Hospital, asset: Asset, _bundle: Bundle) -> None:
     hospital.lab.chain.set_policy(asset.token_id, b"\x01" * 32, sender=hospital.lab.people.owner)
 
 
+def tighten_policy(hospital: Hospital, asset: Asset, _bundle: Bundle) -> None:
+    """Put a policy in force, as its owner's command does, that names other consumers."""
+    lab, owner = hospital.lab, hospital.lab.people.owner
+    policy = POLICY.replace("consumers: anyone", f'consumers: ["{owner.address}"]')
+    body = {"asset_id": asset.asset_id, "policy": policy}
+    digest = (lab.act(owner, "dataset.policy", body).json or {})["policy_digest"]
+    lab.chain.set_policy(asset.token_id, parse_digest(digest), sender=owner)
+
+
 def let_approval_expire(hospital: Hospital, _asset: Asset, _bundle: Bundle) -> None:
     hospital.lab.clock[0] += 2 * 86_400
 
@@ -170,6 +179,7 @@ def let_approval_expire(hospital: Hospital, _asset: Asset, _bundle: Bundle) -> N
         (retire, "asset-active"),
         (revoke, "algorithm-approved"),
         (change_policy, "policy-current"),
+        (tighten_policy, "consumer-allowed"),
         (let_approval_expire, "algorithm-approved"),
     ],
 )

@@ -1,0 +1,210 @@
+"""Changes which keys a provider signs with: rotation, revocation, another endpoint, the end of the log.
+
+A receipt is judged by the keys that were in force when its root was anchored. So keys change only while no worker runs,
+and only after every receipt that the old ones signed stands on chain.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cli.context import OPERATOR
+from cli.errors import InputError, RefusedError
+from cli.operating import check_provider_home, is_current, publish
+from datatokens.accounts import load_account
+from provider.assembly import Parts, open_parts
+from provider.exclusion import WorkerRunsError, hold_worker_lock
+from provider.jobs.notary import Notary, Pace
+from provider.jobs.states import State
+from provider.receipts.keys import SigningKeys, create_next_keys, load_signing_keys, promote_next_keys
+from provider.services import system_clock
+
+if TYPE_CHECKING:
+    from cli.context import Session
+    from datatokens.client import ChainClient
+    from datatokens.ethkeys import LocalAccount
+    from datatokens.model import KeySet, TxResult
+
+POLL_S = 0.2
+_URL = re.compile(r"https?://[!-~]{1,200}")
+UNDER_WAY = (State.QUEUED, State.RUNNING, State.CHECKING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Office:
+    """What the provider's operator has in hand while no worker runs."""
+
+    parts: Parts
+    chain: ChainClient
+    operator: LocalAccount
+    password: str
+
+    def keys(self) -> SigningKeys:
+        """Return the keys in use."""
+        return load_signing_keys(self.parts.paths.signing_keys, self.password, self.chain.chain_id)
+
+
+def rotate_keys(session: Session) -> tuple[KeySet, TxResult | None]:
+    """Make new signing keys, publish them, and put them in place of the old; run again, it finishes what was stopped.
+
+    Returns the new key set as it stands on chain, and the transaction, None when an earlier run had published it.
+
+    Raises:
+        RefusedError: a worker runs, or receipts signed by the old keys aren't safely anchored yet.
+    """
+    office = _open(session)
+    with _alone(office):
+        old = office.keys().public()
+        _drain(session, office)
+        folder, chain = office.parts.paths.signing_keys, office.chain
+        new = create_next_keys(folder, office.password, chain_id=chain.chain_id).public()
+        result = None
+        if not is_current(chain, office.operator.address, new):
+            result = publish(chain, office.operator, new, endpoint=_endpoint(chain, office))
+        promote_next_keys(folder, old)
+        return _newest(chain, office), result
+
+
+def move_endpoint(session: Session, url: str) -> tuple[KeySet, TxResult]:
+    """Publish the keys in use with another endpoint; receipts go on under the same keys.
+
+    Raises:
+        InputError: it isn't an address of the web.
+        RefusedError: a worker runs: what it anchors in the same second would fall between the two key sets.
+    """
+    if not _URL.fullmatch(url):
+        raise InputError(
+            f"an endpoint is a URL, got {url[:80]!r}", code="endpoint-invalid", remedy="https://HOST:PORT"
+        )
+    office = _open(session)
+    with _alone(office):
+        _drain(session, office)
+        result = publish(office.chain, office.operator, office.keys().public(), endpoint=url)
+        return _newest(office.chain, office), result
+
+
+def revoke_keys(session: Session, index: int, from_time: int | None) -> tuple[KeySet, TxResult]:
+    """Say that a key set isn't to be trusted from a time on, by default from now; receipts anchored later don't verify.
+
+    Raises:
+        InputError: there is no such key set.
+        RefusedError: the worker signs with these keys and runs.
+    """
+    chain, office = session.get_chain(), _open(session)
+    sets = chain.list_keys(office.operator.address)
+    if not 0 <= index < len(sets):
+        raise InputError(
+            f"there is no key set {index}", code="keys-unknown", remedy="see `sealroom provider keys list`"
+        )
+    if sets[index].p256 != sets[-1].p256:
+        return _revoke(chain, office, sets[index], from_time)
+    with _alone(office):
+        _drain(session, office)
+        return _revoke(chain, office, sets[index], from_time)
+
+
+def close_log(session: Session) -> tuple[int, TxResult]:
+    """End the provider's log for good, after its last receipts are anchored; return its final size.
+
+    Raises:
+        RefusedError: a worker runs, or jobs that were paid have not ended.
+    """
+    office = _open(session)
+    with _alone(office):
+        jobs = sum(office.parts.database.jobs.count(state) for state in UNDER_WAY)
+        if jobs:
+            raise RefusedError(
+                f"{jobs} jobs that were paid have not ended",
+                code="jobs-under-way",
+                remedy="let the worker end them, or cancel them, then `sealroom down --keep-chain`",
+            )
+        _drain(session, office)
+        size = office.chain.anchored_size(office.operator.address)
+        return size, office.chain.close_provider(sender=office.operator)
+
+
+def _open(session: Session) -> _Office:
+    check_provider_home(session.home)
+    parts, chain = open_parts(session.home.root), session.get_chain()
+    session.on_close(parts.database.close)
+    password = session.passwords.get_password("the provider's keys")
+    return _Office(parts, chain, load_account(session.home.keys, OPERATOR, password), password)
+
+
+@contextmanager
+def _alone(office: _Office) -> Iterator[None]:
+    """Keep any worker away until the end of the block."""
+    try:
+        with hold_worker_lock(office.parts.paths.worker_lock):
+            yield
+    except WorkerRunsError as exc:
+        raise RefusedError(
+            "the worker runs, and signs with the keys in use",
+            code="worker-runs",
+            remedy="`sealroom down --keep-chain`, then this command, then `sealroom up`",
+        ) from exc
+
+
+def _drain(session: Session, office: _Office) -> None:
+    """Anchor every receipt and settle every order that is due.
+
+    Raises:
+        RefusedError: the last anchor could still be reorganised away, and would then be anchored too late.
+    """
+    parts, chain = office.parts, office.chain
+    confirmations = parts.settings.confirmations_on(chain.chain_id)
+    notary = Notary(
+        parts.identity,
+        parts.database,
+        chain,
+        keys=office.keys(),
+        sender=office.operator,
+        pace=Pace(lambda: 0, system_clock),
+        confirmations=confirmations,
+    )
+    while notary.turn():
+        session.output.say("anchored receipts that waited")
+    newest = chain.get_anchor(office.operator.address)
+    if newest is not None and newest.block.number + confirmations > chain.head().number:
+        raise RefusedError(
+            f"the last receipts were anchored in block {newest.block.number}, and fewer than"
+            f" {confirmations} blocks stand on it",
+            code="anchor-unconfirmed",
+            remedy="run the same command again in a while",
+        )
+    _await_next_second(chain)
+
+
+def _await_next_second(chain: ChainClient) -> None:
+    """Wait until the next block has a later time than the newest: what was anchored by now stays before what follows.
+
+    Keys end at a second, and some chains make several blocks in one.
+    """
+    newest = chain.head().time
+    while chain.next_time() <= newest:
+        time.sleep(POLL_S)
+
+
+def _revoke(
+    chain: ChainClient, office: _Office, keys: KeySet, from_time: int | None
+) -> tuple[KeySet, TxResult]:
+    # After the newest block, so that what it anchored stays good; and not after the one that will take this.
+    chosen = from_time if from_time is not None else min(chain.head().time + 1, keys.valid_until or 2**40)
+    result = chain.revoke_keys(keys.index, chosen, sender=office.operator)
+    return chain.list_keys(office.operator.address)[keys.index], result
+
+
+def _endpoint(chain: ChainClient, office: _Office) -> str:
+    """Return the endpoint that stands on chain; the one of the settings before the first."""
+    sets = chain.list_keys(office.operator.address)
+    settings = office.parts.settings
+    return sets[-1].endpoint if sets else f"http://{settings.host}:{settings.port}"
+
+
+def _newest(chain: ChainClient, office: _Office) -> KeySet:
+    return chain.list_keys(office.operator.address)[-1]
