@@ -50,7 +50,7 @@ from provider.rounding import (
     round_time_down,
 )
 from provider.store import Database
-from provider.store.records import Ending, JobRecord
+from provider.store.records import Ending, JobRecord, OrderRecord
 from sandbox.spec import RunReport
 
 BLIND_TAG = b"sealroom-blind-v1\n"
@@ -141,21 +141,27 @@ def blind(key: bytes, digest: str) -> str:
 
 
 def _job_facts(job: JobRecord, evaluation: Evaluation) -> JobFacts:
-    order = job.order
-    order_facts = None
-    if order is not None:
-        order_facts = OrderFacts(
-            chain_id=evaluation.chain_id,
-            tx_hash=order.tx_hash,
-            log_index=order.log_index,
-            datatoken=order.datatoken.lower(),
-            consumer=order.consumer.lower(),
-            amount_wei=int(order.amount_wei),
-            token_id=order.token_id,
-        )
-    request = json.loads(job.request.model_dump_json())
+    orders = (job.order,) if job.order is not None else ()
     return JobFacts(
-        job.job_id, job.request.nonce, job.consumer.lower(), job.attempt, order_facts, request, job.signature
+        id=job.job_id,
+        nonce=job.request.nonce,
+        consumer=job.consumer.lower(),
+        attempt=job.attempt,
+        orders=tuple(_order_facts(order, chain_id=evaluation.chain_id) for order in orders),
+        request=json.loads(job.request.model_dump_json()),
+        request_signature=job.signature,
+    )
+
+
+def _order_facts(order: OrderRecord, *, chain_id: int) -> OrderFacts:
+    return OrderFacts(
+        chain_id=chain_id,
+        tx_hash=order.tx_hash,
+        log_index=order.log_index,
+        datatoken=order.datatoken.lower(),
+        consumer=order.consumer.lower(),
+        amount_wei=int(order.amount_wei),
+        token_id=order.token_id,
     )
 
 
@@ -183,7 +189,7 @@ def _policy_facts(evaluation: Evaluation) -> PolicyFacts:
         digests=(digest_text(evaluation.asset.terms.policy_digest),),
         engine=ENGINE,
         decision=decision.status.value,
-        rules=tuple(RuleFacts(rule.name, rule.verdict.value, rule.detail) for rule in decision.rules),
+        rules=tuple(RuleFacts(r.asset_id, r.name, r.verdict.value, r.detail) for r in decision.rules),
         decided=round_time_down(evaluation.decided),
     )
 

@@ -63,7 +63,7 @@ def test_a_receipt_names_a_confirmed_block_on_which_order_and_approval_stand(
     statement = careful.statement(job_id)
     assert statement.facts.not_before.number == head.number - CONFIRMATIONS
     evidence = DeploymentEvidence(careful.lab.chain)
-    assert evidence.order_matches(statement)
+    assert evidence.orders_match(statement)
     assert evidence.approvals_match(statement)
 
 
