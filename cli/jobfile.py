@@ -13,15 +13,19 @@ from cli.home import read_file
 from policies.canonical import canonical_json, digest_text, sha256
 from policies.documents import MAX_DOCUMENT_BYTES, StrictModel, parse_document
 from policies.errors import DocumentError
-from provider.wire import Curie, Hex32
+from provider.wire import Curie, Datasets, Hex32
 
 DEFAULT_LIFETIME_S = 86400
 
 
 class JobFile(StrictModel):
-    """job.yaml. `algorithm` is a digest or a folder beside the file; `max_price` is in tokens, as text."""
+    """job.yaml: `dataset`, or `datasets` for several. `algorithm` is a digest or a folder beside the file.
 
-    dataset: Hex32 | Annotated[list[Hex32], Field(min_length=1, max_length=1)]
+    `max_price` is what the job may cost in all, in tokens, as text; where datasets are sold for different tokens, in each.
+    """
+
+    dataset: Hex32 | None = None
+    datasets: Datasets | None = None
     algorithm: Annotated[str, Field(min_length=1, max_length=1024)]
     image: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -32,6 +36,8 @@ class JobFile(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if (self.dataset is None) == (self.datasets is None):
+            raise ValueError("expected either dataset, or datasets with a list")
         try:
             parse_amount(self.max_price)
             canonical_json(self.parameters)
@@ -40,13 +46,13 @@ class JobFile(StrictModel):
         return self
 
     @property
-    def datasets(self) -> list[str]:
-        """The asset ids; one order pays for one dataset, so there is one for now."""
-        return [self.dataset] if isinstance(self.dataset, str) else self.dataset
+    def asset_ids(self) -> list[str]:
+        """The datasets, in the order in which the algorithm finds them."""
+        return self.datasets or [self.dataset or ""]
 
     @property
     def max_price_wei(self) -> int:
-        """The most that may be paid, in wei."""
+        """The most that may be paid in one token, in wei."""
         return parse_amount(self.max_price)
 
     @property

@@ -2,7 +2,8 @@
 
 1. The request is signed and saved here, with its limits and its result key, before anything is sent.
 2. The provider gets it; the same request again is the same job.
-3. Only when the provider says that the policy allows it, one order is placed, after the chain was asked for one.
+3. Only when the provider says that the policies allow it, its datasets are ordered, in one transaction, after the chain was
+   asked which are ordered already.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 import base64
 import secrets
 import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +33,8 @@ from sandbox.bundle import check_parameters
 
 if TYPE_CHECKING:
     from cli.context import Session
-    from datatokens.model import Asset
+    from datatokens.client import ChainClient
+    from datatokens.model import Asset, OrderPlaced
 
 AWAITING_ORDER = "awaiting-order"
 CLOCK_MARGIN_S = 120
@@ -40,22 +45,23 @@ def begin_job(session: Session, path: Path, *, again: bool = False) -> Submissio
 
     Raises:
         InputError, DocumentError, BundleInvalidError: the job file or the algorithm can't be used.
-        RefusedError: the dataset belongs to another provider or, for a new job, is retired or costs more than `max_price`.
+        RefusedError: a dataset belongs to another provider or, for a new job, is retired, or all cost more than `max_price`.
         UnreachableError: the provider can't say whether an earlier job has ended, so no second one is begun.
     """
     job = load_job_file(path)
-    asset = get_asset(session, job.datasets[0])
+    assets = [get_asset(session, asset_id) for asset_id in job.asset_ids]
     algorithm, bundle = resolve_algorithm(session, job.algorithm, base=path.parent, image=job.image)
     if bundle is not None:
         check_parameters(bundle.manifest, job.parameters)
-    _check_provider(session, asset)
+    for asset in assets:
+        _check_provider(session, asset)
     order = _order_digest(job, algorithm)
     record = None if again else _find_unfinished(session, order)
     if record is not None:
         session.output.say(f"continuing job {record.job_id}; --again would start another from the same file")
         return record
-    _check_offer(asset, job)
-    return _create(session, job, asset, algorithm=algorithm, order=order)
+    _check_offer(assets, job)
+    return _create(session, job, assets, algorithm=algorithm, order=order)
 
 
 def send_job(session: Session, job_id: str) -> JobView:
@@ -86,31 +92,78 @@ def choose_deadline(next_time: int, lifetime_s: int) -> int:
 
 
 def order_job(session: Session, job_id: str) -> str:
-    """Place the order of a saved job unless it stands on chain already, and return its transaction.
+    """Order the datasets of a saved job that are not ordered yet, in one transaction, and return it.
+
+    Of a job that is ordered already the transaction of its first order is returned.
 
     Raises:
-        RefusedError: the price rose above what was allowed, or the asset was retired.
+        RefusedError: the prices rose above what was allowed, or an asset was retired.
         NotEnoughMoneyError, ContractRefusedError: the chain refuses; nothing is spent.
     """
     record, chain = load_submission(session.home, job_id), session.get_chain()
-    job, token_id = bytes.fromhex(job_id), int(record.token_id)
-    placed = chain.find_order_event(job, record.consumer, token_id)
-    if placed is not None:
-        return placed.tx_hash
-    terms, max_price_wei = chain.get_asset(token_id).terms, int(record.max_price_wei)
-    _check_price(terms.price_wei, max_price_wei)
-    lifetime_s = min(record.deadline_s or terms.max_deadline_s, terms.max_deadline_s)
-    session.output.say(
-        f"ordering job {job_id}: {format_amount(terms.price_wei)} of token {terms.payment_token}"
-    )
+    offers = [_read_offer(chain, record, int(token_id)) for token_id in record.token_ids]
+    missing = [offer for offer in offers if offer.placed is None]
+    placed = [offer.placed.tx_hash for offer in offers if offer.placed is not None]
+    if not missing:
+        return placed[0]
+    items = choose_items(offers, max_price_wei=int(record.max_price_wei))
+    longest_s = min(offer.asset.terms.max_deadline_s for offer in missing)
+    amounts = [f"{format_amount(wei)} of token {token}" for token, wei in _add_up(missing).items()]
+    session.output.say(f"ordering job {job_id}: {', '.join(amounts)}")
     result = chain.order(
-        job,
+        bytes.fromhex(job_id),
         parse_digest(record.submission.request.algorithm),
-        [OrderItem(token_id, max_price_wei)],
-        choose_deadline(chain.next_time(), lifetime_s),
+        items,
+        choose_deadline(chain.next_time(), min(record.deadline_s or longest_s, longest_s)),
         sender=session.get_account(),
     )
     return result.tx_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One dataset of a job: what it costs, and its order where it has one."""
+
+    asset: Asset
+    placed: OrderPlaced | None = None
+
+    @property
+    def payment_token(self) -> str:
+        """The token that it is sold for."""
+        return self.asset.terms.payment_token
+
+    @property
+    def cost_wei(self) -> int:
+        """What was paid for it, or would be now."""
+        return self.asset.terms.price_wei if self.placed is None else self.placed.amount_wei
+
+
+def choose_items(offers: Sequence[Offer], *, max_price_wei: int) -> list[OrderItem]:
+    """Return what is still to be ordered. Prices may rise meanwhile, but never to more than `max_price_wei` in one token.
+
+    Raises:
+        RefusedError: they cost more now.
+    """
+    costs = _add_up(offers)
+    for cost_wei in costs.values():
+        _check_price(cost_wei, max_price_wei)
+    missing = [offer for offer in offers if offer.placed is None]
+    sharers = Counter(offer.payment_token for offer in missing)
+    spare = {token: (max_price_wei - costs[token]) // count for token, count in sharers.items()}
+    return [OrderItem(offer.asset.token_id, offer.cost_wei + spare[offer.payment_token]) for offer in missing]
+
+
+def _read_offer(chain: ChainClient, record: Submission, token_id: int) -> Offer:
+    placed = chain.find_order_event(bytes.fromhex(record.job_id), record.consumer, token_id)
+    return Offer(chain.get_asset(token_id), placed)
+
+
+def _add_up(offers: Sequence[Offer]) -> dict[str, int]:
+    """Return what offers cost, by payment token."""
+    costs: dict[str, int] = {}
+    for offer in offers:
+        costs[offer.payment_token] = costs.get(offer.payment_token, 0) + offer.cost_wei
+    return costs
 
 
 def _find_unfinished(session: Session, order: str) -> Submission | None:
@@ -128,8 +181,9 @@ def _can_go_on(session: Session, record: Submission) -> bool:
     """Tell whether a provider may still run a request: it has not expired, or it was paid, and then it stays good."""
     if record.submission.request.expiry > int(time.time()):
         return True
-    job_id, token_id = bytes.fromhex(record.job_id), int(record.token_id)
-    return session.get_chain().find_order(job_id, record.consumer, token_id) is not None
+    job_id, chain = bytes.fromhex(record.job_id), session.get_chain()
+    orders = [chain.find_order(job_id, record.consumer, int(token_id)) for token_id in record.token_ids]
+    return None not in orders
 
 
 def _has_ended(session: Session, job_id: str) -> bool:
@@ -142,15 +196,17 @@ def _has_ended(session: Session, job_id: str) -> bool:
         return False
 
 
-def _create(session: Session, job: JobFile, asset: Asset, *, algorithm: str, order: str) -> Submission:
+def _create(
+    session: Session, job: JobFile, assets: Sequence[Asset], *, algorithm: str, order: str
+) -> Submission:
     """Sign a new request and save it whole before it is sent."""
     key = create_result_key()
     request = JobRequest(
-        datasets=job.datasets,
+        datasets=job.asset_ids,
         algorithm=algorithm,
         parameters=job.parameters_digest,
         purpose=job.purpose,
-        provider=asset.terms.provider,
+        provider=assets[0].terms.provider,
         result_key=base64.b64encode(key.public).decode(),
         nonce=secrets.token_hex(32),
         expiry=int(time.time()) + job.expires_in_s,
@@ -161,7 +217,7 @@ def _create(session: Session, job: JobFile, asset: Asset, *, algorithm: str, ord
         job_id=job_id,
         consumer=session.get_address(),
         order=order,
-        token_id=str(asset.token_id),
+        token_ids=[str(asset.token_id) for asset in assets],
         max_price_wei=str(job.max_price_wei),
         deadline_s=job.deadline_s,
         submission=session.get_api().sign_request(request, job.parameters),
@@ -173,7 +229,7 @@ def _create(session: Session, job: JobFile, asset: Asset, *, algorithm: str, ord
 def _order_digest(job: JobFile, algorithm: str) -> str:
     """Return the digest of what is asked for, without what differs each time (nonce, key, expiry)."""
     asked = {
-        "datasets": job.datasets,
+        "datasets": job.asset_ids,
         "algorithm": algorithm,
         "parameters": job.parameters_digest,
         "purpose": job.purpose,
@@ -191,18 +247,19 @@ def _check_provider(session: Session, asset: Asset) -> None:
         )
 
 
-def _check_offer(asset: Asset, job: JobFile) -> None:
-    if asset.retired:
-        raise RefusedError(
-            f"dataset {asset.asset_id} is retired: nothing can be ordered", code="asset-retired"
-        )
-    _check_price(asset.terms.price_wei, job.max_price_wei)
+def _check_offer(assets: Sequence[Asset], job: JobFile) -> None:
+    for asset in assets:
+        if asset.retired:
+            raise RefusedError(
+                f"dataset {asset.asset_id} is retired: nothing can be ordered", code="asset-retired"
+            )
+    choose_items([Offer(asset) for asset in assets], max_price_wei=job.max_price_wei)
 
 
 def _check_price(price_wei: int, max_price_wei: int) -> None:
     if price_wei > max_price_wei:
         raise RefusedError(
-            f"price: at most {max_price_wei} wei was allowed, the dataset costs {price_wei}",
+            f"price: at most {max_price_wei} wei was allowed, the job costs {price_wei}",
             code="price-too-high",
             remedy="raise max_price in the job file, or ask the owner",
         )

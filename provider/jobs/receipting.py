@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable
 from decimal import Decimal
 
+from datatokens.model import Asset
 from policies.canonical import digest_text, parse_digest
 from policies.decide import ENGINE
 from provider.datasets import SCHEME
@@ -141,13 +142,12 @@ def blind(key: bytes, digest: str) -> str:
 
 
 def _job_facts(job: JobRecord, evaluation: Evaluation) -> JobFacts:
-    orders = (job.order,) if job.order is not None else ()
     return JobFacts(
         id=job.job_id,
         nonce=job.request.nonce,
         consumer=job.consumer.lower(),
         attempt=job.attempt,
-        orders=tuple(_order_facts(order, chain_id=evaluation.chain_id) for order in orders),
+        orders=tuple(_order_facts(order, chain_id=evaluation.chain_id) for order in job.orders),
         request=json.loads(job.request.model_dump_json()),
         request_signature=job.signature,
     )
@@ -166,16 +166,8 @@ def _order_facts(order: OrderRecord, *, chain_id: int) -> OrderFacts:
 
 
 def _inputs_facts(job: JobRecord, evaluation: Evaluation) -> InputsFacts:
-    asset = evaluation.asset
-    dataset = DatasetFacts(
-        asset_id=asset.asset_id,
-        token_id=asset.token_id,
-        commitment=digest_text(asset.terms.commitment),
-        scheme=SCHEME,
-        metadata_digest=digest_text(asset.terms.metadata_digest),
-    )
     return InputsFacts(
-        datasets=(dataset,),
+        datasets=tuple(_dataset_facts(item.asset) for item in evaluation.datasets),
         algorithm=job.request.algorithm,
         image=evaluation.bundle.manifest.image if evaluation.bundle else None,
         parameters_digest=job.request.parameters,
@@ -183,10 +175,20 @@ def _inputs_facts(job: JobRecord, evaluation: Evaluation) -> InputsFacts:
     )
 
 
+def _dataset_facts(asset: Asset) -> DatasetFacts:
+    return DatasetFacts(
+        asset_id=asset.asset_id,
+        token_id=asset.token_id,
+        commitment=digest_text(asset.terms.commitment),
+        scheme=SCHEME,
+        metadata_digest=digest_text(asset.terms.metadata_digest),
+    )
+
+
 def _policy_facts(evaluation: Evaluation) -> PolicyFacts:
     decision = evaluation.decision
     return PolicyFacts(
-        digests=(digest_text(evaluation.asset.terms.policy_digest),),
+        digests=tuple(digest_text(item.asset.terms.policy_digest) for item in evaluation.datasets),
         engine=ENGINE,
         decision=decision.status.value,
         rules=tuple(RuleFacts(r.asset_id, r.name, r.verdict.value, r.detail) for r in decision.rules),

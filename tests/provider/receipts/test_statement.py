@@ -66,8 +66,8 @@ def without(path: str) -> bytes:
 
 @pytest.mark.parametrize(
     "change",
-    [lambda facts: facts, withheld, refused, lambda _: withheld(TWO)],
-    ids=["released", "withheld", "refused", "two datasets"],
+    [lambda facts: facts, withheld, refused, lambda _: withheld(TWO), lambda _: failed(TWO)],
+    ids=["released", "withheld", "refused", "two datasets", "failed on two datasets"],
 )
 def test_facts_survive_building_and_parsing(change: Callable[[ReceiptFacts], ReceiptFacts]) -> None:
     facts = change(FACTS)
@@ -179,8 +179,14 @@ def policy(**changes: Any) -> ReceiptFacts:
     return replace(TWO, policy=replace(TWO.policy, **changes))
 
 
+def failed(facts: ReceiptFacts) -> ReceiptFacts:
+    facts = withheld(facts)
+    return replace(facts, egress=replace(facts.egress, outcome="failed", checks=(), rule="timeout"))
+
+
 FIRST, SECOND = TWO.inputs.datasets
 RULES = TWO.policy.rules
+DENIED = (RULES[0], replace(RULES[1], verdict="deny"))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +200,8 @@ RULES = TWO.policy.rules
         pytest.param(inputs(SECOND, FIRST), id="datasets exchanged"),
         pytest.param(policy(digests=TWO.policy.digests[:1]), id="one policy for two datasets"),
         pytest.param(policy(rules=RULES[:1]), id="a dataset that no rule judged"),
-        pytest.param(policy(rules=(RULES[0], replace(RULES[1], verdict="deny"))), id="one that denied"),
+        pytest.param(policy(rules=DENIED), id="one that denied"),
+        pytest.param(failed(policy(rules=DENIED)), id="one that denied what ran and failed"),
         pytest.param(policy(rules=(RULES[0], replace(RULES[1], verdict="wait"))), id="one that waited"),
         pytest.param(policy(rules=(*RULES, replace(RULES[0], asset_id="c3" * 32))), id="a third dataset"),
     ],
@@ -207,7 +214,7 @@ def test_a_job_on_several_datasets_is_refused_unless_each_was_ordered_and_allowe
 
 
 def test_a_refused_job_says_which_datasets_rule_denied() -> None:
-    facts = refused(policy(decision="deny", rules=(RULES[0], replace(RULES[1], verdict="deny"))))
+    facts = refused(policy(decision="deny", rules=DENIED))
     read = parse_statement(build_statement(facts)).facts
     assert [rule.asset_id for rule in read.policy.rules if rule.verdict == "deny"] == [SECOND.asset_id]
 
