@@ -3,7 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 IMAGE_FILE := .build/image-id
-PACKAGES := policies sandbox datatokens provider cli
+# A process for each processor, up to four: more would only wait for the one engine.
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup
 export PYTHONWARNINGS := ignore::SyntaxWarning
 
 .PHONY: help setup tools demo up down test bench-seal security check format lint types imports generated generate wheel lock clean \
@@ -31,7 +32,7 @@ down: ## Stop the demo's stack
 	@$(BIN)/python deploy/demo.py down
 
 test: setup ## Pass every test
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 bench-seal: setup ## Measure what the seal costs (an hour, on a quiet machine); writes bench/results/seal.json
 	@$(BIN)/python -m bench.seal --image-file $(IMAGE_FILE)
@@ -42,7 +43,7 @@ security: setup ## Make every attack on the seal, on every runtime here, and wri
 
 check: setup ## What must hold before a change lands: format, lint, types, imports, generated files, wheel, tests
 	@$(MAKE) --no-print-directory lint types imports generated wheel
-	@$(BIN)/python -m pytest --ignore=tests/test_habits.py
+	@$(PYTEST) --ignore=tests/test_habits.py
 
 format: tools ## Format the code
 	@$(BIN)/ruff format .

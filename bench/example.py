@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from provider.jobs.launch import WARM_PATIENCE_S
 from sandbox.bundle import Bundle, load_bundle
 from sandbox.engine import Engine
 from sandbox.pool import Pool
@@ -111,9 +112,9 @@ class Example:
         return _completed(report)
 
     def run_from_pool(self, name: str, engine: Engine, pool: Pool, runtime: Runtime) -> bool:
-        """Run it in a container that waits, or else in a new one; return whether one waited."""
+        """Run it in a container that waits or is about to, or else in a new one; return whether there was one."""
         spec = self.spec(name, self.folder / name / "inputs", runtime)
-        container = pool.take(self.recipe(runtime), spec.argv)
+        container = pool.take(self.recipe(runtime), spec.argv, patience_s=WARM_PATIENCE_S)
         if container is None:
             self.run_cold(name, engine, runtime, on_event=ignore)
             return False

@@ -31,8 +31,8 @@ def parse_amount(text: str) -> int:
     return amount_wei
 
 
-def format_amount(amount_wei: int) -> str:
-    """Write an amount of wei as people read it, exactly."""
-    whole, part = divmod(amount_wei, ONE_TOKEN_WEI)
-    digits = f"{part:0{DECIMALS}d}".rstrip("0")
+def format_amount(amount_wei: int, decimals: int = DECIMALS) -> str:
+    """Write an amount of a token's smallest units as people read it, exactly."""
+    whole, part = divmod(amount_wei, 10**decimals)
+    digits = f"{part:0{decimals}d}".rstrip("0")
     return f"{whole}.{digits}" if digits else str(whole)

@@ -68,7 +68,7 @@ class ApiClient:
         self._signer = signer
         self._token: str | None = None
         self._http = httpx.Client(
-            base_url=self.url, timeout=TIMEOUT_S, transport=transport, trust_env=not _is_loopback(self.url)
+            base_url=self.url, timeout=TIMEOUT_S, transport=transport, trust_env=not is_loopback(self.url)
         )
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class ApiClient:
         raise _refusal(response.status_code, data)
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
     """Tell whether `url` is on this machine, where a proxy from the environment has no place."""
     return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
 

@@ -25,11 +25,11 @@ def add_commands(group: click.Group) -> None:
 
 
 def _list_mine(session: Session, asset_id: str | None) -> dict[str, int]:
-    """Return the token ids of the caller's datasets, or of one of them, by asset id."""
-    from cli.datasets import list_datasets
+    """Return the token ids of the caller's datasets at the provider, or of one of them, by asset id."""
+    from cli.discovery import list_datasets
 
-    me = session.get_address().lower()
-    mine = {view.asset_id: int(view.token_id) for view in list_datasets(session) if view.owner.lower() == me}
+    me, found = session.get_address().lower(), list_datasets(session.get_chain(), session.get_provider())
+    mine = {asset.asset_id: asset.token_id for asset in found if asset.owner.lower() == me}
     return mine if asset_id is None else {key: mine[key] for key in mine.keys() & {asset_id}}
 
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from cli import approvals, books
-from cli.amounts import format_amount, parse_amount
+from cli import approvals, books, finding
+from cli.amounts import parse_amount
 from cli.context import Session, SessionGroup, pass_session
 from cli.ids import ADDRESS, ASSET_ID
-from cli.output import fields, indent, say_transaction, table
-
-if TYPE_CHECKING:
-    from provider.wire import DatasetView
+from cli.output import fields, say_transaction
 
 MAX_POLICY_BYTES = 256 * 1024
 DEFAULT_MAX_DEADLINE_S = 7 * 86400
@@ -24,12 +19,6 @@ DEFAULT_MAX_DEADLINE_S = 7 * 86400
 @click.group(cls=SessionGroup)
 def dataset() -> None:
     """Register, find and govern datasets."""
-
-
-def _words(view: DatasetView) -> dict[str, object]:
-    words: dict[str, object] = view.model_dump(mode="json")
-    words["price"] = format_amount(int(view.price_wei))
-    return words
 
 
 @dataset.command("add")
@@ -87,45 +76,6 @@ def add(  # noqa: PLR0913 - one argument per option
     session.output.data(document, lambda: fields(document))
 
 
-@dataset.command("list")
-@pass_session
-def list_(session: Session) -> None:
-    """List the provider's datasets, each compared with the chain."""
-    from cli.datasets import list_datasets
-
-    views = list_datasets(session)
-    rows = [
-        (
-            view.asset_id,
-            view.name,
-            format_amount(int(view.price_wei)),
-            "retired" if view.retired else "active",
-        )
-        for view in views
-    ]
-    document = {"datasets": [view.model_dump(mode="json") for view in views]}
-    empty = "no datasets yet"
-    session.output.data(document, lambda: table(("ID", "NAME", "PRICE", "STATE"), rows, empty=empty))
-
-
-@dataset.command("show")
-@click.argument("asset_id", type=ASSET_ID)
-@pass_session
-def show(session: Session, asset_id: str) -> None:
-    """Show one dataset with its description and policy, every digest checked against the chain."""
-    from cli.datasets import get_dataset, get_documents
-
-    view = get_dataset(session, asset_id)
-    documents = get_documents(session, view)
-    policy = documents["policy"].decode(errors="replace")
-    document = {
-        **view.model_dump(mode="json"),
-        "policy": policy,
-        "metadata": json.loads(documents["metadata"]),
-    }
-    session.output.data(document, lambda: fields(_words(view)) + "\n\npolicy:\n" + indent(policy))
-
-
 @dataset.command("price")
 @click.argument("asset_id", type=ASSET_ID)
 @click.argument("price")
@@ -151,5 +101,6 @@ def retire(session: Session, asset_id: str) -> None:
     say_transaction(session.output, result, {"asset_id": asset_id, "retired": True})
 
 
+finding.add_commands(dataset)
 approvals.add_commands(dataset)
 books.add_commands(dataset)

@@ -17,14 +17,11 @@ from datatokens.model import DATASET_KIND, Asset, AssetTerms
 from policies.canonical import digest_of, digest_text, parse_digest
 from policies.documents import validate_document
 from provider.settings import load_settings
-from provider.wire import DatasetPrepareBody, DatasetPrepared, DatasetPublishBody, DatasetsView, DatasetView
+from provider.wire import DatasetPrepareBody, DatasetPrepared, DatasetPublishBody, DatasetView
 
 if TYPE_CHECKING:
     from cli.context import Session
     from datatokens.client import ChainClient
-
-DAY_S = 86400
-DOCUMENTS = ("metadata", "policy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,49 +90,6 @@ def register_dataset(session: Session, offer: Offer) -> Registration:
     view = api.act("dataset.publish", DatasetPublishBody(token_id=str(asset.token_id)), DatasetView)
     check_view(view, asset)
     return Registration(view, transaction, gas_used)
-
-
-def list_datasets(session: Session) -> list[DatasetView]:
-    """Return the provider's datasets, each compared with the registry.
-
-    Raises:
-        MismatchError: the provider says of one what the chain doesn't.
-    """
-    views = session.get_api().get_model("/v1/datasets", DatasetsView).datasets
-    for view in views:
-        check_view(view, session.get_chain().get_asset(int(view.token_id)))
-    return views
-
-
-def get_dataset(session: Session, asset_id: str) -> DatasetView:
-    """Return one dataset of the provider, compared with the registry.
-
-    Raises:
-        MismatchError: the provider says of it what the chain doesn't.
-    """
-    view = session.get_api().get_model(f"/v1/datasets/{asset_id}", DatasetView)
-    if view.asset_id != asset_id:
-        raise MismatchError(f"dataset: asked for {asset_id}, the provider answered with {view.asset_id}")
-    check_view(view, get_asset(session, asset_id))
-    return view
-
-
-def get_documents(session: Session, view: DatasetView) -> dict[str, bytes]:
-    """Return the public description (`metadata`) and the `policy`, each checked against its digest on chain.
-
-    Raises:
-        MismatchError: a document has another digest.
-    """
-    expected = {"metadata": view.metadata_digest, "policy": view.policy_digest}
-    documents = {}
-    for kind in DOCUMENTS:
-        data = session.get_api().get_bytes(f"/v1/datasets/{view.asset_id}/{kind}")
-        if digest_of(data) != expected[kind]:
-            raise MismatchError(
-                f"{kind} of dataset {view.asset_id}: expected {expected[kind]}, got {digest_of(data)}"
-            )
-        documents[kind] = data
-    return documents
 
 
 def get_asset(session: Session, asset_id: str) -> Asset:
@@ -212,7 +166,7 @@ def _policy_digest(offer: Offer, prepared: DatasetPrepared) -> bytes:
 def _find_registered(chain: ChainClient, terms: AssetTerms, *, owner: str) -> Asset | None:
     """Return this owner's asset over the same data, description and policy, if it still stands."""
     wanted = (terms.commitment, terms.metadata_digest, terms.policy_digest, terms.provider.lower())
-    for asset in chain.list_assets():
+    for asset in chain.list_assets(terms.provider):
         found = asset.terms
         digests = (found.commitment, found.metadata_digest, found.policy_digest, found.provider.lower())
         if digests == wanted and not asset.retired and asset.owner.lower() == owner.lower():

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from cli.datasets import get_documents, list_datasets
-from cli.errors import InputError, UnreachableError
+from cli.descriptions import Kind
+from cli.discovery import discover, list_datasets
+from cli.errors import InputError
 from datatokens.errors import ChainUnreachableError
-from policies.model import parse_policy
 from sandbox.engine import DockerEngine
 from sandbox.images import ImageFacts
 from sandbox.imagestore import ImageStore
@@ -71,13 +71,16 @@ def find_allowances(session: Session) -> dict[str, frozenset[str]] | None:
     if not session.home.settings_file.exists():
         return None
     try:
-        views = [view for view in list_datasets(session) if not view.retired]
-        policies = {view.asset_id: parse_policy(get_documents(session, view)["policy"]) for view in views}
-    except (UnreachableError, ChainUnreachableError, InputError):
+        assets = list_datasets(session.get_chain(), session.get_provider())
+        found = discover(session, [asset for asset in assets if not asset.retired], kinds=[Kind.POLICY])
+    except (ChainUnreachableError, InputError):
+        return None
+    if found.unanswered:
         return None
     return {
-        asset_id: frozenset({ANY_IMAGE} if policy.images is None else policy.images)
-        for asset_id, policy in policies.items()
+        entry.asset.asset_id: frozenset({ANY_IMAGE} if entry.policy.images is None else entry.policy.images)
+        for entry in found.entries
+        if entry.policy is not None
     }
 
 

@@ -27,6 +27,14 @@ def plain(text: object) -> str:
     return "".join(letter if letter.isprintable() else "�" for letter in joined)
 
 
+def json_text(document: Document) -> str:
+    """Return `document` as JSON in which control characters are escaped, safe on a terminal."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1] for letter in text
+    )
+
+
 @dataclass(slots=True)
 class Output:
     """The two streams of one command."""
@@ -40,12 +48,12 @@ class Output:
 
     def data(self, document: Document, human: Callable[[], str]) -> None:
         """Print the data of the command: `document` with `--json`, else what `human` makes of it."""
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False) if self.json else human())
+        click.echo(json_text(document) if self.json else human())
 
     def problem(self, problem: Problem) -> None:
         """Print an error: a line for the person, and with `--json` the document in place of the data."""
         if self.json:
-            click.echo(json.dumps(problem.to_json(), indent=2, ensure_ascii=False))
+            click.echo(json_text(problem.to_json()))
         self.say(f"error: {problem.message}")
         if problem.remedy:
             self.say(f"  try: {problem.remedy}")

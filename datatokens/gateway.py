@@ -16,6 +16,7 @@ from web3.contract import Contract
 from web3.logs import DISCARD
 from web3.types import BlockData, TxReceipt
 
+from datatokens.abitext import build_codec
 from datatokens.compiled import load_artifact
 from datatokens.errors import ChainUnreachableError, ContractRefusedError, TransactionFailedError
 from datatokens.ethkeys import LocalAccount
@@ -60,6 +61,7 @@ class Gateway:
         self._web3 = Web3(PatientProvider(rpc_url, patience))
         # It asks for the chain id before each call, and refuses the blocks of proof-of-authority chains.
         self._web3.middleware_onion.remove("validation")
+        self._web3.codec = build_codec()
         self._chain_id = chain_id
         self._windows = Windows()
         self._patience = patience

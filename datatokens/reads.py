@@ -7,6 +7,7 @@ mistake and no answer.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from datatokens.errors import ChainUnreachableError, NodeRefusedError, NoSuchAssetError, WrongChainError
@@ -60,10 +61,20 @@ class ChainReader(TrustedContracts):
         registry = self._deployment.registry
         return next((n for n in numbers if asset_id_of(self.chain_id, registry, n) == asset_id), None)
 
-    def list_assets(self) -> list[Asset]:
-        """Return every asset ever registered, retired ones too, oldest first."""
+    def list_assets(self, provider: str | None = None) -> list[Asset]:
+        """Return every asset ever registered, or those that name one provider; retired ones too, oldest first.
+
+        Raises:
+            ChainUnreachableError: the node's events leave out an asset that its state has.
+        """
         count = self._gateway.call(self._registry, "assetCount")
-        return [self.get_asset(number) for number in range(1, count + 1)]
+        for anew in (False, True):  # what was kept may come from a node that left something out
+            logs = self._history.all(self._registry, "Registered", {}, anew=anew)
+            providers = {log["args"]["tokenId"]: log["args"]["provider"] for log in logs}
+            if set(range(1, count + 1)) <= providers.keys():
+                wanted = None if provider is None else checksum(provider)
+                return [self.get_asset(number) for number in providers if wanted in (None, providers[number])]
+        raise _lacking("asset")
 
     def find_approval(self, token_id: int, algorithm: bytes, at_block: int | None = None) -> Approval | None:
         """Return the owner's latest word on an algorithm digest, or as it stood at the end of a block.
@@ -89,9 +100,17 @@ class ChainReader(TrustedContracts):
     def find_order(
         self, job_id: bytes, consumer: str, token_id: int, at_block: int | None = None
     ) -> Order | None:
-        """Return a consumer's order for a job on an asset, as it stands or stood at the end of a recent block."""
+        """Return a consumer's order for a job on an asset, as it stands or stood at the end of a block.
+
+        Where the node no longer has the state of that block, the events up to it tell the same.
+        """
         order_id = order_id_of(job_id, checksum(consumer), token_id)
-        view = self._gateway.call(self._escrow, "getOrder", order_id, block=at_block)
+        try:
+            view = self._gateway.call(self._escrow, "getOrder", order_id, block=at_block)
+        except (NodeRefusedError, WrongChainError):
+            if at_block is None:
+                raise
+            return self._order_from_events(job_id, consumer, token_id, at_block)
         amount, deadline, _, status, with_datatoken, buyer = view
         if status == OrderStatus.NONE:
             return None
@@ -186,6 +205,10 @@ class ChainReader(TrustedContracts):
         contract = self._token(token)
         return str(self._gateway.call(contract, "symbol"))[:20]
 
+    def token_decimals(self, token: str) -> int:
+        """Return how many decimals a token is counted with, by its own word: 0 to 255."""
+        return int(self._gateway.call(self._token(token), "decimals"))
+
     def native_balance(self, account: str) -> int:
         """Return an account's coins, in wei."""
         return self._gateway.native_balance(account)
@@ -193,6 +216,17 @@ class ChainReader(TrustedContracts):
     def escrow_balance(self, token: str, account: str) -> int:
         """Return an account's credit in the escrow, in the token's units."""
         return int(self._gateway.call(self._escrow, "balances", checksum(token), checksum(account)))
+
+    def _order_from_events(self, job_id: bytes, consumer: str, token_id: int, last: int) -> Order | None:
+        placed = self.find_order_event(job_id, consumer, token_id)
+        order = self.find_order(job_id, consumer, token_id)
+        if placed is None or order is None or placed.block_number > last:
+            return None
+        filters = {"orderId": order.order_id}
+        ends = [
+            self._logs(self._escrow, name, filters, last=last) for name in ("OrderSettled", "OrderRefunded")
+        ]
+        return order if any(ends) else replace(order, status=OrderStatus.OPEN)
 
     def _approval_from_events(self, token_id: int, algorithm: bytes, last: int) -> Approval | None:
         filters = {"tokenId": token_id, "algorithm": algorithm}

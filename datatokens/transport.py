@@ -32,6 +32,8 @@ MAX_ANSWER_BYTES = 64 * 2**20
 CHUNK_BYTES = 2**16
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
+REVERTED = 3
+"""The words of this error are a contract's, and so anybody's."""
 # The words of nodes that want to be asked less often, or whose other half has not yet seen the block in question.
 _LATER = re.compile(
     r"rate.?limit|too many requests|requests per|throttl|header not found|unknown block", re.IGNORECASE
@@ -147,7 +149,7 @@ def _parse(text: bytes) -> RPCResponse | None:
 
 
 def _is_for_later(error: object) -> bool:
-    if not isinstance(error, dict):
+    if not isinstance(error, dict) or error.get("code") == REVERTED:
         return False
     return error.get("code") == TOO_MANY_REQUESTS or bool(_LATER.search(str(error.get("message"))[:500]))
 

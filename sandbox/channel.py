@@ -9,6 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from sandbox.collect import KEY_BYTES, Frame, FrameReader
@@ -81,7 +82,7 @@ class Channel:
         """
         chunk = self._read(timeout_s)
         frames = self._reader.feed(chunk or b"")
-        return [Frame(frame.kind, bytes(frame.payload)) for frame in frames], chunk != b""
+        return [replace(frame, payload=bytes(frame.payload)) for frame in frames], chunk != b""
 
     def listen_for(self, patience_s: float) -> None:
         """Let `frames` wait this long from now on."""

@@ -1,8 +1,9 @@
 """Turns the stream that comes out of a container into files on this side, believing none of it.
 
 A frame is a kind (1 byte), a length (4 bytes, big-endian), a payload of at most 1 MiB and a 32-byte HMAC-SHA256 tag over
-the tag before it and the frame. Order: PROBE, RESULT, LOG*, (FILE DATA*)*, END, and nothing after. Whatever differs is
-a StreamError with a fixed reason. Memory stays flat: contents go to disk as they come.
+the tag before it and the frame; in a DATA frame's tag, the SHA-256 of the file so far stands for the payload, so that
+contents are hashed once. Order: PROBE, RESULT, LOG*, (FILE DATA*)*, END, and nothing after. Whatever differs is a
+StreamError with a fixed reason. Memory stays flat: contents go to disk as they come.
 """
 
 from __future__ import annotations
@@ -73,10 +74,14 @@ _SEEN: TypeAdapter[dict[str, str]] = TypeAdapter(
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One authenticated frame. Its payload may be a view of a buffer that the next frame goes to."""
+    """One authenticated frame. Its payload may be a view of a buffer that the next frame goes to.
+
+    `contents` is the SHA-256 of the file's bytes up to the end of a DATA frame; what other kinds have there means nothing.
+    """
 
     kind: bytes
     payload: bytes | memoryview
+    contents: bytes
 
 
 @dataclass(slots=True)
@@ -101,6 +106,7 @@ class FrameReader:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._tag = bytes(TAG_BYTES)
+        self._contents = hashlib.sha256()
         # One for all frames: to get memory anew for each costs as much as to hash it.
         self._buffer = bytearray(HEADER.size + FRAME_BYTES + TAG_BYTES)
         self._held = 0
@@ -119,10 +125,8 @@ class FrameReader:
             rest = rest[taken:]
             if self._held < HEADER.size or self._held < (needed := self._needed()):
                 continue
-            end = needed - TAG_BYTES
-            self._check(view[:end], view[end:needed])
             self._held = 0
-            yield Frame(bytes(view[:1]), view[HEADER.size : end])
+            yield self._check(view[: needed - TAG_BYTES], view[needed - TAG_BYTES : needed])
 
     def _needed(self) -> int:
         """Return how many bytes the frame that is being read has, or its header while that isn't whole.
@@ -146,12 +150,20 @@ class FrameReader:
         if self._held:
             raise StreamError("truncated")
 
-    def _check(self, frame: memoryview, tag: memoryview) -> None:
+    def _check(self, frame: memoryview, tag: memoryview) -> Frame:
+        kind, payload = bytes(frame[:1]), frame[HEADER.size :]
+        if kind == DATA:
+            self._contents.update(payload)
+        else:
+            self._contents = hashlib.sha256()
+        contents = self._contents.digest()
         mac = hmac.new(self._key, self._tag, hashlib.sha256)
-        mac.update(frame)
+        mac.update(frame[: HEADER.size])
+        mac.update(contents if kind == DATA else payload)
         self._tag = mac.digest()
         if not hmac.compare_digest(self._tag, tag):
             raise StreamError("forged")
+        return Frame(kind, payload, contents)
 
 
 def parse_frames(chunks: Iterable[bytes], key: bytes) -> Iterator[Frame]:
@@ -194,7 +206,7 @@ class Collector:
             take = self._result if frame.kind == RESULT else None
         if take is None:
             raise StreamError("out-of-order")
-        take(frame.payload)
+        take(frame)
 
     def check_complete(self) -> None:
         """Check that the stream came to its end.
@@ -211,13 +223,14 @@ class Collector:
             with contextlib.suppress(OSError):
                 self._file.stream.close()
 
-    def _probe(self, payload: bytes | memoryview) -> None:
-        self.collection.seen = parse_seen(payload)
+    def _probe(self, frame: Frame) -> None:
+        self.collection.seen = parse_seen(frame.payload)
 
-    def _result(self, payload: bytes | memoryview) -> None:
-        self.collection.result = _parse(payload, TypeAdapter(GuestResult))
+    def _result(self, frame: Frame) -> None:
+        self.collection.result = _parse(frame.payload, TypeAdapter(GuestResult))
 
-    def _log(self, payload: bytes | memoryview) -> None:
+    def _log(self, frame: Frame) -> None:
+        payload = frame.payload
         self._log_size += len(payload)
         if self._paths or self._log_size > self._limits.log_bytes:
             raise StreamError("log")
@@ -227,9 +240,9 @@ class Collector:
         self._log_digest.update(payload)
         self.collection.log_digest = digest_text(self._log_digest.digest())
 
-    def _header(self, payload: bytes | memoryview) -> None:
+    def _header(self, frame: Frame) -> None:
         self._finish_file()
-        header = _parse(payload, TypeAdapter(_FileHeader))
+        header = _parse(frame.payload, TypeAdapter(_FileHeader))
         self._check_header(header)
         self._paths.add(header.path)
         self._total += header.size
@@ -250,14 +263,15 @@ class Collector:
         if header.size > self._limits.file_bytes or self._total + header.size > self._limits.output_bytes:
             raise StreamError("too-large")
 
-    def _data(self, payload: bytes | memoryview) -> None:
-        if self._file is None or len(payload) > self._file.size - self._file.written or not payload:
+    def _data(self, frame: Frame) -> None:
+        size = len(frame.payload)
+        if self._file is None or size > self._file.size - self._file.written or not size:
             raise StreamError("unexpected-data")
-        self._file.write(payload)
+        self._file.write(frame)
 
-    def _end(self, payload: bytes | memoryview) -> None:
+    def _end(self, frame: Frame) -> None:
         self._finish_file()
-        if payload:
+        if frame.payload:
             raise StreamError("unexpected-data")
         self.collection.complete = True
 
@@ -269,7 +283,7 @@ class Collector:
         if file.written != file.size:
             raise StreamError("short-file")
         self.collection.files.append(
-            ProducedFile(file.path, file.size, digest_text(file.digest.digest()), file.target)
+            ProducedFile(file.path, file.size, digest_text(file.digest), file.target)
         )
 
 
@@ -282,13 +296,13 @@ class _OpenFile:
         self.target = target
         self.stream = stream
         self.written = 0
-        self.digest = hashlib.sha256()
+        self.digest = hashlib.sha256().digest()
 
-    def write(self, payload: bytes | memoryview) -> None:
+    def write(self, frame: Frame) -> None:
         """Append to the file."""
-        self.stream.write(payload)
-        self.digest.update(payload)
-        self.written += len(payload)
+        self.stream.write(frame.payload)
+        self.digest = frame.contents
+        self.written += len(frame.payload)
 
 
 def parse_seen(payload: bytes | memoryview) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Keeps sealed containers waiting, with data mounted and libraries loaded, for jobs that are likely to come.
 
 A warm container has exactly the seal of a cold one, is probed when it starts and again when its job comes, serves one
-job, and is removed. The pool is a cache: it may be empty at any time, and a job that finds nothing starts cold. Nothing
-of a job is known here, and a container that is not ready is never handed out.
+job, and is removed. The pool is a cache: it may be empty at any time, and a job that finds nothing starts cold. One that
+finds a container on its way waits for it, since to start another beside it would only slow both. Nothing of a job is known
+here, and a container that is not ready is never handed out.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class Pool:
         self._lock = threading.Lock()
         self._wanted: dict[Recipe, _Wish] = {}
         self._containers: list[WarmContainer] = []
+        self._failed: list[WarmContainer] = []
 
     def want(self, recipe: Recipe, stage: Callable[[Path], None]) -> None:
         """Say that jobs of this recipe come; `stage` fills a new folder with its data and raises SandboxError if it can't."""
@@ -81,16 +83,20 @@ class Pool:
         with self._lock:
             self._wanted.setdefault(recipe, _Wish(stage, now, now))
 
-    def take(self, recipe: Recipe, argv: Sequence[str]) -> WarmContainer | None:
-        """Return a container that is ready for a program of this recipe, which is then the caller's to run or to remove."""
-        if not fits(argv):
+    def take(self, recipe: Recipe, argv: Sequence[str], *, patience_s: float = 0.0) -> WarmContainer | None:
+        """Return a container that is ready for a program of this recipe, which is then the caller's to run or to remove.
+
+        Where none is ready, one that gets ready within `patience_s`.
+        """
+        container = self._withdraw(recipe, starting=patience_s > 0) if fits(argv) else None
+        if container is None:
             return None
+        is_ready = self._await_ready(container, patience_s)
         with self._lock:
-            for container in self._containers:
-                if container.recipe == recipe and container.is_ready:
-                    self._containers.remove(container)
-                    self._trust(recipe)
-                    return container
+            if is_ready:
+                self._trust(recipe)
+                return container
+            self._failed.append(container)
         return None
 
     def turn(self) -> bool:
@@ -130,10 +136,30 @@ class Pool:
     def close(self) -> None:
         """Remove every container."""
         with self._lock:
-            kept, self._containers = self._containers, []
+            kept = self._containers + self._failed
+            self._containers, self._failed = [], []
             self._wanted.clear()
         for container in kept:
             self._discard(container)
+
+    def _withdraw(self, recipe: Recipe, *, starting: bool) -> WarmContainer | None:
+        """Take the one that is ready, or has been starting for longest, out of the pool, so that nobody else has it."""
+        with self._lock:
+            fitting = [container for container in self._containers if container.recipe == recipe]
+            ready = [container for container in fitting if container.is_ready]
+            found = next(iter(ready or (fitting if starting else [])), None)
+            if found is not None:
+                self._containers.remove(found)
+        return found
+
+    def _await_ready(self, container: WarmContainer, patience_s: float) -> bool:
+        deadline = time.monotonic() + patience_s
+        try:
+            while not container.is_ready and (left_s := deadline - time.monotonic()) > 0:
+                container.advance(left_s)
+        except (StreamError, EngineUnavailableError):
+            return False
+        return container.is_ready
 
     def _expire(self, size: PoolSize) -> None:
         """Drop what has not been wanted lately, and what is more than wanted."""
@@ -154,6 +180,7 @@ class Pool:
         with self._lock:
             lost = [container for container in self._containers if not self._is_well(container)]
             self._containers = [container for container in self._containers if container not in lost]
+            lost, self._failed = lost + self._failed, []
         for container in lost:
             log.warning("a warm container ended by itself, was not sealed, or took too long; it is removed")
             self._postpone(container.recipe)

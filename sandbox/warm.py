@@ -68,14 +68,14 @@ class WarmContainer:
         """Return `spec` for this container: its name and its staged root."""
         return replace(spec, run_id=self.spec.run_id, inputs=self.spec.inputs)
 
-    def advance(self) -> None:
-        """Take note of what its init has said since.
+    def advance(self, timeout_s: float = POLL_S) -> None:
+        """Take note of what its init has said since, or says within `timeout_s`.
 
         Raises:
             StreamError: it said something that it shouldn't, its probe saw something that it shouldn't, or it ended.
             EngineUnavailableError: the connection broke.
         """
-        frames, goes_on = self.channel.poll(POLL_S)
+        frames, goes_on = self.channel.poll(timeout_s)
         for frame in frames:
             if self._stage is _Stage.STARTED and frame.kind == PROBE:
                 _check_probe(self.spec, parse_seen(frame.payload))

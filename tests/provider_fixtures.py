@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +117,16 @@ class Lab:
         return self.tokens[who.address]
 
     def add_dataset(
-        self, *, policy: str = POLICY, path: str = "wards.csv", owner: LocalAccount | None = None
+        self,
+        *,
+        policy: str = POLICY,
+        path: str = "wards.csv",
+        owner: LocalAccount | None = None,
+        **changes: Any,
     ) -> Asset:
         who = owner or self.people.owner
         body = {"path": path, "name": "Wards", "description": "", "policy": policy}
+        body |= {name: value for name, value in changes.items() if name in body}
         prepared = self.act(who, "dataset.prepare", body).json or {}
         terms = AssetTerms(
             kind=DATASET_KIND,
@@ -134,6 +140,7 @@ class Lab:
             provider_share_bps=1000,
             max_deadline_s=86_400,
         )
+        terms = replace(terms, **{name: value for name, value in changes.items() if name not in body})
         asset, _ = self.chain.register(terms, sender=who)
         answer = self.act(who, "dataset.publish", {"token_id": str(asset.token_id)})
         if answer.status_code != 200:
@@ -179,11 +186,11 @@ class Lab:
         return self.client.post("/v1/jobs", json=payload | changes)
 
 
-@pytest.fixture
-def lab(tmp_path: Path, chain: ChainClient, people: People) -> Lab:
-    paths = ProviderPaths(tmp_path)
-    data_root = tmp_path / "data"
-    data_root.mkdir()
+def open_lab(home: Path, chain: ChainClient, people: People, provider: str) -> Lab:
+    """Return the provider of that account, with its data and its database in a folder."""
+    paths = ProviderPaths(home)
+    data_root = home / "data"
+    data_root.mkdir(parents=True)
     (data_root / "wards.csv").write_text(CSV)
     settings = Settings(
         port=8600, rpc_url="http://127.0.0.1:1", data_root=str(data_root), owners=(people.owner.address,)
@@ -192,7 +199,7 @@ def lab(tmp_path: Path, chain: ChainClient, people: People) -> Lab:
     database = open_database(paths.database)
     database.migrate()
     blobs = BlobStore(paths.artifacts)
-    identity = ProviderIdentity(people.provider.address, chain.deployment)
+    identity = ProviderIdentity(provider, chain.deployment)
     found: list[Lab] = []
     services = build_services(
         identity,
@@ -203,8 +210,13 @@ def lab(tmp_path: Path, chain: ChainClient, people: People) -> Lab:
         clock=lambda: clock[0],
     )
     client = create_app(services).test_client()
-    found.append(Lab(tmp_path, chain, people, services, client, settings, database, blobs, clock))
+    found.append(Lab(home, chain, people, services, client, settings, database, blobs, clock))
     return found[0]
+
+
+@pytest.fixture
+def lab(tmp_path: Path, chain: ChainClient, people: People) -> Lab:
+    return open_lab(tmp_path, chain, people, people.provider.address)
 
 
 def new_account() -> LocalAccount:

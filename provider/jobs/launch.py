@@ -31,6 +31,7 @@ from sandbox.warm import Recipe, WarmContainer, fits
 
 log = logging.getLogger(__name__)
 OPEN_FILES = 1024
+WARM_PATIENCE_S = 30.0
 NOWHERE = Path("/")
 
 
@@ -193,7 +194,7 @@ class Launcher:
         if self._pool is None or not _can_start_warm(launch.spec):
             return None
         try:
-            return self._pool.take(self._recipe(launch), launch.spec.argv)
+            return self._pool.take(self._recipe(launch), launch.spec.argv, patience_s=WARM_PATIENCE_S)
         except (ProviderError, OSError):
             return None  # a cold start says what is wrong with the data
 

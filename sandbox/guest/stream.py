@@ -17,11 +17,15 @@ PROBE, WARM, RESULT, LOG, FILE, DATA, END = b"P", b"W", b"R", b"L", b"F", b"D", 
 
 
 class Stream:
-    """Frames to stdout: kind, length, payload, and a tag chained over everything before it."""
+    """Frames to stdout: kind, length, payload, and a tag chained over everything before it.
+
+    In a DATA frame's tag, the SHA-256 of the file so far stands for the payload: the host hashes contents once as well.
+    """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._tag = bytes(32)
+        self._contents = hashlib.sha256()
         with contextlib.suppress(
             OSError
         ):  # gVisor can't; it is only faster, with fewer turns of writer and reader
@@ -31,7 +35,12 @@ class Stream:
         """Write one frame."""
         header = kind + struct.pack(">I", len(payload))
         tag = hmac.new(self._key, self._tag + header, hashlib.sha256)
-        tag.update(payload)
+        if kind == DATA:
+            self._contents.update(payload)
+            tag.update(self._contents.digest())
+        else:
+            self._contents = hashlib.sha256()
+            tag.update(payload)
         self._tag = tag.digest()
         for part in (header, payload, self._tag):
             view = memoryview(part)

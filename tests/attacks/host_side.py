@@ -15,6 +15,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +140,13 @@ class Host:
 
 
 def bridge_addresses() -> list[str]:
-    """Return this machine's own addresses in the engine's default network."""
+    """Return this machine's own addresses in the engine's default network: the first there, where a new engine names none."""
     done = subprocess.run(
         ["docker", "network", "inspect", "bridge"], check=True, capture_output=True, text=True, timeout=60
     )
     configured = json.loads(done.stdout)[0]["IPAM"]["Config"]
-    return [entry["Gateway"] for entry in configured if "Gateway" in entry and _has_address(entry["Gateway"])]
+    gateways = [entry.get("Gateway") or str(ip_network(entry["Subnet"])[1]) for entry in configured]
+    return [gateway for gateway in gateways if _has_address(gateway)]
 
 
 def _has_address(host: str) -> bool:

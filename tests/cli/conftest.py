@@ -42,10 +42,11 @@ class Desk:
         name: str,
         account: LocalAccount,
         *,
+        url: str | None = None,
         transport: httpx.BaseTransport | None = None,
         chain: ChainClient | None = None,
     ) -> Session:
-        """Return a fresh session, as a new command would have."""
+        """Return a fresh session, as a new command would have; discovery asks the provider at `url`."""
         session = Session(
             environ={"SEALROOM_PASSWORD": PASSWORD},
             output=Output(),
@@ -54,7 +55,7 @@ class Desk:
         )
         settings = ClientSettings(
             rpc_url=self.rpc_url,
-            provider_url=f"http://127.0.0.1:{self.lab.settings.port}",
+            provider_url=url or f"http://127.0.0.1:{self.lab.settings.port}",
             provider=self.lab.services.identity.address,
         )
         save_settings(session.home, settings)

@@ -21,9 +21,10 @@ from cli.images import allowed_by, find_allowances
 from cli.main import run
 from cli.output import Output
 from sandbox.images import LABEL_TREE
-from tests.cli.conftest import DeadProvider, Desk
+from tests.cli.conftest import Desk
 from tests.provider_fixtures import POLICY
 from tests.sandbox_fixtures import IMAGE, list_runtimes
+from tests.web_servers import serve_app
 
 EMPTY_TREE_LABEL = f"LABEL {LABEL_TREE}=sha256:{'0' * 64}"
 
@@ -208,19 +209,20 @@ def test_trials_leave_no_container_and_no_file_behind(
 def test_the_list_knows_which_published_policies_allow_an_image(desk: Desk) -> None:
     anyone = desk.lab.add_dataset().asset_id
     listed = desk.lab.add_dataset(policy=f"{POLICY}\nimages: [{IMAGE}]\n", path="wards.csv").asset_id
-    session = desk.session("owner", desk.lab.people.owner)
-    session.home.settings_file.parent.mkdir(parents=True)
-    session.home.settings_file.write_text("")
-    allowances = find_allowances(session)
+    with serve_app(desk.lab.client.application) as url:
+        session = desk.session("owner", desk.lab.people.owner, url=url)
+        session.home.settings_file.parent.mkdir(parents=True)
+        session.home.settings_file.write_text("")
+        allowances = find_allowances(session)
     assert allowances is not None
     assert allowed_by(allowances, IMAGE) == sorted([anyone, listed])
     assert allowed_by(allowances, "sha256:" + "1" * 64) == [anyone]
 
 
 def test_a_home_without_a_provider_or_with_a_silent_one_says_nothing_of_policies(desk: Desk) -> None:
-    session = desk.session("owner", desk.lab.people.owner)
+    desk.lab.add_dataset()
+    session = desk.session("owner", desk.lab.people.owner, url="http://127.0.0.1:9")
     assert find_allowances(session) is None
-    silent = desk.session("owner", desk.lab.people.owner, transport=DeadProvider())
-    silent.home.settings_file.parent.mkdir(parents=True)
-    silent.home.settings_file.write_text("")
-    assert find_allowances(silent) is None
+    session.home.settings_file.parent.mkdir(parents=True)
+    session.home.settings_file.write_text("")
+    assert find_allowances(session) is None

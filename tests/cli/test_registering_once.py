@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from cli.context import Session
-from cli.datasets import Offer, check_view, get_dataset, get_documents, list_datasets, register_dataset
+from cli.datasets import Offer, check_view, register_dataset
 from cli.errors import ApiError, MismatchError
 from datatokens.model import Asset
 from policies.errors import DocumentError
-from provider.wire import DatasetView
+from provider.wire import DatasetsView, DatasetView
 from tests.chain_fixtures import PRICE
 from tests.cli.conftest import Desk, DyingTransport
 from tests.provider_fixtures import POLICY
@@ -32,13 +32,16 @@ def owner_session(desk: Desk) -> Session:
     return desk.session("owner", desk.lab.people.owner)
 
 
+def published(desk: Desk) -> list[DatasetView]:
+    return owner_session(desk).get_api().get_model("/v1/datasets", DatasetsView).datasets
+
+
 def test_a_dataset_is_registered_in_one_transaction_and_shown_as_the_chain_has_it(desk: Desk) -> None:
     done = register_dataset(owner_session(desk), make_offer(desk))
     assert done.transaction is not None
-    view = get_dataset(owner_session(desk), done.view.asset_id)
-    assert view == done.view
-    assert get_documents(owner_session(desk), view)["policy"] == POLICY.encode()
-    assert list_datasets(owner_session(desk)) == [view]
+    assert published(desk) == [done.view]
+    check_view(done.view, desk.lab.chain.get_asset(int(done.view.token_id)))
+    assert desk.lab.client.get(f"/v1/datasets/{done.view.asset_id}/policy").text == POLICY
 
 
 def test_hole_21_a_registration_killed_before_publishing_is_finished_and_not_doubled(desk: Desk) -> None:
@@ -49,7 +52,7 @@ def test_hole_21_a_registration_killed_before_publishing_is_finished_and_not_dou
     done = register_dataset(owner_session(desk), make_offer(desk))
     assert done.transaction is None
     assert len(desk.lab.chain.list_assets()) == 1
-    assert [view.asset_id for view in list_datasets(owner_session(desk))] == [done.view.asset_id]
+    assert published(desk) == [done.view]
 
 
 def test_a_path_outside_the_data_root_registers_nothing(desk: Desk) -> None:
@@ -90,6 +93,7 @@ def test_hole_2_what_a_provider_says_of_a_dataset_must_be_what_the_chain_says(
     desk: Desk, change: dict[str, object]
 ) -> None:
     asset: Asset = desk.lab.add_dataset()
-    view = get_dataset(owner_session(desk), asset.asset_id)
+    (view,) = published(desk)
+    check_view(view, asset)
     with pytest.raises(MismatchError):
         check_view(DatasetView.model_validate(view.model_dump() | change), asset)

@@ -132,7 +132,7 @@ def test_another_home_connects_only_to_what_it_was_told_to_expect(stack: Stack, 
     assert (code, document["error"]["code"]) == (4, "mismatch")
     assert not (guest.home / "client.json").exists()
     assert guest.run(*words, *deployment, "--provider", settings["provider"])[0] == 0
-    assert guest.run("dataset", "list") == (0, {"datasets": []})
+    assert guest.run("dataset", "list") == (0, {"datasets": [], "providers": []})
 
 
 def test_down_stops_everything_and_up_finds_the_same_chain_and_keys_again(stack: Stack) -> None:

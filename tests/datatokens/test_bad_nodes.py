@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from datatokens.client import ChainClient
-from datatokens.errors import ChainUnreachableError, WrongChainError
+from datatokens.errors import ChainUnreachableError, ContractRefusedError, WrongChainError
 from datatokens.localchain import LocalChain
 from datatokens.model import Asset
 from datatokens.patience import Patience
@@ -100,6 +100,17 @@ def test_a_node_that_asks_for_more_time_than_there_is_is_not_asked_again(
     with pytest.raises(ChainUnreachableError, match="429"):
         through.head()
     assert proxy.counts.total() == 1
+
+
+def test_a_contract_that_reverts_with_a_nodes_words_is_not_asked_again(
+    proxy: RpcProxy, through: ChainClient, chain: ChainClient
+) -> None:
+    through.check()
+    revert = refusal("execution reverted: too many requests", 3)
+    proxy.intercept = lambda call: revert(call) if call["method"] == "eth_call" else None
+    with pytest.raises(ContractRefusedError):
+        through.token_symbol(str(chain.deployment.payment_token))
+    assert proxy.counts["eth_call"] == 1
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

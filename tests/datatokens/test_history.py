@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import pytest
+
 from datatokens.client import ChainClient
-from datatokens.model import Asset
-from tests.chain_fixtures import People, register_dataset
+from datatokens.errors import NodeRefusedError
+from datatokens.localchain import LocalChain
+from datatokens.model import Asset, OrderStatus
+from tests.chain_fixtures import HASTY, JOB, People, place_order, register_dataset
+from tests.rpc_proxy import Call, Reply, refusal, serve_proxy
 
 TREE = b"\xa7" * 32
 POLICIES = [b"\xe0" * 32, b"\xe1" * 32, b"\xe2" * 32]
@@ -47,3 +52,34 @@ def test_an_approval_at_a_block_is_the_same_by_event_and_by_state(
         assert chain._approval_from_events(number, TREE, block) == by_state
         seen.append(by_state is not None and by_state.is_valid(chain.get_block(block).time))
     assert seen == [False, True, False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("end", "ended"), [("settle", OrderStatus.SETTLED), ("refund", OrderStatus.REFUNDED)]
+)
+def test_an_order_at_a_block_is_the_same_where_old_state_is_forgotten(
+    anvil: LocalChain, chain: ChainClient, people: People, asset: Asset, end: str, ended: OrderStatus
+) -> None:
+    first, placed = chain.head().number, place_order(chain, asset, people.scientist)
+    if end == "settle":
+        chain.settle([placed.order_id], [], sender=people.provider)
+    else:
+        chain.refund(placed.order_id, sender=people.provider)
+    with serve_proxy(anvil.rpc_url) as proxy:
+        proxy.intercept = forget_old_state
+        forgetful = ChainClient.connect(proxy.url, chain.deployment, patience=HASTY)
+        seen = []
+        for block in range(first, chain.head().number + 1):
+            order = forgetful.find_order(JOB, people.scientist.address, asset.token_id, at_block=block)
+            assert order == chain.find_order(JOB, people.scientist.address, asset.token_id, at_block=block)
+            seen.append(order and order.status)
+        assert seen[0] is None
+        assert seen[-2:] == [OrderStatus.OPEN, ended]
+        with pytest.raises(NodeRefusedError):
+            forgetful._gateway.call(forgetful._escrow, "getOrder", placed.order_id, block=first)
+
+
+def forget_old_state(call: Call) -> Reply | None:
+    """Refuse as a pruned node does, or an anvil that was stopped in between."""
+    old = call["method"] == "eth_call" and call["params"][1] != "latest"
+    return refusal("BlockOutOfRangeError: block height is 76 but requested was 70")(call) if old else None

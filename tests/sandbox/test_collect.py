@@ -33,11 +33,16 @@ Frames = list[tuple[bytes, bytes]]
 
 
 def encode(frames: Frames, key: bytes = KEY) -> Iterator[bytes]:
-    tag = bytes(32)
+    tag, contents = bytes(32), hashlib.sha256()
     for kind, payload in frames:
-        frame = kind + struct.pack(">I", len(payload)) + payload
-        tag = hmac.new(key, tag + frame, hashlib.sha256).digest()
-        yield frame + tag
+        header, signed = kind + struct.pack(">I", len(payload)), payload
+        if kind == b"D":
+            contents.update(payload)
+            signed = contents.digest()
+        else:
+            contents = hashlib.sha256()
+        tag = hmac.new(key, tag + header + signed, hashlib.sha256).digest()
+        yield header + payload + tag
 
 
 def as_json(value: Any) -> bytes:

@@ -264,6 +264,41 @@ def test_a_container_that_is_gone_when_its_job_comes_is_told_apart_so_that_the_j
     assert warm.kept() == []
 
 
+def test_a_job_that_finds_a_container_on_its_way_waits_for_it(warm: WarmBench) -> None:
+    warm.want()
+    warm.pool.turn()
+    assert warm.pool.take(warm.recipe, ARGV) is None
+    container = warm.pool.take(warm.recipe, ARGV, patience_s=PATIENCE_S)
+    assert container is not None
+    assert container.is_ready
+    assert (warm.pool.report().warm, warm.pool.report().starting) == (0, 0)  # nobody else can have it
+    assert warm.run(OUTPUT, container).reason is ExitReason.COMPLETED
+    assert warm.kept() == []
+
+
+def test_a_container_that_ends_while_a_job_waits_for_it_is_removed_and_the_job_starts_cold(
+    warm: WarmBench, image_digest: str
+) -> None:
+    """The image's own libraries take longer to load than it takes to kill the container."""
+    limits = dataclasses.replace(LIMITS, memory_bytes=1024 * MIB)
+    warm.recipe = dataclasses.replace(warm.recipe, image=image_digest, limits=limits)
+    warm.want()
+    warm.pool.turn()
+    subprocess.run(["docker", "kill", *warm.kept()], check=True, capture_output=True, timeout=60)
+    assert warm.pool.take(warm.recipe, ARGV, patience_s=PATIENCE_S) is None
+    warm.pool.turn()
+    assert warm.kept() == []
+    assert list(warm.folder.iterdir()) == []
+
+
+def test_a_job_does_not_wait_longer_than_its_patience(warm: WarmBench) -> None:
+    warm.want()
+    warm.pool.turn()
+    assert warm.pool.take(warm.recipe, ARGV, patience_s=0.001) is None
+    warm.pool.close()
+    assert warm.kept() == []
+
+
 def test_a_recipe_that_differs_in_anything_gets_no_container(warm: WarmBench) -> None:
     warm.want()
     warm.settle(warm=1)
