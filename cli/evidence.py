@@ -1,4 +1,4 @@
-"""What a chain says of a receipt's order and approvals, for `receipt verify` with an RPC address.
+"""What a chain says of a receipt's orders and approvals, for `receipt verify` with an RPC address.
 
 Silence is an error, never a yes. Not checked here: signatures, inclusion and anchors; the checklist does those.
 """
@@ -25,26 +25,20 @@ class DeploymentEvidence:
 
     chain: ChainClient
 
-    def order_matches(self, statement: Statement) -> bool:
-        """Tell whether the order that the receipt names stands on chain with the same terms.
+    def orders_match(self, statement: Statement) -> bool:
+        """Tell whether each order that the receipt names stands on chain with the same terms: one for each dataset.
 
         Raises:
             EvidenceUnavailableError: the chain doesn't answer.
         """
-        facts = statement.facts
-        order = facts.job.order
-        if order is None:
+        job, datasets = statement.facts.job, statement.facts.inputs.datasets
+        if not job.orders:
             return not statement.is_released
+        same_datasets = [item.token_id for item in job.orders] == [item.token_id for item in datasets]
         try:
-            job_id = bytes.fromhex(facts.job.id)
-            placed = self.chain.find_order_event(job_id, facts.job.consumer, order.token_id)
-            asset = None if placed is None else self.chain.get_asset(placed.token_id)
+            return same_datasets and all(self._stands(order, statement) for order in job.orders)
         except ChainUnreachableError as exc:
-            raise EvidenceUnavailableError("the chain doesn't answer about the order") from exc
-        if placed is None or asset is None:
-            return False
-        same_token = asset.datatoken.lower() == order.datatoken.lower()
-        return same_token and _was_there(placed, statement) and self._same_order(placed, order, statement)
+            raise EvidenceUnavailableError("the chain doesn't answer about the orders") from exc
 
     def approvals_match(self, statement: Statement) -> bool:
         """Tell whether the owner's approval of the algorithm held for each dataset when the policy was decided.
@@ -65,6 +59,21 @@ class DeploymentEvidence:
         except ChainUnreachableError as exc:
             raise EvidenceUnavailableError("the chain doesn't answer about approvals") from exc
 
+    def _stands(self, order: OrderFacts, statement: Statement) -> bool:
+        job = statement.facts.job
+        try:
+            asset = self.chain.get_asset(order.token_id)
+        except NoSuchAssetError:
+            return False
+        placed = self.chain.find_order_event(bytes.fromhex(job.id), job.consumer, order.token_id)
+        same_token = asset.datatoken.lower() == order.datatoken.lower()
+        return (
+            placed is not None
+            and same_token
+            and _was_there(placed, statement)
+            and self._same_order(placed, order, statement)
+        )
+
     def _same_order(self, placed: OrderPlaced, order: OrderFacts, statement: Statement) -> bool:
         facts = statement.facts
         pairs = (
@@ -77,9 +86,7 @@ class DeploymentEvidence:
             (facts.job.consumer.lower(), placed.consumer.lower()),
             (facts.provider.address.lower(), placed.provider.lower()),
         )
-        return all(said == on_chain for said, on_chain in pairs) and order.token_id in {
-            dataset.token_id for dataset in facts.inputs.datasets
-        }
+        return all(said == on_chain for said, on_chain in pairs)
 
     def _keeper(self, dataset: DatasetFacts) -> str:
         """Return the provider that the registry names for this very data, empty when it is other data."""

@@ -12,9 +12,10 @@ from cli.errors import ExitCode, job_exit_code
 from cli.ids import JOB_ID
 from cli.logs import show_log
 from cli.money import write_amount
-from cli.output import fields, plain, say_transaction, table
+from cli.output import fields, plain, table
 
 if TYPE_CHECKING:
+    from cli.refunding import Refund
     from provider.wire import JobView
 
 AWAITING_APPROVAL = "awaiting-approval"
@@ -161,23 +162,34 @@ def log(session: Session, job_id: str) -> None:
 @click.argument("job_id", type=JOB_ID)
 @pass_session
 def refund(session: Session, job_id: str) -> None:
-    """Take back the price of an order whose deadline has passed; needs the chain only, no provider."""
+    """Take back the price of a job whose orders' deadline has passed; needs the chain only, no provider."""
     from cli.refunding import refund_job
 
     done = refund_job(session, job_id)
-    facts = {
-        "job_id": job_id,
-        "consumer": done.order.consumer,
-        "token": done.payment_token,
-        "amount_wei": str(done.order.amount_wei),
-    }
-    say_transaction(session.output, done.result, facts)
-    if done.order.paid_with_datatoken:
+    refunds = [
+        {
+            "consumer": refund.order.consumer,
+            "token": refund.payment_token,
+            "amount_wei": str(refund.order.amount_wei),
+            "transaction": refund.result.tx_hash,
+            "gas_used": refund.result.gas_used,
+        }
+        for refund in done
+    ]
+    session.output.data(
+        {"job_id": job_id, "refunds": refunds}, lambda: "\n\n".join(fields(refund) for refund in refunds)
+    )
+    for refund in done:
+        _say_refund(session, refund)
+
+
+def _say_refund(session: Session, refund: Refund) -> None:
+    if refund.order.paid_with_datatoken:
         session.output.say("the datatoken that paid for the job came back")
         return
-    known = done.payment_token == session.get_deployment().payment_token
-    words = "sealroom wallet withdraw" + ("" if known else f" --token {done.payment_token}")
-    amount = write_amount(done.order.amount_wei, session.get_chain().get_token(done.payment_token))
+    known = refund.payment_token == session.get_deployment().payment_token
+    words = "sealroom wallet withdraw" + ("" if known else f" --token {refund.payment_token}")
+    amount = write_amount(refund.order.amount_wei, session.get_chain().get_token(refund.payment_token))
     session.output.say(f"{amount} is credit in the escrow now: `{words}` takes it out")
 
 

@@ -7,24 +7,26 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from cli.amounts import check_amount, parse_amount
+from cli.amounts import check_amount
 from cli.errors import InputError
 from cli.home import read_file
 from policies.canonical import canonical_json, digest_text, sha256
 from policies.documents import MAX_DOCUMENT_BYTES, StrictModel, parse_document
 from policies.errors import DocumentError
-from provider.wire import Curie, Hex32
+from provider.wire import Curie, Datasets, Hex32
 
 DEFAULT_LIFETIME_S = 86400
 
 
 class JobFile(StrictModel):
-    """job.yaml. `algorithm` is a digest or a folder beside the file; `max_price` is in tokens, as text.
+    """job.yaml: `dataset`, or `datasets` for several. `algorithm` is a digest or a folder beside the file.
 
-    `with_datatoken` pays with a datatoken that its sender holds, in place of money.
+    `max_price` is what the job may cost in all, in tokens, as text; where datasets are sold for different tokens, in each.
+    `with_datatoken` pays with a datatoken of each dataset that its sender holds, in place of money.
     """
 
-    dataset: Hex32 | Annotated[list[Hex32], Field(min_length=1, max_length=1)]
+    dataset: Hex32 | None = None
+    datasets: Datasets | None = None
     algorithm: Annotated[str, Field(min_length=1, max_length=1024)]
     image: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -36,6 +38,8 @@ class JobFile(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if (self.dataset is None) == (self.datasets is None):
+            raise ValueError("expected either dataset, or datasets with a list")
         try:
             check_amount(self.max_price)
             canonical_json(self.parameters)
@@ -44,17 +48,9 @@ class JobFile(StrictModel):
         return self
 
     @property
-    def datasets(self) -> list[str]:
-        """The asset ids; one order pays for one dataset, so there is one for now."""
-        return [self.dataset] if isinstance(self.dataset, str) else self.dataset
-
-    def get_max_price(self, decimals: int) -> int:
-        """Return the most that may be paid, in units of a payment token.
-
-        Raises:
-            InputError: it has more decimals than the token.
-        """
-        return parse_amount(self.max_price, decimals)
+    def asset_ids(self) -> list[str]:
+        """The datasets, in the order in which the algorithm finds them."""
+        return self.datasets or [self.dataset or ""]
 
     @property
     def parameters_digest(self) -> str:

@@ -105,6 +105,7 @@ def show(session: Session, file: Path) -> None:
         "consumer": facts.job.consumer,
         "provider": facts.provider.address,
         "datasets": ", ".join(item.asset_id for item in facts.inputs.datasets),
+        "orders": ", ".join(order.tx_hash for order in facts.job.orders) or "none",
         "algorithm": facts.inputs.algorithm,
         "decision": facts.policy.decision,
         "runtime": facts.sandbox.runtime if facts.sandbox else "did not run",

@@ -14,23 +14,27 @@ from pydantic import Field
 from cli.errors import InputError
 from cli.home import Home, read_file, write_file
 from policies.documents import StrictModel, parse_document
-from provider.wire import Address, Digest, Hex32, JobSubmission
+from provider.wire import MAX_DATASETS_PER_JOB, Address, Digest, Hex32, JobSubmission
 
 REQUEST_FILE = "request.json"
 KEY_FILE = "result-key.json"
 DONE_FILE = "done.json"
 MAX_RECORD_BYTES = 256 * 1024
+TokenId = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,77}$")]
 
 
 class Submission(StrictModel):
-    """`request.json` of a job folder. `order` is the digest of what was asked for, apart from nonce and key."""
+    """`request.json` of a job folder. `order` is the digest of what was asked for, apart from nonce and key.
+
+    `token_ids` are those of the request's datasets, in their order.
+    """
 
     version: Literal[1] = 1
     job_id: Hex32
     consumer: Address
     order: Digest
-    token_id: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,77}$")]
-    max_price_wei: Annotated[str, Field(pattern=r"^[0-9]{1,30}$")]
+    token_ids: Annotated[list[TokenId], Field(min_length=1, max_length=MAX_DATASETS_PER_JOB)]
+    max_price: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$", max_length=78)]
     deadline_s: int | None
     with_datatoken: bool = False
     submission: JobSubmission

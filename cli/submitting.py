@@ -2,7 +2,8 @@
 
 1. The request is signed and saved here, with its limits and its result key, before anything is sent.
 2. The provider gets it; the same request again is the same job.
-3. Only when the provider says that the policy allows it, one order is placed, after the chain was asked for one.
+3. Only when the provider says that the policies allow it, its datasets are ordered, in one transaction, after the chain was
+   asked which are ordered already.
 """
 
 from __future__ import annotations
@@ -10,20 +11,19 @@ from __future__ import annotations
 import base64
 import secrets
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.bundles import resolve_algorithm
-from cli.consumers import find_proof
 from cli.datasets import get_asset
 from cli.errors import ApiError, MismatchError, RefusedError
 from cli.jobfile import JobFile, load_job_file
-from cli.money import write_amount
+from cli.offers import choose_items, read_offer, write_cost
 from cli.resultkeys import seal_key
 from cli.submissions import Submission, list_open, load_submission, mark_done, save_submission
-from datatokens.model import DATATOKEN_UNITS, ONE_DATATOKEN_WEI, OrderItem
 from policies.canonical import canonical_json, digest_of, parse_digest
 from provider.release import create_result_key
 from provider.wire import Domain, JobRequest, JobView
@@ -31,7 +31,7 @@ from sandbox.bundle import check_parameters
 
 if TYPE_CHECKING:
     from cli.context import Session
-    from datatokens.model import Asset, Token
+    from datatokens.model import Asset
 
 AWAITING_ORDER = "awaiting-order"
 CLOCK_MARGIN_S = 120
@@ -44,26 +44,29 @@ def begin_job(
 
     Raises:
         InputError, DocumentError, BundleInvalidError: the job file or the algorithm can't be used.
-        RefusedError: the dataset belongs to another provider or, for a new job, is retired, costs more than `max_price`,
-            isn't for this consumer, or is to be paid with a datatoken that isn't there.
+        RefusedError: a dataset belongs to another provider or, for a new job, is retired, isn't for this consumer, or is to be
+            paid with a datatoken that isn't there; or all cost more than `max_price`.
         UnreachableError: the provider can't say whether an earlier job has ended, so no second one is begun.
     """
     job = load_job_file(path)
     if with_datatoken:
         job = job.model_copy(update={"with_datatoken": True})
-    asset = get_asset(session, job.datasets[0])
+    assets = [get_asset(session, asset_id) for asset_id in job.asset_ids]
     algorithm, bundle = resolve_algorithm(session, job.algorithm, base=path.parent, image=job.image)
     if bundle is not None:
         check_parameters(bundle.manifest, job.parameters)
-    _check_provider(session, asset)
+    for asset in assets:
+        _check_provider(session, asset)
     order = _order_digest(job, algorithm)
     record = None if again else _find_unfinished(session, order)
     if record is not None:
         session.output.say(f"continuing job {record.job_id}; --again would start another from the same file")
         return record
-    _check_offer(session, asset, job)
-    find_proof(session, asset)  # whoever may not order is told before the job is signed
-    return _create(session, job, asset, algorithm=algorithm, order=order)
+    offers = [read_offer(session, asset, with_datatoken=job.with_datatoken) for asset in assets]
+    choose_items(
+        offers, job.max_price
+    )  # whoever may not order, or can't pay, is told before the job is signed
+    return _create(session, job, assets, algorithm=algorithm, order=order)
 
 
 def send_job(session: Session, job_id: str) -> JobView:
@@ -94,29 +97,33 @@ def choose_deadline(next_time: int, lifetime_s: int) -> int:
 
 
 def order_job(session: Session, job_id: str) -> str:
-    """Place the order of a saved job unless it stands on chain already, and return its transaction.
+    """Order the datasets of a saved job that are not ordered yet, in one transaction, and return it.
+
+    Of a job that is ordered already the transaction of its first order is returned.
 
     Raises:
-        RefusedError: the price rose above what was allowed, or the asset was retired.
+        RefusedError: the prices rose above what was allowed, or an asset was retired.
         NotEnoughMoneyError, ContractRefusedError: the chain refuses; nothing is spent.
     """
     record, chain = load_submission(session.home, job_id), session.get_chain()
-    job, token_id = bytes.fromhex(job_id), int(record.token_id)
-    placed = chain.find_order_event(job, record.consumer, token_id)
-    if placed is not None:
-        return placed.tx_hash
-    asset, max_price_wei = chain.get_asset(token_id), int(record.max_price_wei)
-    terms, token = asset.terms, chain.get_token(asset.terms.payment_token)
-    if not record.with_datatoken:
-        _check_price(terms.price_wei, max_price_wei, token)
-    lifetime_s = min(record.deadline_s or terms.max_deadline_s, terms.max_deadline_s)
-    price = "one datatoken" if record.with_datatoken else write_amount(terms.price_wei, token)
-    session.output.say(f"ordering job {job_id}: {price}")
+    assets = [chain.get_asset(int(token_id)) for token_id in record.token_ids]
+    events = [
+        chain.find_order_event(bytes.fromhex(job_id), record.consumer, asset.token_id) for asset in assets
+    ]
+    if None not in events and events[0] is not None:
+        return events[0].tx_hash
+    offers = [
+        read_offer(session, asset, with_datatoken=record.with_datatoken, placed=event)
+        for asset, event in zip(assets, events, strict=True)
+    ]
+    items, missing = choose_items(offers, record.max_price), [offer for offer in offers if not offer.placed]
+    longest_s = min(offer.asset.terms.max_deadline_s for offer in missing)
+    session.output.say(f"ordering job {job_id}: {write_cost(missing)}")
     result = chain.order(
-        job,
+        bytes.fromhex(job_id),
         parse_digest(record.submission.request.algorithm),
-        [OrderItem(token_id, max_price_wei, record.with_datatoken, find_proof(session, asset))],
-        choose_deadline(chain.next_time(), lifetime_s),
+        items,
+        choose_deadline(chain.next_time(), min(record.deadline_s or longest_s, longest_s)),
         sender=session.get_account(),
     )
     return result.tx_hash
@@ -137,8 +144,9 @@ def _can_go_on(session: Session, record: Submission) -> bool:
     """Tell whether a provider may still run a request: it has not expired, or it was paid, and then it stays good."""
     if record.submission.request.expiry > int(time.time()):
         return True
-    job_id, token_id = bytes.fromhex(record.job_id), int(record.token_id)
-    return session.get_chain().find_order(job_id, record.consumer, token_id) is not None
+    job_id, chain = bytes.fromhex(record.job_id), session.get_chain()
+    orders = [chain.find_order(job_id, record.consumer, int(token_id)) for token_id in record.token_ids]
+    return None not in orders
 
 
 def _has_ended(session: Session, job_id: str) -> bool:
@@ -151,15 +159,17 @@ def _has_ended(session: Session, job_id: str) -> bool:
         return False
 
 
-def _create(session: Session, job: JobFile, asset: Asset, *, algorithm: str, order: str) -> Submission:
+def _create(
+    session: Session, job: JobFile, assets: Sequence[Asset], *, algorithm: str, order: str
+) -> Submission:
     """Sign a new request and save it whole before it is sent."""
     key = create_result_key()
     request = JobRequest(
-        datasets=job.datasets,
+        datasets=job.asset_ids,
         algorithm=algorithm,
         parameters=job.parameters_digest,
         purpose=job.purpose,
-        provider=asset.terms.provider,
+        provider=assets[0].terms.provider,
         result_key=base64.b64encode(key.public).decode(),
         nonce=secrets.token_hex(32),
         expiry=int(time.time()) + job.expires_in_s,
@@ -170,8 +180,8 @@ def _create(session: Session, job: JobFile, asset: Asset, *, algorithm: str, ord
         job_id=job_id,
         consumer=session.get_address(),
         order=order,
-        token_id=str(asset.token_id),
-        max_price_wei=str(_read_max_price(session, asset, job)),
+        token_ids=[str(asset.token_id) for asset in assets],
+        max_price=job.max_price,
         deadline_s=job.deadline_s,
         with_datatoken=job.with_datatoken,
         submission=session.get_api().sign_request(request, job.parameters),
@@ -183,7 +193,7 @@ def _create(session: Session, job: JobFile, asset: Asset, *, algorithm: str, ord
 def _order_digest(job: JobFile, algorithm: str) -> str:
     """Return the digest of what is asked for, without what differs each time (nonce, key, expiry)."""
     asked = {
-        "datasets": job.datasets,
+        "datasets": job.asset_ids,
         "algorithm": algorithm,
         "parameters": job.parameters_digest,
         "purpose": job.purpose,
@@ -199,41 +209,4 @@ def _check_provider(session: Session, asset: Asset) -> None:
             f"dataset {asset.asset_id} is kept by provider {asset.terms.provider}, not by the pinned one",
             code="wrong-provider",
             remedy="connect to that provider with `sealroom provider connect`",
-        )
-
-
-def _read_max_price(session: Session, asset: Asset, job: JobFile) -> int:
-    return job.get_max_price(session.get_chain().get_token(asset.terms.payment_token).decimals)
-
-
-def _check_offer(session: Session, asset: Asset, job: JobFile) -> None:
-    if asset.retired:
-        raise RefusedError(
-            f"dataset {asset.asset_id} is retired: nothing can be ordered", code="asset-retired"
-        )
-    if job.with_datatoken:
-        _check_datatoken(session, asset)
-        return
-    token = session.get_chain().get_token(asset.terms.payment_token)
-    _check_price(asset.terms.price_wei, _read_max_price(session, asset, job), token)
-
-
-def _check_datatoken(session: Session, asset: Asset) -> None:
-    held = session.get_chain().token_balance(asset.datatoken, session.get_address())
-    if held < ONE_DATATOKEN_WEI:
-        raise RefusedError(
-            f"one datatoken of dataset {asset.asset_id} pays for a job, and this account holds"
-            f" {write_amount(held, DATATOKEN_UNITS)}",
-            code="no-datatoken",
-            remedy=f"`sealroom wallet buy {asset.asset_id}`, or pay with money",
-        )
-
-
-def _check_price(price_wei: int, max_price_wei: int, token: Token) -> None:
-    if price_wei > max_price_wei:
-        raise RefusedError(
-            f"price: at most {write_amount(max_price_wei, token)} was allowed,"
-            f" the dataset costs {write_amount(price_wei, token)}",
-            code="price-too-high",
-            remedy="raise max_price in the job file, or ask the owner",
         )

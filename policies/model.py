@@ -87,7 +87,7 @@ def _check_digest(value: str) -> str:
 def _read_consumers(value: object) -> object:
     if value == "anyone":
         return value
-    if not isinstance(value, list) or len(value) > MAX_LIST_ITEMS:
+    if not isinstance(value, (list, tuple)) or len(value) > MAX_LIST_ITEMS:
         raise ValueError(
             f"expected the word anyone, or a list of at most {MAX_LIST_ITEMS} addresses (an empty list allows nobody)"
         )

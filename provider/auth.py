@@ -21,6 +21,7 @@ class Role(StrEnum):
     REGISTRAR = "registrar"
     CONSUMER = "consumer"
     DATASET_OWNER = "dataset-owner"
+    SOLE_OWNER = "sole-owner"
     LOG_READER = "log-reader"
     UPLOADER = "uploader"
 
@@ -68,8 +69,8 @@ ALLOWED: dict[Access, frozenset[Role]] = {
     Access.JOB_LIST: frozenset({Role.ACCOUNT}),
     Access.JOB_READ: frozenset({Role.CONSUMER, Role.DATASET_OWNER}),
     Access.JOB_CANCEL: frozenset({Role.CONSUMER, Role.DATASET_OWNER}),
-    Access.JOB_LOG_READ: frozenset({Role.DATASET_OWNER, Role.LOG_READER}),
-    Access.JOB_TIMES_READ: frozenset({Role.DATASET_OWNER}),
+    Access.JOB_LOG_READ: frozenset({Role.SOLE_OWNER, Role.LOG_READER}),
+    Access.JOB_TIMES_READ: frozenset({Role.SOLE_OWNER}),
     Access.RELEASE_READ: frozenset({Role.CONSUMER}),
 }
 HIDDEN_WHEN_DENIED = frozenset(
@@ -88,11 +89,13 @@ HIDDEN_WHEN_DENIED = frozenset(
 class Subject:
     """Who has which role towards the thing that is asked about; addresses compare without case.
 
-    `log_readers` are those to whom the policy that a job ran under opens what its algorithm printed.
+    `sole_owners` own every dataset of a job: what its run shows of one owner's data is not for another. `log_readers` are
+    those to whom the policy that a job ran under opens what its algorithm printed.
     """
 
     consumers: frozenset[str] = frozenset()
     dataset_owners: frozenset[str] = frozenset()
+    sole_owners: frozenset[str] = frozenset()
     log_readers: frozenset[str] = frozenset()
     uploaders: frozenset[str] = frozenset()
     registrars: frozenset[str] = frozenset()
@@ -105,6 +108,7 @@ def roles_of(caller: str | None, subject: Subject) -> frozenset[Role]:
     holders = {
         Role.CONSUMER: subject.consumers,
         Role.DATASET_OWNER: subject.dataset_owners,
+        Role.SOLE_OWNER: subject.sole_owners,
         Role.LOG_READER: subject.log_readers,
         Role.UPLOADER: subject.uploaders,
         Role.REGISTRAR: subject.registrars,

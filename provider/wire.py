@@ -28,7 +28,7 @@ Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Signature = Annotated[str, Field(pattern=r"^0x[0-9a-f]{130}$")]
 Curie = Annotated[str, Field(pattern=r"^DUO:[0-9]{7}$")]
 UnixTime = Annotated[int, Field(ge=0, lt=2**40)]
-MAX_DATASETS_PER_JOB = 1  # one order pays for one dataset; the signed format already takes several
+MAX_DATASETS_PER_JOB = 8
 MAX_CONSUMERS = 10_000
 MAX_BUNDLE_BYTES = 8 * 1024 * 1024
 SIGNATURE_BYTES = 65  # r‖s‖v
@@ -55,7 +55,16 @@ def _check_base64(text: str) -> str:
     return text
 
 
+def _check_distinct(assets: list[str]) -> list[str]:
+    if len(set(assets)) != len(assets):
+        raise ValueError("a dataset stands twice")
+    return assets
+
+
 Base64 = Annotated[str, AfterValidator(_check_base64)]
+Datasets = Annotated[
+    list[Hex32], Field(min_length=1, max_length=MAX_DATASETS_PER_JOB), AfterValidator(_check_distinct)
+]
 
 
 class WireModel(BaseModel):
@@ -84,7 +93,7 @@ class Domain:
 class JobRequest(WireModel):
     """What a scientist signs: this code on this data for this purpose, by this provider, result to this key."""
 
-    datasets: Annotated[list[Hex32], Field(min_length=1, max_length=MAX_DATASETS_PER_JOB)]
+    datasets: Datasets
     algorithm: Digest
     parameters: Digest
     purpose: Curie
@@ -438,7 +447,7 @@ class StepView(WireModel):
 
 
 class JobView(WireModel):
-    """A job as its consumer and the owners of its datasets see it."""
+    """A job as its consumer and the owners of its datasets see it; `order_tx` is where its first dataset was ordered."""
 
     job_id: Hex32
     state: str

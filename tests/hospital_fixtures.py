@@ -91,8 +91,8 @@ class Hospital:
         return order.status if order else OrderStatus.NONE
 
     def find_order(self, job_id: str) -> Order | None:
-        """Return the scientist's order for a job."""
-        token_id = self.lab.chain.find_token_id(self.job(job_id).asset_id)
+        """Return the scientist's order for a job, on its first dataset."""
+        token_id = self.lab.chain.find_token_id(self.job(job_id).request.datasets[0])
         consumer = self.lab.people.scientist.address
         return self.lab.chain.find_order(bytes.fromhex(job_id), consumer, token_id or 0)
 

@@ -116,10 +116,18 @@ class Lab:
             self.tokens[who.address] = (answer or {})["token"]
         return self.tokens[who.address]
 
-    def add_dataset(self, *, policy: str = POLICY, path: str = "wards.csv", **changes: Any) -> Asset:
+    def add_dataset(
+        self,
+        *,
+        policy: str = POLICY,
+        path: str = "wards.csv",
+        owner: LocalAccount | None = None,
+        **changes: Any,
+    ) -> Asset:
+        who = owner or self.people.owner
         body = {"path": path, "name": "Wards", "description": "", "policy": policy}
         body |= {name: value for name, value in changes.items() if name in body}
-        prepared = self.act(self.people.owner, "dataset.prepare", body).json or {}
+        prepared = self.act(who, "dataset.prepare", body).json or {}
         terms = AssetTerms(
             kind=DATASET_KIND,
             commitment=parse_digest(prepared["commitment"]),
@@ -133,8 +141,8 @@ class Lab:
             max_deadline_s=86_400,
         )
         terms = replace(terms, **{name: value for name, value in changes.items() if name not in body})
-        asset, _ = self.chain.register(terms, sender=self.people.owner)
-        answer = self.act(self.people.owner, "dataset.publish", {"token_id": str(asset.token_id)})
+        asset, _ = self.chain.register(terms, sender=who)
+        answer = self.act(who, "dataset.publish", {"token_id": str(asset.token_id)})
         if answer.status_code != 200:
             raise RuntimeError(answer.text)
         return asset
@@ -146,9 +154,11 @@ class Lab:
             {"files": {path: base64.b64encode(data).decode() for path, data in bundle.files.items()}},
         )
 
-    def approve(self, asset: Asset, bundle: Bundle, *, days: int = 1) -> None:
-        expires = self.chain.head().time + days * 86_400
-        self.chain.approve(asset.token_id, parse_digest(bundle.digest), expires, sender=self.people.owner)
+    def approve(
+        self, asset: Asset, bundle: Bundle, *, days: int = 1, owner: LocalAccount | None = None
+    ) -> None:
+        expires, who = self.chain.head().time + days * 86_400, owner or self.people.owner
+        self.chain.approve(asset.token_id, parse_digest(bundle.digest), expires, sender=who)
 
     def request(self, asset: Asset, bundle: Bundle, **changes: Any) -> JobRequest:
         values: dict[str, Any] = {

@@ -109,7 +109,7 @@ def sample_facts(keys: SigningKeys, index: int = 3) -> ReceiptFacts:
             digests=(digest("policy"),),
             engine="sealroom-policy/1",
             decision="allow",
-            rules=(RuleFacts("purpose-allowed", "allow", "DUO:0000042 is allowed"),),
+            rules=(RuleFacts("a1" * 32, "purpose-allowed", "allow", "DUO:0000042 is allowed"),),
             decided=ANCHOR_TIME - 90,
         ),
         sandbox=SandboxFacts(
@@ -146,7 +146,26 @@ def sample_job() -> JobFacts:
     request = sample_request()
     job_id, signature = sign_request(request)
     order = OrderFacts(CHAIN_ID, "0x" + "cc" * 32, 2, "0x" + "d0" * 20, CONSUMER, 5 * 10**18, 1)
-    return JobFacts(job_id, "5e" * 32, CONSUMER, 1, order, request, signature)
+    return JobFacts(job_id, "5e" * 32, CONSUMER, 1, (order,), request, signature)
+
+
+def two_datasets(facts: ReceiptFacts) -> ReceiptFacts:
+    """Return the same job on a second dataset too, ordered and allowed for each."""
+    first, (rule,), (order,) = facts.inputs.datasets[0], facts.policy.rules, facts.job.orders
+    second = replace(first, asset_id="b2" * 32, token_id=2, commitment=digest("more data"))
+    request = sample_request(datasets=[first.asset_id, second.asset_id])
+    job_id, signature = sign_request(request)
+    orders = (order, replace(order, token_id=2, log_index=3, datatoken="0x" + "d2" * 20))
+    return replace(
+        facts,
+        job=replace(facts.job, id=job_id, orders=orders, request=request, request_signature=signature),
+        inputs=replace(facts.inputs, datasets=(first, second)),
+        policy=replace(
+            facts.policy,
+            digests=(*facts.policy.digests, digest("another policy")),
+            rules=(rule, replace(rule, asset_id=second.asset_id)),
+        ),
+    )
 
 
 def withheld(facts: ReceiptFacts) -> ReceiptFacts:
@@ -160,7 +179,7 @@ def withheld(facts: ReceiptFacts) -> ReceiptFacts:
 def refused(facts: ReceiptFacts) -> ReceiptFacts:
     """Return a job that policy refused: no order, no sandbox, no run."""
     egress = EgressFacts("WITHHELD", "refused", "sealroom-gate/1", (), "purpose-allowed")
-    job = replace(facts.job, order=None, attempt=0)
+    job = replace(facts.job, orders=(), attempt=0)
     return replace(facts, job=job, outputs=(), sandbox=None, run=None, egress=egress)
 
 

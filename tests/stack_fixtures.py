@@ -61,7 +61,7 @@ class Stack:
         assert done.returncode == expect, f"{words} ended {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout) if json_out else done.stdout
 
-    def offer(self, name: str = "wdbc.csv") -> str:
+    def offer(self, name: str = "wdbc.csv", *, person: str = "owner") -> str:
         words = [
             "dataset",
             "add",
@@ -71,7 +71,7 @@ class Stack:
             "--policy",
             str(EXAMPLES / "breast_cancer/policy.yaml"),
         ]
-        return str(self.run(*words, "--price", "5", person="owner")["asset_id"])
+        return str(self.run(*words, "--price", "5", person=person)["asset_id"])
 
     def bundle(self, source: str = TINY, *, name: str = "tiny") -> Path:
         folder = self.home / "bundles" / name

@@ -6,6 +6,7 @@ import base64
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,6 +167,46 @@ def test_a_changed_dataset_is_noticed_the_scientist_gets_the_money_back_and_the_
     assert after != before  # the price came back as credit in the escrow
     stack.run("wallet", "withdraw", person="scientist")
     assert stack.submit(algorithm)["state"] == "released"
+
+
+READS_ALL = """\
+import json, os, pathlib
+counts = [len(pathlib.Path(f"/data/inputs/{a}/0").read_text().splitlines()) for a in json.loads(os.environ["DIDS"])]
+loss = counts[0] / 100 + counts[1] / 1000
+pathlib.Path("/data/outputs/metrics.json").write_text(json.dumps({"loss": loss}))
+"""
+
+
+def test_a_job_on_the_data_of_two_owners_is_ordered_at_once_and_its_receipt_verifies_with_both_orders(
+    stack: Stack, tmp_path: Path
+) -> None:
+    (stack.home / "data" / "clinic.csv").write_text("age\n" + "1\n" * 6)
+    stack.run("account", "new", "clinic")
+    stack.run("provider", "allow-owner", "clinic")
+    stack.run("account", "fund", "clinic")
+    second = stack.offer("clinic.csv", person="clinic")
+    folder = stack.bundle(READS_ALL, name="both")
+    algorithm = stack.approved(folder)
+    several: dict[str, Any] = {"dataset": None, "datasets": [stack.asset_id, second], "max_price": "10"}
+    stack.submit(algorithm, wait=False, expect=3, **several)
+    stack.run("dataset", "approve", algorithm, "--dataset", second, person="clinic")
+    job = stack.submit(algorithm, **several)
+    assert job["state"] == "released"
+    result = tmp_path / "result"
+    stack.run("job", "fetch", job["job_id"], "--output", str(result), person="scientist")
+    assert json.loads((result / "metrics.json").read_text()) == {"loss": 5.707}
+    rpc_url = next(part["url"] for part in stack.run("status")["parts"] if part["part"] == "chain")
+    words = ["receipt", "verify", str(result / "receipt.jsonl"), "--rpc", rpc_url]
+    verified = stack.run(*words, "--deployment", str(stack.home / "chain" / "deployment.json"))
+    assert verified["steps"][-1]["result"] == "passed"
+    shown = stack.run("receipt", "show", str(result / "receipt.jsonl"))["predicate"]
+    assert [order["txHash"] for order in shown["job"]["orders"]] == [job["order_tx"]] * 2
+    for person, asset_id in (("owner", stack.asset_id), ("clinic", second)):
+        (seen,) = [
+            j for j in stack.run("dataset", "jobs", person=person)["jobs"] if j["job_id"] == job["job_id"]
+        ]
+        assert asset_id in seen["request"]["datasets"]
+    assert stack.run("dataset", "income", person="clinic")["settled_wei"] == str(5 * 10**18)
 
 
 def test_a_retired_dataset_takes_no_more_jobs(stack: Stack) -> None:

@@ -239,8 +239,8 @@ def check_statement(deal: Deal, statement: Statement, amount: int) -> None:
     assert (facts.job.id, facts.job.consumer) == (deal.job_id, account_of(deal.who).address.lower())
     assert facts.egress.outcome == deal.plan.fate.value
     assert (facts.run is not None) is deal.plan.fate.is_paid
-    order = facts.job.order
-    assert order.amount_wei == amount if order else not deal.plan.fate.is_paid
+    amounts = [order.amount_wei for order in facts.job.orders]
+    assert amounts == [amount] if amounts else not deal.plan.fate.is_paid
 
 
 def differs(what: str, expected: int, found: int) -> list[str]:

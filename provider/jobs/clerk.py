@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from datatokens.errors import ChainError, ChainUnreachableError, WrongChainError
+from datatokens.model import Asset
 from policies.decide import Verdict
 from provider.chain import Chain
 from provider.jobs.codes import NO_ORDER_YET, chain_code, describe, refusal_code
@@ -100,21 +101,26 @@ class Clerk:
         return self._queue(job, evaluation)
 
     def _queue(self, job: JobRecord, evaluation: Evaluation) -> bool:
-        token_id = evaluation.asset.token_id
-        placed = self._chain.find_order_event(bytes.fromhex(job.job_id), job.consumer, token_id)
-        if placed is None:
+        orders = [self._find_order(job, item.asset) for item in evaluation.datasets]
+        found = tuple(order for order in orders if order is not None)
+        if len(found) != len(orders):
             return self._wait(job, "awaiting-order")
-        order = OrderRecord(
+        self._looked_at.pop(job.job_id, None)
+        return self._move(job, State.QUEUED, "order-accepted", orders=found)
+
+    def _find_order(self, job: JobRecord, asset: Asset) -> OrderRecord | None:
+        placed = self._chain.find_order_event(bytes.fromhex(job.job_id), job.consumer, asset.token_id)
+        if placed is None:
+            return None
+        return OrderRecord(
             order_id=placed.order_id.hex(),
             token_id=placed.token_id,
             consumer=placed.consumer,
             amount_wei=str(placed.amount_wei),
-            datatoken=evaluation.asset.datatoken,
+            datatoken=asset.datatoken,
             tx_hash=placed.tx_hash,
             log_index=placed.log_index,
         )
-        self._looked_at.pop(job.job_id, None)
-        return self._move(job, State.QUEUED, "order-accepted", order=order)
 
     def _end(
         self,
@@ -131,7 +137,7 @@ class Clerk:
             state=state,
             code=code,
             message=describe(code, **names).message,
-            order_id=evaluation.open_order_id,
+            order_ids=evaluation.open_order_ids,
             ran=False,
         )
         self._looked_at.pop(job.job_id, None)
@@ -142,10 +148,10 @@ class Clerk:
             self._move(job, State.WAITING, code)
         return False
 
-    def _move(self, job: JobRecord, state: State, code: str, *, order: OrderRecord | None = None) -> bool:
+    def _move(self, job: JobRecord, state: State, code: str, *, orders: tuple[OrderRecord, ...] = ()) -> bool:
         message = describe(code, job_id=job.job_id, algorithm=job.request.algorithm).message
         return self._jobs.move(
-            job.job_id, job.state, state, code=code, message=message, now=self._clock(), order=order
+            job.job_id, job.state, state, code=code, message=message, now=self._clock(), orders=orders
         )
 
     def _tell_chain(self) -> None:

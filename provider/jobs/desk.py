@@ -92,7 +92,7 @@ class JobDesk:
         return self._views.view(stored, exact=False)
 
     def get(self, guard: Guard, job_id: str) -> JobView:
-        """Return a job to its consumer or the owner of its data."""
+        """Return a job to its consumer or an owner of its data."""
         job, subject = self._get_allowed(guard, job_id, Access.JOB_READ)
         return self._view_for(guard.caller, job, subject)
 
@@ -121,12 +121,12 @@ class JobDesk:
         return self._view_for(signer, job, subject)
 
     def get_release(self, guard: Guard, job_id: str) -> bytes:
-        """Return what the gate let out, encrypted to the consumer's result key, once its order is settled.
+        """Return what the gate let out, encrypted to the consumer's result key, once all its orders are settled.
 
-        Until then the order may pass its deadline and be refunded, and nothing leaves unpaid.
+        Until then an order may pass its deadline and be refunded, and nothing leaves unpaid.
 
         Raises:
-            ConflictError: nothing was released, or the order is not settled.
+            ConflictError: nothing was released, or an order is not settled.
         """
         job, _ = self._get_allowed(guard, job_id, Access.RELEASE_READ)
         if job.release is None:
@@ -135,16 +135,18 @@ class JobDesk:
         return self._blobs.get(job.release)
 
     def get_log(self, guard: Guard, job_id: str) -> bytes:
-        """Return what the algorithm printed: to the dataset's owner, and to the consumer where the policy opens it.
+        """Return what the algorithm printed: to the data's owner, and to the consumer where the policies open it.
+
+        Of several datasets each owner reads it where the policies open it to the consumer, else who owns them all.
 
         Raises:
             NotFoundError: it is not for this reader, or none was kept.
-            ConflictError: the consumer's order is not settled, and nothing leaves unpaid.
+            ConflictError: an order of the consumer is not settled, and nothing leaves unpaid.
         """
         job, subject = self._get_allowed(guard, job_id, Access.JOB_LOG_READ)
         if job.log_blob is None:
             raise NotFoundError("no log was kept for this job", code="no-log")
-        if guard.caller.lower() not in {owner.lower() for owner in subject.dataset_owners}:
+        if guard.caller.lower() not in {owner.lower() for owner in subject.sole_owners}:
             self._check_settled(job)
         return self._blobs.get(job.log_blob)
 
@@ -222,7 +224,6 @@ class JobDesk:
         return JobRecord(
             job_id=request.job_id(self._identity.domain),
             consumer=consumer,
-            asset_id=request.datasets[0],
             request=request,
             signature=submission.signature,
             parameters=canonical_json(submission.parameters).decode(),
@@ -233,7 +234,7 @@ class JobDesk:
             attempt=0,
             cancel_requested=None,
             cancelled_by=None,
-            order=None,
+            orders=(),
             release=None,
             log_blob=None,
         )
@@ -249,26 +250,34 @@ class JobDesk:
         who = caller or guard.caller
         subject = Subject(consumers=frozenset({job.consumer}))
         if who.lower() != job.consumer.lower() or access is Access.JOB_LOG_READ:
-            owner = self._catalogue.read_asset_of(self._catalogue.get_record(job.asset_id)).owner
-            subject = replace(subject, dataset_owners=frozenset({owner}))
-        if access is Access.JOB_LOG_READ:
-            subject = replace(subject, log_readers=self._views.log_readers(job))
+            subject = self._with_owners(job, subject)
+        if access is Access.JOB_LOG_READ and self._views.is_log_open(job):
+            subject = replace(subject, log_readers=subject.consumers | subject.dataset_owners)
         guard.check(access, subject, caller=caller)
         return job, subject
+
+    def _with_owners(self, job: JobRecord, subject: Subject) -> Subject:
+        records = [self._catalogue.get_record(asset_id) for asset_id in job.request.datasets]
+        owners = frozenset(self._catalogue.read_asset_of(record).owner for record in records)
+        sole = owners if len(owners) == 1 else frozenset()
+        return replace(subject, dataset_owners=owners, sole_owners=sole)
 
     def _view_for(self, caller: str, job: JobRecord, subject: Subject) -> JobView:
         return self._views.view(job, exact=may(Access.JOB_TIMES_READ, caller, subject))
 
     def _check_settled(self, job: JobRecord) -> None:
-        token_id = self._catalogue.get_record(job.asset_id).token_id
-        job_id = bytes.fromhex(job.job_id)
-        order = None if token_id is None else self._chain.find_order(job_id, job.consumer, token_id)
-        if order is None or order.status is not OrderStatus.SETTLED:
+        if not all(self._is_settled(job, asset_id) for asset_id in job.request.datasets):
             raise ConflictError(
                 "the order of this job is not settled on chain, and nothing leaves unpaid",
                 code="not-settled",
                 remedy="wait until the receipt is anchored; an order that was refunded gets nothing",
             )
+
+    def _is_settled(self, job: JobRecord, asset_id: str) -> bool:
+        token_id = self._catalogue.get_record(asset_id).token_id
+        job_id = bytes.fromhex(job.job_id)
+        order = None if token_id is None else self._chain.find_order(job_id, job.consumer, token_id)
+        return order is not None and order.status is OrderStatus.SETTLED
 
     def _get_entry(self, job_id: str) -> LogEntryRecord:
         entry = self._database.ledger.find_entry(job_id)
@@ -280,5 +289,9 @@ class JobDesk:
 def _subject_of(job: JobRecord, caller: str, assets: frozenset[str]) -> Subject:
     """Return how `caller`, who owns `assets`, stands to a job; to one's own job one is its consumer alone."""
     consumers = frozenset({job.consumer})
-    owns = job.asset_id in assets and caller.lower() != job.consumer.lower()
-    return Subject(consumers=consumers, dataset_owners=frozenset({caller}) if owns else frozenset())
+    owned = assets & set(job.request.datasets) if caller.lower() != job.consumer.lower() else frozenset()
+    return Subject(
+        consumers=consumers,
+        dataset_owners=frozenset({caller} if owned else ()),
+        sole_owners=frozenset({caller} if len(owned) == len(job.request.datasets) else ()),
+    )

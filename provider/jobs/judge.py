@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datatokens.errors import ChainError
 from datatokens.model import Approval, Asset, Block, Order, OrderStatus
 from policies.canonical import digest_of, digest_text, parse_digest
+from policies.combination import combine_decisions, combine_policies
 from policies.decide import (
     ApprovalFacts,
     AssetFacts,
@@ -38,48 +39,84 @@ from sandbox.engine import Engine
 from sandbox.errors import BundleInvalidError, EngineUnavailableError
 
 ORDER_MARGIN_S = 300  # to stage, start, collect, gate and anchor
+ORDER_CODES = (
+    "order-used",
+    "order-mismatch",
+    "order-deadline",
+    "awaiting-order",
+    "awaiting-confirmations",
+)
+"""How an order may stand that pays for nothing yet; one that never will ends the job, whatever else is awaited."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetState:
+    """One dataset of a job as it stands: `order` is None when there is none, `policy` when it can't be had."""
+
+    asset: Asset
+    order: Order | None
+    policy: Policy | None
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether its order is open."""
+        return self.order is not None and self.order.status is OrderStatus.OPEN
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was read and decided about a job at one time; `policy` and `bundle` are None when they can't be had.
+    """What was read and decided about a job at one time; `bundle` is None when it can't be had.
 
-    `not_before` is the newest confirmed block, and `confirmed` says that order and approval stood there as they do now.
+    `datasets` are in the order of the request. `not_before` is the newest confirmed block, and `confirmed` says that
+    every order and approval stood there as they do now.
     """
 
     decision: Decision
     decided: int
-    asset: Asset
+    datasets: tuple[DatasetState, ...]
     not_before: Block
-    order: Order | None
-    policy: Policy | None
     bundle: Bundle | None
     runtimes: frozenset[str]
     chain_id: int
     confirmed: bool = True
 
     @property
+    def policy(self) -> Policy | None:
+        """The policy that the job runs under, never wider than any dataset's; None when one can't be had."""
+        policies = [item.policy for item in self.datasets if item.policy is not None]
+        if len(policies) != len(self.datasets):
+            return None
+        owners = {item.asset.owner.lower() for item in self.datasets}
+        return combine_policies(policies, one_owner=len(owners) == 1)
+
+    @property
     def order_code(self) -> str:
-        """Say how the order stands: empty when it is open and pays for this job, else a code of `codes`."""
-        order = self.order
+        """Say how the orders stand: empty when all are open and pay for this job, else a code of `codes`."""
+        found = {self._order_code(item) for item in self.datasets}
+        return next((code for code in ORDER_CODES if code in found), "")
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the order for every dataset is open."""
+        return all(item.is_ordered for item in self.datasets)
+
+    @property
+    def open_order_ids(self) -> tuple[str, ...]:
+        """The orders that have to be settled or refunded when the job ends."""
+        return tuple(item.order.order_id.hex() for item in self.datasets if item.order and item.is_ordered)
+
+    def _order_code(self, dataset: DatasetState) -> str:
+        asset, order = dataset.asset, dataset.order
         if order is None or order.status is OrderStatus.NONE:
             return "awaiting-order"
         if order.status is not OrderStatus.OPEN:
             return "order-used"
-        if (
-            order.token_id != self.asset.token_id
-            or order.provider.lower() != self.asset.terms.provider.lower()
-        ):
+        if order.token_id != asset.token_id or order.provider.lower() != asset.terms.provider.lower():
             return "order-mismatch"
         if not self.confirmed:
             return "awaiting-confirmations"
         time_s = self.policy.limits.time_s if self.policy else 0
         return "order-deadline" if order.deadline < self.decided + time_s + ORDER_MARGIN_S else ""
-
-    @property
-    def open_order_id(self) -> str | None:
-        """The order that has to be settled or refunded when the job ends, if there is one."""
-        return self.order.order_id.hex() if self.order and self.order.status is OrderStatus.OPEN else None
 
 
 class Judge:
@@ -124,16 +161,12 @@ class Judge:
         head = self._chain.head()
         # A chain's clock may run ahead of ours, and an approval in its newest block counts.
         now = max(now, head.time)
-        token_id = self._token_id(job.asset_id)
-        asset = self._chain.get_asset(token_id)
         number = max(head.number - self._confirmations, 0)
         facts = Evaluation(
             decision=Decision(()),
             decided=now,
-            asset=asset,
+            datasets=tuple(self._read_dataset(job, asset_id) for asset_id in job.request.datasets),
             not_before=self._chain.get_block(number) if number < head.number else head,
-            order=self._chain.find_order(bytes.fromhex(job.job_id), job.consumer, token_id),
-            policy=self._find_policy(asset),
             bundle=self._find_bundle(job.request.algorithm),
             runtimes=frozenset(str(runtime) for runtime in self._engine.runtimes()),
             chain_id=self._identity.deployment.chain_id,
@@ -141,34 +174,58 @@ class Judge:
         facts = replace(facts, confirmed=number == head.number or self._is_confirmed(job, facts))
         return replace(facts, decision=self._decide(job, facts))
 
+    def _read_dataset(self, job: JobRecord, asset_id: str) -> DatasetState:
+        token_id = self._token_id(asset_id)
+        asset = self._chain.get_asset(token_id)
+        order = self._chain.find_order(bytes.fromhex(job.job_id), job.consumer, token_id)
+        return DatasetState(asset, order, self._find_policy(asset))
+
     def _is_confirmed(self, job: JobRecord, facts: Evaluation) -> bool:
-        """Tell whether the order that is open now, and the approval, stood at the end of the confirmed block too.
+        """Tell whether the orders that are open now, and the approvals, stood at the end of the confirmed block too.
 
         A reorganisation may take away what newer blocks say.
         """
-        block, token_id = facts.not_before.number, facts.asset.token_id
-        if facts.order is None or block < self._identity.deployment.block:
+        block = facts.not_before.number
+        if block < self._identity.deployment.block:
             return False
+        return all(self._stood(job, item, block=block, now=facts.decided) for item in facts.datasets)
+
+    def _stood(self, job: JobRecord, dataset: DatasetState, *, block: int, now: int) -> bool:
+        if dataset.order is None:
+            return False
+        token_id, algorithm = dataset.asset.token_id, parse_digest(job.request.algorithm)
         order = self._chain.find_order(bytes.fromhex(job.job_id), job.consumer, token_id, at_block=block)
-        algorithm = parse_digest(job.request.algorithm)
         approval = self._chain.find_approval(token_id, algorithm, at_block=block)
-        return order == facts.order and approval is not None and approval.is_valid(facts.decided)
+        return order == dataset.order and approval is not None and approval.is_valid(now)
 
     def _decide(self, job: JobRecord, facts: Evaluation) -> Decision:
-        if not self._is_signed(job):
-            return _denial("request-signed", "is not what the consumer signed", facts.asset)
-        if facts.policy is None or facts.bundle is None:
-            absent = "policy-current" if facts.policy is None else "algorithm-unchanged"
-            return _denial(absent, "can't be read with the digest that is registered", facts.asset)
-        manifest = facts.bundle.manifest
-        present = self._engine.has_image(manifest.image)
+        signed = self._is_signed(job)
+        present = facts.bundle is not None and self._engine.has_image(facts.bundle.manifest.image)
+        environment = EnvironmentFacts(facts.decided, self._identity.address, facts.runtimes, present)
+        return combine_decisions(
+            [
+                self._decide_dataset(job, item, facts, environment)
+                if signed
+                else _denial("request-signed", "is not what the consumer signed", item.asset)
+                for item in facts.datasets
+            ]
+        )
+
+    def _decide_dataset(
+        self, job: JobRecord, dataset: DatasetState, facts: Evaluation, environment: EnvironmentFacts
+    ) -> Decision:
+        policy, bundle, asset = dataset.policy, facts.bundle, dataset.asset
+        if policy is None or bundle is None:
+            absent = "policy-current" if policy is None else "algorithm-unchanged"
+            return _denial(absent, "can't be read with the digest that is registered", asset)
+        manifest = bundle.manifest
         return decide_job(
-            facts.policy,
-            self._request_facts(job, now=facts.decided, paid=facts.open_order_id is not None),
+            policy,
+            self._request_facts(job, now=facts.decided, paid=facts.is_paid),
             algorithm_facts(manifest.image, manifest.outputs, gpus=manifest.gpus),
-            self._approval_facts(facts.asset, job.request.algorithm),
-            _asset_facts(facts.asset),
-            EnvironmentFacts(facts.decided, self._identity.address, facts.runtimes, present),
+            self._approval_facts(asset, job.request.algorithm),
+            _asset_facts(asset),
+            environment,
         )
 
     def _is_signed(self, job: JobRecord) -> bool:
@@ -182,7 +239,6 @@ class Judge:
         return (
             signer == job.consumer
             and job.request.job_id(domain) == job.job_id
-            and job.request.datasets == [job.asset_id]
             and job.request.parameters == parameters
         )
 

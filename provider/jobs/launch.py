@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,12 +37,15 @@ NOWHERE = Path("/")
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One job that is about to run: its algorithm, its parameters, and where its outputs go (`folder`)."""
+    """One job that is about to run: its algorithm, its parameters, and where its outputs go (`folder`).
+
+    `commitments` are by asset id: to what the bytes that are staged must hash.
+    """
 
     job: JobRecord
     bundle: Bundle
     spec: RunSpec
-    commitment: bytes
+    commitments: dict[str, bytes]
     folder: Path
 
     @property
@@ -86,7 +89,7 @@ class Launcher:
             runtime=Runtime(choose_runtime(policy, evaluation.runtimes, gpus=manifest.gpus)),
             argv=manifest.argv,
             inputs=work / "inputs",
-            dataset_ids=(job.asset_id,),
+            dataset_ids=tuple(job.request.datasets),
             algorithm_id=bundle.digest.removeprefix(DIGEST_PREFIX),
             limits=Limits(
                 time_s=limits.time_s,
@@ -102,7 +105,9 @@ class Launcher:
             ),
             gpus=manifest.gpus,
         )
-        return Launch(job, bundle, spec, evaluation.asset.terms.commitment, work / "outputs")
+        assets = [item.asset for item in evaluation.datasets]
+        commitments = {asset.asset_id: asset.terms.commitment for asset in assets}
+        return Launch(job, bundle, spec, commitments, work / "outputs")
 
     def foresee(self, job: JobRecord, evaluation: Evaluation) -> None:
         """Have a container get warm for a job that may be paid for soon, where there is room."""
@@ -124,11 +129,11 @@ class Launcher:
             recipe = self._recipe(launch)
         except (ProviderError, OSError):
             return
-        job, commitment = launch.job, launch.commitment
+        commitments = launch.commitments
 
         def stage(target: Path) -> None:
             try:
-                self._stage_data(target, job, commitment)
+                self._stage_data(target, commitments)
             except DatasetError as exc:
                 raise StagingError("the data can't be staged ahead of a job") from exc
 
@@ -151,7 +156,7 @@ class Launcher:
                 pass  # nothing of the job ran there
             finally:
                 self._let_go(container)
-        self._stage_data(launch.spec.inputs, launch.job, launch.commitment)
+        self._stage_data(launch.spec.inputs, launch.commitments)
         stage_job(launch.spec.inputs, launch.bundle, launch.parameters)
         on_start()
         return run_sealed(
@@ -195,36 +200,48 @@ class Launcher:
 
     def _recipe(self, launch: Launch) -> Recipe:
         spec = launch.spec
-        facts = [_facts_of(file) for file in self._find_data(launch.job)[1]]
-        contents = digest_of(canonical_json([launch.commitment.hex(), facts]))
+        facts = [
+            [commitment.hex(), *(_facts_of(file) for file in self._find_data(asset_id)[1])]
+            for asset_id, commitment in launch.commitments.items()
+        ]
+        contents = digest_of(canonical_json(facts))
         return Recipe(spec.image, spec.runtime, spec.limits, spec.dataset_ids, contents, spec.argv[0])
 
-    def _find_data(self, job: JobRecord) -> tuple[DatasetRecord, tuple[DatasetFile, ...]]:
-        record = self._catalogue.find_dataset(job.asset_id)
+    def _find_data(self, asset_id: str) -> tuple[DatasetRecord, tuple[DatasetFile, ...]]:
+        record = self._catalogue.find_dataset(asset_id)
         if record is None:
-            raise DatasetError("the dataset of this job has no record")
+            raise DatasetError("a dataset of this job has no record")
         return record, list_files(resolve_data_path(self._load_data_root(), record.path))
 
-    def _stage_data(self, target: Path, job: JobRecord, commitment: bytes) -> None:
-        """Copy the job's data into a new folder, or leave none.
+    def _stage_data(self, target: Path, commitments: dict[str, bytes]) -> None:
+        """Copy the data of these assets into a new folder, or leave none.
 
         Raises:
             DatasetError: `dataset-unreadable`, or `dataset-changed` when the bytes copied are not those committed to.
         """
         try:
-            record, files = self._find_data(job)
-            paths, names = tuple(file.path for file in files), tuple(file.name for file in files)
-            dataset = StagedDataset(job.asset_id, paths, names, record.name, record.description)
-            staged = stage_datasets(target, [dataset])
+            staged = stage_datasets(target, [self._find_staged(asset_id) for asset_id in commitments])
         except (ProviderError, StagingError, OSError) as exc:
-            raise DatasetError("the dataset can't be read where it lies", code="dataset-unreadable") from exc
-        entries = [
+            raise DatasetError("a dataset can't be read where it lies", code="dataset-unreadable") from exc
+        for asset_id, commitment in commitments.items():
+            if _commit(staged.datasets[asset_id]) != commitment:
+                cleanup(target)
+                raise DatasetError("a dataset is not the one committed to", code="dataset-changed")
+
+    def _find_staged(self, asset_id: str) -> StagedDataset:
+        record, files = self._find_data(asset_id)
+        paths, names = tuple(file.path for file in files), tuple(file.name for file in files)
+        return StagedDataset(asset_id, paths, names, record.name, record.description)
+
+
+def _commit(copied: Sequence[tuple[str, int, str]]) -> bytes:
+    """Return what the files that were copied commit to."""
+    return commit_entries(
+        [
             DatasetEntry(name, size_bytes, digest.removeprefix(DIGEST_PREFIX))
-            for name, size_bytes, digest in staged.datasets[job.asset_id]
+            for name, size_bytes, digest in copied
         ]
-        if commit_entries(entries) != commitment:
-            cleanup(target)
-            raise DatasetError("the dataset is not the one committed to", code="dataset-changed")
+    )
 
 
 def _facts_of(file: DatasetFile) -> list[str | int]:

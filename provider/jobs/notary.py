@@ -46,10 +46,25 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
+class _JobOrders:
+    """The orders of one job that are open: all of them are settled, or all refunded."""
+
+    order_ids: list[bytes]
+    ran: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Orders:
-    ran: list[bytes]
-    not_run: list[bytes]
-    ids: list[str]
+    settlements: list[SettlementRecord]
+    jobs: list[_JobOrders]
+
+    @property
+    def ran(self) -> list[bytes]:
+        return [order_id for job in self.jobs if job.ran for order_id in job.order_ids]
+
+    @property
+    def not_run(self) -> list[bytes]:
+        return [order_id for job in self.jobs if not job.ran for order_id in job.order_ids]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +120,8 @@ class Notary:
         else:
             self._settle(orders)
         self._ledger.mark_settled(
-            orders.ids, block=self._chain.head().number if self._confirmations else None
+            [settlement.order_id for settlement in settlements],
+            block=self._chain.head().number if self._confirmations else None,
         )
         return True
 
@@ -152,13 +168,20 @@ class Notary:
         return self._ledger.get_checkpoint(size)
 
     def _still_open(self, settlements: list[SettlementRecord]) -> _Orders:
-        """Leave out orders that somebody finished before us, such as a consumer who took a late refund."""
-        orders = _Orders([], [], [settlement.order_id for settlement in settlements])
+        """Leave out orders that somebody finished before us, such as a consumer who took a late refund.
+
+        Nothing leaves of a job of which one order was refunded, so its other orders are refunded too.
+        """
+        by_job: dict[str, list[SettlementRecord]] = {}
         for settlement in settlements:
-            order_id = bytes.fromhex(settlement.order_id)
-            if self._chain.order_status(order_id) is OrderStatus.OPEN:
-                (orders.ran if settlement.ran else orders.not_run).append(order_id)
-        return orders
+            by_job.setdefault(settlement.job_id, []).append(settlement)
+        return _Orders(settlements, [self._open_of(group) for group in by_job.values()])
+
+    def _open_of(self, settlements: list[SettlementRecord]) -> _JobOrders:
+        order_ids = [bytes.fromhex(settlement.order_id) for settlement in settlements]
+        status = {order_id: self._chain.order_status(order_id) for order_id in order_ids}
+        ran = settlements[0].ran and OrderStatus.REFUNDED not in status.values()
+        return _JobOrders([item for item, seen in status.items() if seen is OrderStatus.OPEN], ran)
 
     def _anchor(self, checkpoint: CheckpointRecord, orders: _Orders) -> None:
         on_chain = self._chain.get_anchor(self._identity.address)
@@ -186,22 +209,24 @@ class Notary:
         return result
 
     def _settle(self, orders: _Orders) -> None:
-        """Settle a batch; when the contract refuses it, one by one, leaving out those that it refuses alone."""
+        """Settle a batch; when the contract refuses it, job by job, leaving out those that it refuses alone."""
         if not (orders.ran or orders.not_run):
             return
         try:
             self._chain.settle(orders.ran, orders.not_run, sender=self._sender)
         except ContractRefusedError:
-            for ran, not_run in [([item], []) for item in orders.ran] + [
-                ([], [item]) for item in orders.not_run
-            ]:
-                self._settle_alone(ran, not_run)
+            for job in self._still_open(orders.settlements).jobs:
+                self._settle_alone(job)
 
-    def _settle_alone(self, ran: list[bytes], not_run: list[bytes]) -> None:
+    def _settle_alone(self, job: _JobOrders) -> None:
+        if not job.order_ids:
+            return
+        ran, not_run = (job.order_ids, []) if job.ran else ([], job.order_ids)
         try:
             self._chain.settle(ran, not_run, sender=self._sender)
         except ContractRefusedError as exc:
-            log.error("order 0x%s can't be ended, and is left as it is: %s", (ran + not_run)[0].hex(), exc)  # noqa: TRY400 - the cause is the contract's word
+            names = ", ".join("0x" + order_id.hex() for order_id in job.order_ids)
+            log.error("order %s can't be ended, and is left as it is: %s", names, exc)  # noqa: TRY400 - the cause is the contract's word
 
     def _record(self, checkpoint: CheckpointRecord, anchored: TxResult | AnchorRecord) -> None:
         leaves = self._ledger.leaf_hashes(checkpoint.size)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable
 from decimal import Decimal
 
+from datatokens.model import Asset
 from policies.canonical import digest_text, parse_digest
 from policies.decide import ENGINE
 from provider.datasets import SCHEME
@@ -50,7 +51,7 @@ from provider.rounding import (
     round_time_down,
 )
 from provider.store import Database
-from provider.store.records import Ending, JobRecord
+from provider.store.records import Ending, JobRecord, OrderRecord
 from sandbox.spec import RunReport
 
 BLIND_TAG = b"sealroom-blind-v1\n"
@@ -141,35 +142,32 @@ def blind(key: bytes, digest: str) -> str:
 
 
 def _job_facts(job: JobRecord, evaluation: Evaluation) -> JobFacts:
-    order = job.order
-    order_facts = None
-    if order is not None:
-        order_facts = OrderFacts(
-            chain_id=evaluation.chain_id,
-            tx_hash=order.tx_hash,
-            log_index=order.log_index,
-            datatoken=order.datatoken.lower(),
-            consumer=order.consumer.lower(),
-            amount_wei=int(order.amount_wei),
-            token_id=order.token_id,
-        )
-    request = json.loads(job.request.model_dump_json())
     return JobFacts(
-        job.job_id, job.request.nonce, job.consumer.lower(), job.attempt, order_facts, request, job.signature
+        id=job.job_id,
+        nonce=job.request.nonce,
+        consumer=job.consumer.lower(),
+        attempt=job.attempt,
+        orders=tuple(_order_facts(order, chain_id=evaluation.chain_id) for order in job.orders),
+        request=json.loads(job.request.model_dump_json()),
+        request_signature=job.signature,
+    )
+
+
+def _order_facts(order: OrderRecord, *, chain_id: int) -> OrderFacts:
+    return OrderFacts(
+        chain_id=chain_id,
+        tx_hash=order.tx_hash,
+        log_index=order.log_index,
+        datatoken=order.datatoken.lower(),
+        consumer=order.consumer.lower(),
+        amount_wei=int(order.amount_wei),
+        token_id=order.token_id,
     )
 
 
 def _inputs_facts(job: JobRecord, evaluation: Evaluation) -> InputsFacts:
-    asset = evaluation.asset
-    dataset = DatasetFacts(
-        asset_id=asset.asset_id,
-        token_id=asset.token_id,
-        commitment=digest_text(asset.terms.commitment),
-        scheme=SCHEME,
-        metadata_digest=digest_text(asset.terms.metadata_digest),
-    )
     return InputsFacts(
-        datasets=(dataset,),
+        datasets=tuple(_dataset_facts(item.asset) for item in evaluation.datasets),
         algorithm=job.request.algorithm,
         image=evaluation.bundle.manifest.image if evaluation.bundle else None,
         parameters_digest=job.request.parameters,
@@ -177,13 +175,23 @@ def _inputs_facts(job: JobRecord, evaluation: Evaluation) -> InputsFacts:
     )
 
 
+def _dataset_facts(asset: Asset) -> DatasetFacts:
+    return DatasetFacts(
+        asset_id=asset.asset_id,
+        token_id=asset.token_id,
+        commitment=digest_text(asset.terms.commitment),
+        scheme=SCHEME,
+        metadata_digest=digest_text(asset.terms.metadata_digest),
+    )
+
+
 def _policy_facts(evaluation: Evaluation) -> PolicyFacts:
     decision = evaluation.decision
     return PolicyFacts(
-        digests=(digest_text(evaluation.asset.terms.policy_digest),),
+        digests=tuple(digest_text(item.asset.terms.policy_digest) for item in evaluation.datasets),
         engine=ENGINE,
         decision=decision.status.value,
-        rules=tuple(RuleFacts(rule.name, rule.verdict.value, rule.detail) for rule in decision.rules),
+        rules=tuple(RuleFacts(r.asset_id, r.name, r.verdict.value, r.detail) for r in decision.rules),
         decided=round_time_down(evaluation.decided),
     )
 

@@ -229,7 +229,7 @@ class Runner:
             message=describe(
                 finding.code, rule=finding.rule, detail=finding.detail, job_id=job.job_id
             ).message,
-            order_id=evaluation.open_order_id,
+            order_ids=evaluation.open_order_ids,
             ran=is_owed(current, report),
             release=release,
             log_blob=self._blobs.put(output) if output else None,

@@ -35,19 +35,19 @@ class JobViews:
             attempt=job.attempt,
             submitted=job.submitted if exact else round_time(job.submitted),
             timeline=[_step(step, exact=exact) for step in self._jobs.timeline(job.job_id)],
-            order_tx=job.order.tx_hash if job.order else None,
+            order_tx=job.orders[0].tx_hash if job.orders else None,
             receipt_index=entry.index if entry else None,
             anchor_tx=self._find_anchor(entry),
             terminal=job.state.terminal,
         )
 
-    def log_readers(self, job: JobRecord) -> frozenset[str]:
-        """Return whom, besides the data's owner, the signed receipt says that this job's log was opened to."""
+    def is_log_open(self, job: JobRecord) -> bool:
+        """Tell whether the signed receipt says that this job's log was opened to its consumer."""
         entry = self._ledger.find_entry(job.job_id)
         if entry is None:
-            return frozenset()
+            return False
         run = parse_statement(parse_receipt(entry.envelope + b"\n")[0].payload).facts.run
-        return frozenset({job.consumer}) if run is not None and run.logs == CONSUMER else frozenset()
+        return run is not None and run.logs == CONSUMER
 
     def _find_anchor(self, entry: LogEntryRecord | None) -> str | None:
         if entry is None or entry.checkpoint_size is None:

@@ -14,7 +14,7 @@ from provider.receipts.records import Address, Decimal, DecimalInt, Digest, Hash
 
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
-    """The on-chain order that paid for the job."""
+    """The on-chain order that paid for the job on one dataset."""
 
     chain_id: int
     tx_hash: Hash32
@@ -27,13 +27,16 @@ class OrderFacts:
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """Which job: `nonce` is 32 random bytes that make the logged hash hiding; `request` is the signed request as JSON."""
+    """Which job: `nonce` is 32 random bytes that make the logged hash hiding; `request` is the signed request as JSON.
+
+    `orders` has one for each dataset, in their order, or none when the job was never ordered.
+    """
 
     id: Hex32
     nonce: Hex32
     consumer: Address
     attempt: int
-    order: OrderFacts | None
+    orders: tuple[OrderFacts, ...]
     request: dict[str, Any]
     request_signature: Hex
 
@@ -62,8 +65,9 @@ class InputsFacts:
 
 @dataclass(frozen=True, slots=True)
 class RuleFacts:
-    """One rule of a policy and what it said."""
+    """One rule of a dataset's policy and what it said."""
 
+    asset_id: Hex32
     name: str
     verdict: str
     detail: str

@@ -25,6 +25,7 @@ RELEASED = "RELEASED"
 WITHHELD = "WITHHELD"
 OUTCOMES = ("released", "withheld", "failed", "refused", "cancelled")
 RUN_OUTCOMES = ("released", "withheld")
+ALLOW = "allow"
 CONSUMER = "consumer"
 LOG_READERS = ("owner", "nobody", CONSUMER)
 JOB_SUBJECT = "job"
@@ -122,7 +123,7 @@ def parse_statement(payload: bytes) -> Statement:
 
 
 def check_statement(subjects: tuple[Subject, ...], facts: ReceiptFacts) -> None:
-    """Check that the verdict, the outcome, the outputs, the order of times and the subjects agree.
+    """Check that the verdict, the outcome, the outputs, the order of times, the subjects and the datasets agree.
 
     Raises:
         StatementRefusedError: they don't.
@@ -136,8 +137,8 @@ def check_statement(subjects: tuple[Subject, ...], facts: ReceiptFacts) -> None:
         raise StatementRefusedError("predicate.log.origin", "differs from the provider's origin")
     if facts.job.attempt < 0 or facts.log.index < 0 or facts.not_before.number < 0:
         raise StatementRefusedError("predicate", "an attempt, an index or a block number is below 0")
-    if len(facts.policy.digests) != len(facts.inputs.datasets):
-        raise StatementRefusedError("predicate.policy.digests", "expected one policy digest for each dataset")
+    _check_datasets(facts)
+    _check_decision(facts)
 
 
 def _to_predicate(facts: ReceiptFacts) -> Any:  # noqa: ANN401 - any JSON value
@@ -186,6 +187,29 @@ def _check_run(facts: ReceiptFacts) -> None:
         raise StatementRefusedError(
             "predicate.sandbox", f"{facts.egress.outcome} without a run in a seal whose probe passed"
         )
+
+
+def _check_datasets(facts: ReceiptFacts) -> None:
+    datasets, orders = facts.inputs.datasets, facts.job.orders
+    if not datasets or len({item.asset_id for item in datasets}) != len(datasets):
+        raise StatementRefusedError("predicate.inputs.datasets", "expected datasets, each of them once")
+    if len(facts.policy.digests) != len(datasets):
+        raise StatementRefusedError("predicate.policy.digests", "expected one policy digest for each dataset")
+    if orders and [item.token_id for item in orders] != [item.token_id for item in datasets]:
+        raise StatementRefusedError("predicate.job.orders", "expected none, or one order for each dataset")
+
+
+def _check_decision(facts: ReceiptFacts) -> None:
+    """Every rule is about some dataset of the job; what ran was allowed for each of them."""
+    policy, datasets = facts.policy, {item.asset_id for item in facts.inputs.datasets}
+    judged = {rule.asset_id for rule in policy.rules}
+    if not judged <= datasets:
+        raise StatementRefusedError("predicate.policy.rules", "judge a dataset that the job didn't have")
+    if facts.run is None:
+        return
+    said = {policy.decision, *(rule.verdict for rule in policy.rules)}
+    if said != {ALLOW} or judged != datasets:
+        raise StatementRefusedError("predicate.policy", "not all allowed the job, and it ran")
 
 
 def _parse_subjects(value: object) -> tuple[Subject, ...]:

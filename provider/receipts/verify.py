@@ -69,8 +69,8 @@ class ChainEvidence(Protocol):
     Both raise EvidenceUnavailableError when the chain doesn't answer.
     """
 
-    def order_matches(self, statement: Statement) -> bool:
-        """Tell whether the order named stands on chain, for this job id, consumer, provider, datatoken and amount."""
+    def orders_match(self, statement: Statement) -> bool:
+        """Tell whether each order named stands on chain, for this job id, consumer, provider, datatoken and amount."""
         ...
 
     def approvals_match(self, statement: Statement) -> bool:
@@ -282,14 +282,13 @@ def _check_place(
     statement: Statement, envelope: Envelope, proof: LogProof, anchor: Anchor, trust: TrustRoot
 ) -> None:
     facts = statement.facts
-    order = facts.job.order
     checks = (
         ("log.origin", facts.log.origin == trust.origin),
         ("log.index", facts.log.index == proof.index),
         ("provider.address", facts.provider.address.lower() == trust.provider.lower()),
         ("provider.keyids", set(facts.provider.keyids) <= {item.keyid for item in envelope.signatures}),
         ("notBefore.number", facts.not_before.number <= anchor.block),
-        ("job.order.chainId", order is None or order.chain_id == trust.chain_id),
+        ("job.orders.chainId", all(order.chain_id == trust.chain_id for order in facts.job.orders)),
     )
     for path, holds in checks:
         if not holds:
@@ -319,16 +318,12 @@ def _check_chain(line: _Line, statement: Statement, chain: ChainEvidence | None)
     if chain is None:
         line.result, line.detail = SKIPPED, "no chain was asked"
         return
-    if outcome in RUN_OUTCOMES and job.order is None:
+    if outcome in RUN_OUTCOMES and not job.orders:
         raise _RefusedError(Verdict.ORDER_OR_APPROVAL_MISMATCH, "the job ran without an order")
-    if job.order is not None and not chain.order_matches(statement):
-        raise _RefusedError(
-            Verdict.ORDER_OR_APPROVAL_MISMATCH, "the order named is not on chain for this job"
-        )
+    if job.orders and not chain.orders_match(statement):
+        raise _RefusedError(Verdict.ORDER_OR_APPROVAL_MISMATCH, "an order named is not on chain for this job")
     if outcome in RUN_OUTCOMES and not chain.approvals_match(statement):
         raise _RefusedError(
             Verdict.ORDER_OR_APPROVAL_MISMATCH, "the algorithm was not approved when the job was decided"
         )
-    line.detail = (
-        "as the chain has them" if job.order is not None else f"none needed: {outcome} without an order"
-    )
+    line.detail = "as the chain has them" if job.orders else f"none needed: {outcome} without an order"

@@ -12,7 +12,7 @@ from provider.errors import NotFoundError
 from provider.jobs.states import State, check_transition
 from provider.store.part import StorePart
 from provider.store.records import JobRecord, OrderRecord, StepRecord
-from provider.store.tables import JobRow, StepRow
+from provider.store.tables import JobDatasetRow, JobRow, StepRow
 from provider.wire import JobRequest
 
 OPEN_STATES = (State.WAITING, State.QUEUED, State.RUNNING, State.CHECKING)
@@ -27,9 +27,10 @@ class JobStore(StorePart):
             if session.get(JobRow, job.job_id) is not None:
                 return False
             columns = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
-            columns |= {"request": job.request.model_dump_json(), "state": job.state.value, "order": None}
+            columns |= {"request": job.request.model_dump_json(), "state": job.state.value, "orders": None}
             session.add(JobRow(**columns))
             session.flush()
+            session.add_all(JobDatasetRow(job_id=job.job_id, asset_id=item) for item in job.request.datasets)
             _add_step(session, job.job_id, job.submitted, job.state, job.code, job.message)
         return True
 
@@ -66,8 +67,8 @@ class JobStore(StorePart):
         if state is not None:
             query = query.where(JobRow.state == state.value)
         if consumer is not None or assets is not None:
-            mine = JobRow.consumer == (consumer or "")
-            query = query.where(mine | JobRow.asset_id.in_(assets or frozenset()))
+            on_assets = select(JobDatasetRow.job_id).where(JobDatasetRow.asset_id.in_(assets or frozenset()))
+            query = query.where((JobRow.consumer == (consumer or "")) | JobRow.job_id.in_(on_assets))
         with self._read() as session:
             return [read_job(row) for row in session.scalars(query)]
 
@@ -100,12 +101,12 @@ class JobStore(StorePart):
         code: str,
         message: str,
         now: int,
-        order: OrderRecord | None = None,
+        orders: tuple[OrderRecord, ...] = (),
         attempt: int | None = None,
     ) -> bool:
         """Move a job that is in `source`; False when another process moved it first. Not for terminal states.
 
-        `order` and `attempt` are written where given.
+        `orders` and `attempt` are written where given.
 
         Raises:
             ConflictError: the table of moves doesn't have this one, or `target` is terminal (that needs a receipt).
@@ -119,9 +120,9 @@ class JobStore(StorePart):
                 return True
             row.state, row.code, row.message = target.value, code, message
             if target is State.WAITING:
-                row.order = None  # it waits because there is none, or none any more
-            if order is not None:
-                row.order = json.dumps(dataclasses.asdict(order))
+                row.orders = None  # it waits because one is missing, or gone again
+            if orders:
+                row.orders = json.dumps([dataclasses.asdict(order) for order in orders])
             row.attempt = row.attempt if attempt is None else attempt
             _add_step(session, job_id, now, target, code, message)
         return True
@@ -162,7 +163,7 @@ def read_job(row: JobRow) -> JobRecord:
     columns = {field.name: getattr(row, field.name) for field in dataclasses.fields(JobRecord)}
     columns["request"] = JobRequest.model_validate_json(row.request)
     columns["state"] = State(row.state)
-    columns["order"] = OrderRecord(**json.loads(row.order)) if row.order else None
+    columns["orders"] = tuple(OrderRecord(**order) for order in json.loads(row.orders or "[]"))
     return JobRecord(**columns)
 
 

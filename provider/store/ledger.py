@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import ColumnElement, Engine, func, select
 
 from provider.jobs.states import State, check_transition
 from provider.store.jobs import read_job
@@ -51,8 +51,10 @@ class LedgerStore(StorePart):
             session.add(
                 StepRow(job_id=job_id, time=now, state=row.state, code=ending.code, message=ending.message)
             )
-            if ending.order_id is not None:
-                session.add(SettlementRow(order_id=ending.order_id, job_id=job_id, ran=ending.ran))
+            session.add_all(
+                SettlementRow(order_id=order_id, job_id=job_id, ran=ending.ran)
+                for order_id in ending.order_ids
+            )
         return True
 
     def size(self) -> int:
@@ -118,15 +120,8 @@ class LedgerStore(StorePart):
             return list(session.scalars(query.order_by(LogEntryRow.index)))
 
     def open_settlements(self, limit: int) -> list[SettlementRecord]:
-        """Return orders the chain still has to be told about, in a fixed order."""
-        with self._read() as session:
-            query = (
-                select(SettlementRow).where(SettlementRow.done.is_(False)).order_by(SettlementRow.order_id)
-            )
-            return [
-                SettlementRecord(row.order_id, row.job_id, row.ran)
-                for row in session.scalars(query.limit(limit))
-            ]
+        """Return at most `limit` orders the chain still has to be told about: all that a job has, or none of them."""
+        return self._whole_jobs(SettlementRow.done.is_(False), limit)
 
     def settlements_between(self, first: int, last: int) -> list[SettlementRecord]:
         """Return the orders of the receipts from index `first` to before `last`, told to the chain or not."""
@@ -135,7 +130,7 @@ class LedgerStore(StorePart):
                 select(SettlementRow)
                 .join(LogEntryRow, LogEntryRow.job_id == SettlementRow.job_id)
                 .where(LogEntryRow.index >= first, LogEntryRow.index < last)
-                .order_by(SettlementRow.order_id)
+                .order_by(SettlementRow.job_id, SettlementRow.order_id)
             )
             return [SettlementRecord(row.order_id, row.job_id, row.ran) for row in session.scalars(query)]
 
@@ -147,17 +142,22 @@ class LedgerStore(StorePart):
                 row.done, row.settled_block = True, block
 
     def unconfirmed_settlements(self, block: int, limit: int) -> list[SettlementRecord]:
-        """Return orders that the chain knew the end of at `block` or before, and that were not looked at since."""
-        with self._read() as session:
-            query = select(SettlementRow).where(SettlementRow.done, SettlementRow.settled_block <= block)
-            rows = session.scalars(query.order_by(SettlementRow.order_id).limit(limit))
-            return [SettlementRecord(row.order_id, row.job_id, row.ran) for row in rows]
+        """Return orders that the chain knew the end of at `block` or before, not looked at since; whole jobs as above."""
+        return self._whole_jobs(SettlementRow.done & (SettlementRow.settled_block <= block), limit)
 
     def reopen_settlement(self, order_id: str) -> None:
         """Record that the chain no longer knows how an order ended."""
         with self._write() as session:
             row = session.get_one(SettlementRow, order_id)
             row.done, row.settled_block = False, None
+
+    def _whole_jobs(self, wanted: ColumnElement[bool], limit: int) -> list[SettlementRecord]:
+        """Return the orders `wanted`, by job; `limit` is at least what one job has, and a job that it cuts is left out."""
+        query = select(SettlementRow).where(wanted).order_by(SettlementRow.job_id, SettlementRow.order_id)
+        with self._read() as session:
+            rows = list(session.scalars(query.limit(limit + 1)))
+            whole = rows if len(rows) <= limit else [row for row in rows if row.job_id != rows[-1].job_id]
+            return [SettlementRecord(row.order_id, row.job_id, row.ran) for row in whole]
 
 
 def _checkpoint(row: CheckpointRow) -> CheckpointRecord:

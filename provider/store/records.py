@@ -53,7 +53,7 @@ class ApprovalRequestRecord:
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """The order that pays for a job, as the chain showed it when the job was queued."""
+    """The order that pays for a job on one dataset, as the chain showed it when the job was queued."""
 
     order_id: str
     token_id: int
@@ -66,11 +66,13 @@ class OrderRecord:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A job and where it stands; `cancelled_by` is who first asked to stop it."""
+    """A job and where it stands; `cancelled_by` is who first asked to stop it.
+
+    `orders` has one for each dataset of the request, in their order, or none while it isn't paid.
+    """
 
     job_id: str
     consumer: str
-    asset_id: str
     request: JobRequest
     signature: str
     parameters: str
@@ -81,7 +83,7 @@ class JobRecord:
     attempt: int
     cancel_requested: int | None
     cancelled_by: str | None
-    order: OrderRecord | None
+    orders: tuple[OrderRecord, ...]
     release: str | None
     log_blob: str | None
 
@@ -130,12 +132,12 @@ class SettlementRecord:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a job ends, to be written in one transaction with its receipt."""
+    """How a job ends, to be written in one transaction with its receipt; `order_ids` are those that are still open."""
 
     state: State
     code: str
     message: str
-    order_id: str | None
+    order_ids: tuple[str, ...]
     ran: bool
     release: str | None = None
     log_blob: str | None = None

@@ -88,7 +88,6 @@ class JobRow(Base):
     __tablename__ = "jobs"
     job_id: Mapped[str] = mapped_column(primary_key=True)
     consumer: Mapped[str]
-    asset_id: Mapped[str]
     request: Mapped[str]
     signature: Mapped[str]
     parameters: Mapped[str]
@@ -99,10 +98,18 @@ class JobRow(Base):
     attempt: Mapped[int] = mapped_column(default=0)
     cancel_requested: Mapped[int | None]
     cancelled_by: Mapped[str | None]
-    order: Mapped[str | None]
+    orders: Mapped[str | None]
     release: Mapped[str | None]
     log_blob: Mapped[str | None]
     __table_args__ = (Index("ix_jobs_state", "state"), Index("ix_jobs_consumer", "consumer"))
+
+
+class JobDatasetRow(Base):
+    """One dataset of a job, to find jobs by; what counts is the signed request."""
+
+    __tablename__ = "job_datasets"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.job_id"), primary_key=True)
+    asset_id: Mapped[str] = mapped_column(primary_key=True, index=True)
 
 
 class StepRow(Base):

@@ -44,7 +44,7 @@ def facts_of(chain: ChainClient, asset: Asset, people: People) -> ReceiptFacts:
     )
     return replace(
         sample,
-        job=replace(sample.job, id=JOB.hex(), consumer=order.consumer, order=placed),
+        job=replace(sample.job, id=JOB.hex(), consumer=order.consumer, orders=(placed,)),
         inputs=replace(sample.inputs, datasets=(dataset,), algorithm=digest_text(ALGORITHM)),
         policy=replace(sample.policy, decided=head.time),
         provider=replace(sample.provider, address=asset.terms.provider),
@@ -58,7 +58,7 @@ def statement_of(facts: ReceiptFacts) -> Statement:
 
 def test_an_honest_order_and_its_approval_are_found(chain: ChainClient, asset: Asset, people: People) -> None:
     statement = statement_of(facts_of(chain, asset, people))
-    assert DeploymentEvidence(chain).order_matches(statement)
+    assert DeploymentEvidence(chain).orders_match(statement)
     assert DeploymentEvidence(chain).approvals_match(statement)
 
 
@@ -78,9 +78,9 @@ def test_hole_4_an_order_with_other_terms_than_the_chains_matches_nothing(
     chain: ChainClient, asset: Asset, people: People, change: dict[str, Any]
 ) -> None:
     facts = facts_of(chain, asset, people)
-    order = replace(facts.job.order or pytest.fail("no order"), **change)
-    assert not DeploymentEvidence(chain).order_matches(
-        statement_of(replace(facts, job=replace(facts.job, order=order)))
+    order = replace(facts.job.orders[0], **change)
+    assert not DeploymentEvidence(chain).orders_match(
+        statement_of(replace(facts, job=replace(facts.job, orders=(order,))))
     )
 
 
@@ -90,8 +90,8 @@ def test_hole_4_an_order_for_another_job_or_provider_matches_nothing(
     facts, evidence = facts_of(chain, asset, people), DeploymentEvidence(chain)
     other_job = replace(facts, job=replace(facts.job, id="00" * 32))
     other_provider = replace(facts, provider=replace(facts.provider, address=people.stranger.address))
-    assert not evidence.order_matches(statement_of(other_job))
-    assert not evidence.order_matches(statement_of(other_provider))
+    assert not evidence.orders_match(statement_of(other_job))
+    assert not evidence.orders_match(statement_of(other_provider))
     assert not evidence.approvals_match(statement_of(other_provider))
 
 
@@ -135,7 +135,7 @@ def test_an_approval_from_before_the_order_does_not_count_when_it_was_revoked_me
         policy=replace(facts.policy, decided=old.time),
         not_before=BlockFacts(old.number, "0x" + old.hash.hex()),
     )
-    assert not DeploymentEvidence(chain).order_matches(statement_of(backdated))
+    assert not DeploymentEvidence(chain).orders_match(statement_of(backdated))
 
 
 def test_a_token_id_that_no_contract_can_have_matches_nothing(
@@ -143,8 +143,11 @@ def test_a_token_id_that_no_contract_can_have_matches_nothing(
 ) -> None:
     facts = facts_of(chain, asset, people)
     dataset = replace(facts.inputs.datasets[0], token_id=10**77 * 9)
-    impossible = replace(facts, inputs=replace(facts.inputs, datasets=(dataset,)))
-    assert not DeploymentEvidence(chain).approvals_match(statement_of(impossible))
+    order = replace(facts.job.orders[0], token_id=dataset.token_id)
+    inputs, job = replace(facts.inputs, datasets=(dataset,)), replace(facts.job, orders=(order,))
+    statement = statement_of(replace(facts, inputs=inputs, job=job))
+    assert not DeploymentEvidence(chain).approvals_match(statement)
+    assert not DeploymentEvidence(chain).orders_match(statement)
 
 
 def test_a_block_of_another_chain_or_other_data_matches_nothing(
@@ -166,7 +169,7 @@ def test_silence_is_an_error_and_never_a_yes(chain: ChainClient, asset: Asset, p
     statement = statement_of(facts_of(chain, asset, people))
     silent = DeploymentEvidence(ChainClient.connect("http://127.0.0.1:1", chain.deployment, patience=HASTY))
     with pytest.raises(EvidenceUnavailableError):
-        silent.order_matches(statement)
+        silent.orders_match(statement)
     with pytest.raises(EvidenceUnavailableError):
         silent.approvals_match(statement)
 

@@ -88,7 +88,7 @@ def test_a_chain_that_does_not_answer_is_never_a_yes(folder: Path, sample: Sampl
                 "escrow": address,
                 "providers": address,
                 "payment_token": None,
-                "block": 0,
+                "blocks": {},
                 "code_hashes": {},
             }
         )

@@ -36,7 +36,7 @@ def alone(desk: Desk) -> Session:
 
 
 def status_of(desk: Desk, record: Submission) -> OrderStatus:
-    order = desk.lab.chain.find_order(bytes.fromhex(record.job_id), record.consumer, int(record.token_id))
+    order = desk.lab.chain.find_order(bytes.fromhex(record.job_id), record.consumer, int(record.token_ids[0]))
     return order.status if order else OrderStatus.NONE
 
 
@@ -53,7 +53,7 @@ def test_hole_19_a_consumer_takes_the_money_back_from_a_provider_that_never_answ
     travel(anvil, DAY_S + 1)
     assert run(["--json", "job", "refund", ordered.job_id], alone(desk)) is ExitCode.OK
     told = capsys.readouterr()
-    document = json.loads(told.out)
+    (document,) = json.loads(told.out)["refunds"]
     assert document["amount_wei"] == str(PRICE)
     assert re.fullmatch(r"0x[0-9a-f]{64}", document["transaction"])
     assert document["gas_used"] > 0
@@ -67,7 +67,9 @@ def test_hole_19_a_consumer_takes_the_money_back_from_a_provider_that_never_answ
 def test_hole_19_a_refund_before_the_deadline_says_when_it_will_be_possible(
     desk: Desk, ordered: Submission, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    order = desk.lab.chain.find_order(bytes.fromhex(ordered.job_id), ordered.consumer, int(ordered.token_id))
+    order = desk.lab.chain.find_order(
+        bytes.fromhex(ordered.job_id), ordered.consumer, int(ordered.token_ids[0])
+    )
     assert order is not None
     assert run(["--json", "job", "refund", ordered.job_id], alone(desk)) is ExitCode.DENIED
     error = read_error(capsys)
@@ -80,7 +82,9 @@ def test_hole_19_a_refund_before_the_deadline_says_when_it_will_be_possible(
 def test_an_order_that_has_ended_is_not_refunded_and_how_it_ended_is_told(
     desk: Desk, ordered: Submission, anvil: LocalChain, capsys: pytest.CaptureFixture[str], ending: str
 ) -> None:
-    order = desk.lab.chain.find_order(bytes.fromhex(ordered.job_id), ordered.consumer, int(ordered.token_id))
+    order = desk.lab.chain.find_order(
+        bytes.fromhex(ordered.job_id), ordered.consumer, int(ordered.token_ids[0])
+    )
     assert order is not None
     ran, not_run = ([order.order_id], []) if ending == "settled" else ([], [order.order_id])
     desk.lab.chain.settle(ran, not_run, sender=desk.lab.people.provider)

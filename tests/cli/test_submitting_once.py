@@ -204,7 +204,8 @@ def test_hole_10_an_unapproved_algorithm_moves_no_money(desk: Desk, tmp_path: Pa
         order_job(scientist(desk), record.job_id)
     assert exit_code(caught.value) is ExitCode.DENIED
     assert (
-        desk.lab.chain.find_order(bytes.fromhex(record.job_id), record.consumer, int(record.token_id)) is None
+        desk.lab.chain.find_order(bytes.fromhex(record.job_id), record.consumer, int(record.token_ids[0]))
+        is None
     )
 
 

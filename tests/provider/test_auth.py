@@ -10,6 +10,7 @@ BOB = "0x" + "bB" * 20
 ROLE_FIELDS = {
     Role.CONSUMER: "consumers",
     Role.DATASET_OWNER: "dataset_owners",
+    Role.SOLE_OWNER: "sole_owners",
     Role.LOG_READER: "log_readers",
     Role.UPLOADER: "uploaders",
     Role.REGISTRAR: "registrars",

@@ -63,8 +63,30 @@ def test_a_receipt_names_a_confirmed_block_on_which_order_and_approval_stand(
     statement = careful.statement(job_id)
     assert statement.facts.not_before.number == head.number - CONFIRMATIONS
     evidence = DeploymentEvidence(careful.lab.chain)
-    assert evidence.order_matches(statement)
+    assert evidence.orders_match(statement)
     assert evidence.approvals_match(statement)
+
+
+def test_a_job_on_two_datasets_waits_until_the_newest_of_its_orders_is_confirmed(
+    careful: Hospital, anvil: LocalChain
+) -> None:
+    (first, bundle), second = careful.accepted(), careful.lab.add_dataset()
+    careful.lab.approve(second, bundle)
+    job_id = careful.submit(first, bundle, datasets=[first.asset_id, second.asset_id])
+    careful.pay(first, bundle, job_id)
+    mine(anvil, CONFIRMATIONS)
+    careful.clerk.turn()
+    assert careful.job(job_id).code == "awaiting-order"
+    careful.pay(second, bundle, job_id)
+    careful.clerk.turn()
+    assert careful.job(job_id).code == "awaiting-confirmations"
+    mine(anvil, CONFIRMATIONS)
+    careful.clerk.turn()
+    assert careful.job(job_id).state is State.QUEUED
+    reorganise(anvil, CONFIRMATIONS + 1)  # the second order is gone
+    careful.runner.turn()
+    job = careful.job(job_id)
+    assert (job.state, job.code, job.orders) == (State.WAITING, "awaiting-order", ())
 
 
 def test_an_approval_that_is_newer_than_the_confirmed_block_has_to_wait(
@@ -100,7 +122,7 @@ def test_an_order_that_is_reorganised_away_before_its_run_runs_nothing_until_it_
     assert careful.order_status(job_id) is OrderStatus.NONE
     careful.runner.turn()
     job = careful.job(job_id)
-    assert (job.state, job.code, job.attempt, job.order) == (State.WAITING, "awaiting-order", 0, None)
+    assert (job.state, job.code, job.attempt, job.orders) == (State.WAITING, "awaiting-order", 0, ())
     assert careful.lab.database.ledger.size() == 0
     careful.pay(asset, bundle, job_id)
     mine(anvil, confirmations)

@@ -57,7 +57,7 @@ def test_jobs_that_end_at_once_are_logged_one_after_the_other_and_each_once(lab:
     wanted = [f"{number:064x}" for number in range(JOBS)]
     for job_id in wanted:
         lab.database.jobs.add(dataclasses.replace(first, job_id=job_id))
-    ending = Ending(State.CANCELLED, "cancelled", "", order_id=None, ran=False)
+    ending = Ending(State.CANCELLED, "cancelled", "", order_ids=(), ran=False)
 
     def end(job_id: str) -> bool:
         def make_entry(job: JobRecord, index: int) -> tuple[bytes, bytes]:

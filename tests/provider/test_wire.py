@@ -46,6 +46,24 @@ def test_the_signer_of_a_request_is_recovered() -> None:
     assert recover_signer(request.signable(DOMAIN), sign(request)) == Account.from_key(KEY).address
 
 
+@pytest.mark.parametrize("count", [0, 9])
+def test_a_request_is_for_one_to_eight_datasets(count: int) -> None:
+    JobRequest(**(FIELDS | {"datasets": [f"{number:064x}" for number in range(8)]}))
+    with pytest.raises(ValidationError):
+        JobRequest(**(FIELDS | {"datasets": [f"{number:064x}" for number in range(count)]}))
+
+
+def test_a_request_names_no_dataset_twice_and_their_order_is_signed() -> None:
+    first, second = "aa" * 32, "bb" * 32
+    with pytest.raises(ValidationError, match="stands twice"):
+        JobRequest(**(FIELDS | {"datasets": [first, second, first]}))
+    ids = {
+        JobRequest(**(FIELDS | {"datasets": pair})).job_id(DOMAIN)
+        for pair in ([first, second], [second, first])
+    }
+    assert len(ids) == 2
+
+
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_hole_6_the_signature_covers_every_field_of_the_request(name: str) -> None:
     request = JobRequest(**FIELDS)

@@ -89,7 +89,7 @@ def test_a_purpose_that_the_policy_does_not_allow_is_refused_before_anything_is_
     hospital.notary.turn()
     statement = hospital.verify(job_id, {})
     assert (statement.facts.egress.verdict, statement.facts.egress.outcome) == ("WITHHELD", "refused")
-    assert statement.facts.job.order is None
+    assert statement.facts.job.orders == ()
 
 
 def test_a_job_waits_for_approval_with_the_next_step_in_words_and_goes_on_when_it_is_there(

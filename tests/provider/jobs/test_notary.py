@@ -10,6 +10,7 @@ import pytest
 from datatokens.errors import ContractRefusedError
 from datatokens.localchain import LocalChain, request
 from datatokens.model import Asset, OrderItem, OrderStatus
+from datatokens.permits import order_id_of
 from policies.canonical import parse_digest
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Judge
@@ -60,17 +61,24 @@ class Office:
 
     def refuse_paid_job(self) -> bytes:
         """Have a paid job refused, and return the id of its order, which is to be refunded."""
+        return self.refuse_paid_jobs_on(self.asset)[0]
+
+    def refuse_paid_jobs_on(self, *assets: Asset) -> list[bytes]:
+        """Have a job on several datasets refused that was paid, and return the ids of its orders."""
         lab, scientist = self.lab, self.lab.people.scientist
-        answer = lab.submit(lab.request(self.asset, self.bundle, purpose=FORBIDDEN)).json or {}
-        job_id = bytes.fromhex(answer["job_id"])
-        token_id = self.asset.token_id
+        datasets = [asset.asset_id for asset in assets]
+        request = lab.request(self.asset, self.bundle, datasets=datasets, purpose=FORBIDDEN)
+        job_id = bytes.fromhex((lab.submit(request).json or {})["job_id"])
         algorithm, deadline = parse_digest(self.bundle.digest), lab.chain.head().time + 3600
-        lab.chain.order(job_id, algorithm, [OrderItem(token_id, PRICE)], deadline, sender=scientist)
+        items = [OrderItem(asset.token_id, PRICE) for asset in assets]
+        lab.chain.order(job_id, algorithm, items, deadline, sender=scientist)
         self.clerk.turn()
-        order = lab.chain.find_order(job_id, scientist.address, token_id)
-        if order is None:
-            raise RuntimeError("the order isn't on the chain")
-        return order.order_id
+        return [order_id_of(job_id, scientist.address, asset.token_id) for asset in assets]
+
+    def add_dataset(self) -> Asset:
+        asset = self.lab.add_dataset()
+        self.lab.approve(asset, self.bundle)
+        return asset
 
     def anchored(self) -> list[int]:
         return [anchor.size for anchor in self.lab.chain.list_anchors(self.lab.people.provider.address)]
@@ -119,6 +127,31 @@ def test_an_order_that_the_contract_refuses_holds_up_no_receipt_and_no_other_ord
     assert office.anchored() == [2]
     assert office.lab.chain.order_status(honest) is OrderStatus.REFUNDED
     assert office.lab.chain.order_status(refused) is OrderStatus.OPEN
+
+
+def test_when_the_contract_refuses_one_order_of_a_job_none_of_that_job_is_ended_and_others_are(
+    office: Office,
+) -> None:
+    second = office.add_dataset()
+    refused = office.refuse_paid_jobs_on(office.asset, second)
+    honest = office.refuse_paid_jobs_on(office.asset, second)
+    office.chain.refused = {refused[1]}
+    assert [office.notary.turn() for _ in range(2)] == [True, False]
+    assert [office.lab.chain.order_status(order_id) for order_id in refused] == [OrderStatus.OPEN] * 2
+    assert [office.lab.chain.order_status(order_id) for order_id in honest] == [OrderStatus.REFUNDED] * 2
+
+
+def test_a_batch_holds_all_orders_of_a_job_or_none(office: Office) -> None:
+    second, ledger = office.add_dataset(), office.lab.database.ledger
+    jobs = [set(office.refuse_paid_jobs_on(office.asset, second)) for _ in range(2)]
+    for limit, whole in ((2, 1), (3, 1), (4, 2), (50, 2)):
+        found = ledger.open_settlements(limit)
+        by_job = {
+            item.job_id: {bytes.fromhex(i.order_id) for i in found if i.job_id == item.job_id}
+            for item in found
+        }
+        assert len(by_job) == whole
+        assert all(orders in jobs for orders in by_job.values())
 
 
 def test_a_refused_order_in_a_later_batch_holds_up_no_other_order(office: Office) -> None:

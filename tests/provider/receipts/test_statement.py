@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from policies.canonical import canonical_json
 from provider.receipts.errors import MalformedError, StatementRefusedError
-from provider.receipts.facts import ReceiptFacts
+from provider.receipts.facts import DatasetFacts, ReceiptFacts
 from provider.receipts.keys import SigningKeys
 from provider.receipts.request import parse_request, request_digest
 from provider.receipts.statement import (
@@ -22,10 +22,19 @@ from provider.receipts.statement import (
     parse_statement,
 )
 from provider.wire import Domain, JobRequest
-from tests.receipt_samples import CHAIN_ID, ESCROW, refused, sample_facts, sample_request, withheld
+from tests.receipt_samples import (
+    CHAIN_ID,
+    ESCROW,
+    refused,
+    sample_facts,
+    sample_request,
+    two_datasets,
+    withheld,
+)
 
 KEYS = SigningKeys.generate(CHAIN_ID)
 FACTS = sample_facts(KEYS)
+TWO = two_datasets(FACTS)
 PAYLOAD = build_statement(FACTS)
 
 
@@ -56,7 +65,9 @@ def without(path: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "change", [lambda facts: facts, withheld, refused], ids=["released", "withheld", "refused"]
+    "change",
+    [lambda facts: facts, withheld, refused, lambda _: withheld(TWO), lambda _: failed(TWO)],
+    ids=["released", "withheld", "refused", "two datasets", "failed on two datasets"],
 )
 def test_facts_survive_building_and_parsing(change: Callable[[ReceiptFacts], ReceiptFacts]) -> None:
     facts = change(FACTS)
@@ -75,7 +86,7 @@ def test_a_statement_is_in_toto_v1_and_canonical() -> None:
 
 def test_amounts_and_byte_counts_are_decimal_strings() -> None:
     predicate = document()["predicate"]
-    assert predicate["job"]["order"]["amountWei"] == "5000000000000000000"
+    assert predicate["job"]["orders"][0]["amountWei"] == "5000000000000000000"
     assert predicate["outputs"][0]["sizeBytes"] == "24"
     assert predicate["run"]["peakMemoryBytes"] == str(2**28)
 
@@ -111,13 +122,22 @@ def test_unknown_fields_are_ignored_wherever_they_stand() -> None:
         ("predicate.job.attempt", True),
         ("predicate.job.attempt", -1),
         ("predicate.job.consumer", "alice"),
-        ("predicate.job.order.amountWei", 5),
-        ("predicate.job.order.amountWei", "05"),
-        ("predicate.job.order.amountWei", "-5"),
-        ("predicate.job.order", []),
+        ("predicate.job.orders.0.amountWei", 5),
+        ("predicate.job.orders.0.amountWei", "05"),
+        ("predicate.job.orders.0.amountWei", "-5"),
+        ("predicate.job.orders", None),
+        ("predicate.job.orders", {}),
+        ("predicate.job.orders", [None]),
+        ("predicate.job.orders.0.tokenId", "2"),
         ("predicate.inputs.algorithm", "keccak256:" + "0" * 64),
         ("predicate.inputs.datasets", {}),
+        ("predicate.inputs.datasets", []),
         ("predicate.policy.digests", []),
+        ("predicate.policy.decision", "wait"),
+        ("predicate.policy.rules", []),
+        ("predicate.policy.rules.0.verdict", "deny"),
+        ("predicate.policy.rules.0.assetId", "b2" * 32),
+        ("predicate.policy.rules.0.assetId", None),
         ("predicate.sandbox", None),
         ("predicate.sandbox.probe", None),
         ("predicate.sandbox.probe.passed", False),
@@ -145,6 +165,58 @@ def test_unknown_fields_are_ignored_wherever_they_stand() -> None:
 def test_a_statement_that_contradicts_itself_is_refused(path: str, value: object) -> None:
     with pytest.raises(StatementRefusedError):
         parse_statement(with_value(path, value))
+
+
+def job(**changes: Any) -> ReceiptFacts:
+    return replace(TWO, job=replace(TWO.job, **changes))
+
+
+def inputs(*datasets: DatasetFacts) -> ReceiptFacts:
+    return replace(TWO, inputs=replace(TWO.inputs, datasets=datasets))
+
+
+def policy(**changes: Any) -> ReceiptFacts:
+    return replace(TWO, policy=replace(TWO.policy, **changes))
+
+
+def failed(facts: ReceiptFacts) -> ReceiptFacts:
+    facts = withheld(facts)
+    return replace(facts, egress=replace(facts.egress, outcome="failed", checks=(), rule="timeout"))
+
+
+FIRST, SECOND = TWO.inputs.datasets
+RULES = TWO.policy.rules
+DENIED = (RULES[0], replace(RULES[1], verdict="deny"))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param(job(orders=TWO.job.orders[:1]), id="one order for two datasets"),
+        pytest.param(job(orders=TWO.job.orders[::-1]), id="orders of each other's datasets"),
+        pytest.param(job(orders=TWO.job.orders[:1] * 2), id="one order twice"),
+        pytest.param(inputs(FIRST), id="a dataset left out"),
+        pytest.param(inputs(FIRST, FIRST), id="a dataset twice"),
+        pytest.param(inputs(SECOND, FIRST), id="datasets exchanged"),
+        pytest.param(policy(digests=TWO.policy.digests[:1]), id="one policy for two datasets"),
+        pytest.param(policy(rules=RULES[:1]), id="a dataset that no rule judged"),
+        pytest.param(policy(rules=DENIED), id="one that denied"),
+        pytest.param(failed(policy(rules=DENIED)), id="one that denied what ran and failed"),
+        pytest.param(policy(rules=(RULES[0], replace(RULES[1], verdict="wait"))), id="one that waited"),
+        pytest.param(policy(rules=(*RULES, replace(RULES[0], asset_id="c3" * 32))), id="a third dataset"),
+    ],
+)
+def test_a_job_on_several_datasets_is_refused_unless_each_was_ordered_and_allowed_it(
+    facts: ReceiptFacts,
+) -> None:
+    with pytest.raises(StatementRefusedError):
+        build_statement(facts)
+
+
+def test_a_refused_job_says_which_datasets_rule_denied() -> None:
+    facts = refused(policy(decision="deny", rules=DENIED))
+    read = parse_statement(build_statement(facts)).facts
+    assert [rule.asset_id for rule in read.policy.rules if rule.verdict == "deny"] == [SECOND.asset_id]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tests.receipt_samples import (
     sample_request,
     sign_request,
     trusted_key,
+    two_datasets,
     withheld,
 )
 
@@ -53,10 +54,10 @@ class FakeChain:
     approvals: bool = True
     reachable: bool = True
 
-    def order_matches(self, statement: Statement) -> bool:
+    def orders_match(self, statement: Statement) -> bool:
         if not self.reachable:
             raise EvidenceUnavailableError("the chain did not answer")
-        return self.order and statement.facts.job.order is not None
+        return self.order and bool(statement.facts.job.orders)
 
     def approvals_match(self, statement: Statement) -> bool:
         return self.approvals and bool(statement.facts.inputs.datasets)
@@ -88,6 +89,16 @@ def test_a_true_receipt_is_verified_step_by_step() -> None:
 
 def test_with_a_chain_the_order_and_the_approvals_are_checked_too() -> None:
     assert check(SAMPLE, FakeChain()).steps[-1].result == "passed"
+
+
+def test_a_job_on_several_datasets_has_a_receipt_that_verifies_with_all_its_orders() -> None:
+    facts = two_datasets(sample_facts(KEYS))
+    verified = check(make_sample(facts, keys=KEYS), FakeChain())
+    assert verified.steps[-1].result == "passed"
+    assert verified.statement.facts == facts
+    other_chain = replace(facts.job.orders[1], chain_id=1)
+    moved = replace(facts, job=replace(facts.job, orders=(facts.job.orders[0], other_chain)))
+    check_refused(make_sample(moved, keys=KEYS), Verdict.STATEMENT_REFUSED, "statement is of this log")
 
 
 def test_without_artefacts_that_step_says_skipped() -> None:
@@ -264,7 +275,7 @@ def test_a_statement_for_another_place_in_the_log_is_refused() -> None:
 def test_a_request_that_the_consumer_did_not_sign_is_refused() -> None:
     facts = sample_facts(KEYS)
     other_id, other_signature = sign_request(sample_request(nonce="aa" * 32))
-    inputs = facts.inputs
+    inputs, more = facts.inputs, two_datasets(facts)
     wrong_facts = (
         replace(facts, job=replace(facts.job, id=other_id)),
         replace(facts, job=replace(facts.job, request_signature=other_signature)),
@@ -277,7 +288,12 @@ def test_a_request_that_the_consumer_did_not_sign_is_refused() -> None:
         replace(facts, inputs=replace(inputs, algorithm=inputs.parameters_digest)),
         replace(facts, inputs=replace(inputs, parameters_digest=inputs.algorithm)),
         replace(facts, inputs=replace(inputs, parameters={"epochs": 4})),
-        replace(facts, inputs=replace(inputs, datasets=(replace(inputs.datasets[0], asset_id="ff" * 32),))),
+        replace(
+            facts,
+            inputs=replace(inputs, datasets=(replace(inputs.datasets[0], asset_id="ff" * 32),)),
+            policy=replace(facts.policy, rules=(replace(facts.policy.rules[0], asset_id="ff" * 32),)),
+        ),
+        replace(more, job=replace(facts.job, orders=more.job.orders)),
     )
     for wrong in wrong_facts:
         check_refused(
@@ -300,7 +316,7 @@ def test_a_chain_that_says_no_or_nothing_is_a_refusal(chain: FakeChain, verdict:
 
 def test_with_a_chain_a_job_that_ran_without_an_order_is_refused() -> None:
     facts = sample_facts(KEYS)
-    unpaid = make_sample(replace(facts, job=replace(facts.job, order=None)), keys=KEYS)
+    unpaid = make_sample(replace(facts, job=replace(facts.job, orders=())), keys=KEYS)
     check_refused(unpaid, Verdict.ORDER_OR_APPROVAL_MISMATCH, "order and approval", FakeChain())
 
 

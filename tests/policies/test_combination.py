@@ -1,0 +1,183 @@
+"""The policy of several datasets is never wider than any of them, and no narrower than all of them together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.combination import combine_decisions, combine_policies
+from policies.decide import AlgorithmFacts, Decision, RuleVerdict, Verdict
+from policies.model import LimitsPolicy, Policy
+from policies.purposes import TERMS, can_serve, is_permission
+from tests.policy_samples import CONSUMER, IMAGE, OTHER_IMAGE, STRANGER, Facts, allowed_facts, make_policy
+
+ALLOW, DENY, WAIT = Verdict.ALLOW, Verdict.DENY, Verdict.WAIT
+POLICY_RULES = (
+    "consumer-allowed",
+    "purpose-allowed",
+    "image-allowed",
+    "runtime-available",
+    "gpus-allowed",
+    "outputs-allowed",
+)
+LOG_BYTES = st.sampled_from([1024, 4096])
+LIMITS = st.fixed_dictionaries(
+    {"log_bytes": LOG_BYTES, "gpus": st.integers(0, 2), "time_s": st.integers(1, 900)},
+    optional={"cpus": st.sampled_from(["0.5", "2", "10"]), "pids": st.integers(4, 200)},
+)
+OUTPUTS = st.fixed_dictionaries(
+    {"max_information_bits": st.none() | st.sampled_from([35_000, 72_000, 80_000])},
+    optional={
+        "weights": st.fixed_dictionaries({"max_bytes": st.sampled_from([100, 5000, 6000])}),
+        "metrics": st.fixed_dictionaries({"max_count": st.integers(1, 3), "max_digits": st.integers(3, 5)}),
+    },
+)
+POLICIES = st.builds(
+    make_policy,
+    purposes=st.lists(st.sampled_from(sorted(TERMS)), min_size=1).filter(
+        lambda t: any(map(is_permission, t))
+    ),
+    consumers=st.just("anyone") | st.lists(st.sampled_from([CONSUMER, STRANGER])),
+    runtime=st.sampled_from(["any", "gvisor"]),
+    images=st.none() | st.lists(st.sampled_from([IMAGE, OTHER_IMAGE])),
+    limits=LIMITS,
+    outputs=OUTPUTS,
+    logs=st.sampled_from(["owner", "nobody"]),
+) | st.builds(
+    make_policy,
+    logs=st.just("consumer"),
+    limits=LIMITS,
+    outputs=st.just({"metrics": {"max_count": 3, "max_digits": 4}}),
+)
+ALGORITHMS = st.builds(
+    AlgorithmFacts,
+    st.sampled_from([IMAGE, OTHER_IMAGE]),
+    st.none() | st.sampled_from([90, 5000]),
+    st.integers(0, 3),
+    st.integers(0, 5),
+    st.sampled_from([10, 40_000, 79_000]),
+    st.integers(0, 2),
+)
+RUNTIMES = st.frozensets(st.sampled_from(["runc", "runsc"]))
+
+
+def verdicts(policy: Policy, facts: Facts) -> list[Verdict]:
+    """Return what the rules say that ask the policy alone."""
+    rules = {rule.name: rule.verdict for rule in replace(facts, policy=policy).decide().rules}
+    return [rules[name] for name in POLICY_RULES]
+
+
+@given(
+    policies=st.lists(POLICIES, min_size=2, max_size=4),
+    algorithm=ALGORITHMS,
+    runtimes=RUNTIMES,
+    purpose=st.sampled_from(sorted(filter(is_permission, TERMS))),
+    one_owner=st.booleans(),
+)
+def test_what_one_of_them_denies_is_denied_and_what_all_allow_is_allowed(
+    *,
+    policies: list[Policy],
+    algorithm: AlgorithmFacts,
+    runtimes: frozenset[str],
+    purpose: str,
+    one_owner: bool,
+) -> None:
+    combined = combine_policies(policies, one_owner=one_owner)
+    facts = replace(allowed_facts(), algorithm=algorithm)
+    facts = facts.but("environment", runtimes=runtimes).but("request", purpose=purpose)
+    alone = [verdicts(policy, facts) for policy in policies]
+    if combined is None:
+        assert not all(can_serve(purpose, policy.purposes) for policy in policies)
+        return
+    together = verdicts(combined, facts)
+    assert (set(together) == {ALLOW}) == all(set(one) == {ALLOW} for one in alone)
+    for rule, verdict in enumerate(together):
+        assert verdict is DENY or all(one[rule] is ALLOW for one in alone)
+
+
+@given(policies=st.lists(POLICIES, min_size=2, max_size=4), one_owner=st.booleans())
+def test_no_limit_cap_or_reader_is_more_than_each_of_them_gives(
+    *, policies: list[Policy], one_owner: bool
+) -> None:
+    combined = combine_policies(policies, one_owner=one_owner)
+    if combined is None:
+        return
+    for policy in policies:
+        for name in LimitsPolicy.model_fields:
+            assert Decimal(getattr(combined.limits, name)) <= Decimal(getattr(policy.limits, name))
+        assert combined.log_information_bits <= policy.log_information_bits
+        assert policy.logs != "nobody" or combined.logs == "nobody"
+        assert {term for term in policy.purposes if not is_permission(term)} <= set(combined.purposes)
+
+
+@given(policies=st.lists(POLICIES, min_size=1, max_size=3), one_owner=st.booleans())
+def test_the_order_of_the_datasets_and_a_policy_twice_change_nothing(
+    *, policies: list[Policy], one_owner: bool
+) -> None:
+    def shape(parts: list[Policy]) -> dict[str, Any] | None:
+        found = combine_policies(parts, one_owner=one_owner)
+        if found is None:
+            return None
+        lists = {"purposes": set(found.purposes), "images": found.images and set(found.images)}
+        return found.model_dump() | lists | {"consumers": set(found.consumers)}
+
+    doubled = [*policies, *policies]
+    assert shape(doubled) == shape(list(reversed(doubled)))
+
+
+def test_one_policy_stays_what_it_is_with_its_digest() -> None:
+    policy = make_policy(logs="owner")
+    assert combine_policies([policy], one_owner=False) is policy
+
+
+def test_a_combined_policy_has_no_digest_so_it_stands_for_no_dataset() -> None:
+    facts = allowed_facts()
+    combined = combine_policies([facts.policy, facts.policy], one_owner=True)
+    assert combined is not None
+    assert combined.digest == ""
+    denied = replace(facts, policy=combined, asset=replace(facts.asset, policy_digest="")).decide()
+    assert denied.first_denied is not None
+    assert denied.first_denied.name == "policy-current"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "one_owner", "readers"),
+    [
+        ("owner", "owner", True, "owner"),
+        ("owner", "owner", False, "nobody"),
+        ("consumer", "consumer", True, "consumer"),
+        ("consumer", "consumer", False, "consumer"),
+        ("owner", "consumer", True, "owner"),
+        ("owner", "consumer", False, "nobody"),
+        ("nobody", "owner", True, "nobody"),
+        ("nobody", "consumer", True, "nobody"),
+        ("nobody", "consumer", False, "nobody"),
+    ],
+)
+def test_a_log_that_may_hold_rows_of_both_is_read_by_those_whom_both_let_read(
+    *, first: str, second: str, one_owner: bool, readers: str
+) -> None:
+    outputs = {"weights": {"max_bytes": "1MiB"}}
+    for pair in ((first, second), (second, first)):
+        policies = [make_policy(logs=logs, outputs=outputs) for logs in pair]
+        combined = combine_policies(policies, one_owner=one_owner)
+        assert combined is not None
+        assert combined.logs == readers
+
+
+def test_purposes_that_no_two_policies_share_leave_nothing_to_run_under() -> None:
+    policies = [make_policy(purposes=[term]) for term in ("DUO:0000011", "DUO:0000007")]
+    assert combine_policies(policies, one_owner=True) is None
+    assert combine_policies([], one_owner=True) is None
+
+
+@given(st.lists(st.lists(st.sampled_from(Verdict)), max_size=4))
+def test_a_job_is_allowed_when_the_decision_about_each_dataset_allows_it(parts: list[list[Verdict]]) -> None:
+    decisions = [Decision(tuple(RuleVerdict("rule", verdict) for verdict in part)) for part in parts]
+    allowed = bool(decisions) and all(decision.allowed for decision in decisions)
+    assert combine_decisions(decisions).allowed == allowed
