@@ -36,13 +36,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("runtime", list_runtimes())
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def writing(request: pytest.FixtureRequest) -> bool:
     """Whether the committed outcomes are to be written, not compared with."""
     return bool(request.config.getoption(WRITE, default=False))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def arena(
     engine: DockerEngine, image_digest: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Arena]:
@@ -52,7 +52,7 @@ def arena(
     assert made.close() == []
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def outcomes(arena: Arena, request: pytest.FixtureRequest, *, writing: bool) -> Iterator[Outcomes]:
     """Start every attack that was chosen, a few at a time; each test waits for its own."""
     pool = ThreadPoolExecutor(AT_A_TIME)
