@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 IMAGE_FILE := .build/image-id
 # A process for each processor, up to four: more would only wait for the one engine.
-PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 export PYTHONWARNINGS := ignore::SyntaxWarning
 
 .PHONY: help setup tools demo up down test bench-seal security check format lint types imports generated generate wheel lock clean \
