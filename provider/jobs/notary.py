@@ -130,12 +130,15 @@ class Notary:
         if not self._confirmations:
             return
         confirmed = self._chain.head().number - self._confirmations
-        for settlement in self._ledger.unconfirmed_settlements(confirmed, BATCH):
-            if self._chain.order_status(bytes.fromhex(settlement.order_id)) is OrderStatus.OPEN:
-                log.warning("the chain has lost the end of order %s: it is sent again", settlement.order_id)
-                self._ledger.reopen_settlement(settlement.order_id)
+        for group in _by_job(self._ledger.unconfirmed_settlements(confirmed, BATCH)):
+            order_ids = [settlement.order_id for settlement in group]
+            if self._open_of(group).order_ids:
+                log.warning(
+                    "the chain has lost the end of job %s's orders: it is sent again", group[0].job_id
+                )
+                self._ledger.reopen_settlements(order_ids)
             else:
-                self._ledger.mark_settled([settlement.order_id], block=None)
+                self._ledger.mark_settled(order_ids, block=None)
 
     def _is_too_soon(self) -> bool:
         """Tell whether receipts that nobody paid for must wait: a stranger's refused jobs may not burn our gas."""
@@ -172,10 +175,7 @@ class Notary:
 
         Nothing leaves of a job of which one order was refunded, so its other orders are refunded too.
         """
-        by_job: dict[str, list[SettlementRecord]] = {}
-        for settlement in settlements:
-            by_job.setdefault(settlement.job_id, []).append(settlement)
-        return _Orders(settlements, [self._open_of(group) for group in by_job.values()])
+        return _Orders(settlements, [self._open_of(group) for group in _by_job(settlements)])
 
     def _open_of(self, settlements: list[SettlementRecord]) -> _JobOrders:
         order_ids = [bytes.fromhex(settlement.order_id) for settlement in settlements]
@@ -238,3 +238,11 @@ class Notary:
             checkpoint.size, tx_hash=anchored.tx_hash, block=anchored.block.number, proofs=proofs
         )
         log.info("anchored %d receipts in %s", checkpoint.size, anchored.tx_hash)
+
+
+def _by_job(settlements: list[SettlementRecord]) -> list[list[SettlementRecord]]:
+    """Return the orders of each job together: how one of them stands decides how the others end."""
+    groups: dict[str, list[SettlementRecord]] = {}
+    for settlement in settlements:
+        groups.setdefault(settlement.job_id, []).append(settlement)
+    return list(groups.values())

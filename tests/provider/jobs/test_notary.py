@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from datatokens.errors import ContractRefusedError
 from datatokens.localchain import LocalChain, request
@@ -17,9 +18,10 @@ from provider.jobs.judge import Judge
 from provider.jobs.notary import Notary, Pace
 from provider.jobs.receipting import Registrar
 from provider.receipts.keys import SigningKeys
+from provider.store.tables import SettlementRow
 from sandbox.bundle import Bundle
 from sandbox.engine import DockerEngine
-from tests.chain_fixtures import PRICE
+from tests.chain_fixtures import PRICE, travel
 from tests.provider_fixtures import Lab, make_bundle
 
 FORBIDDEN = "DUO:0000043"
@@ -74,6 +76,14 @@ class Office:
         lab.chain.order(job_id, algorithm, items, deadline, sender=scientist)
         self.clerk.turn()
         return [order_id_of(job_id, scientist.address, asset.token_id) for asset in assets]
+
+    def record_that_they_ran(self) -> None:
+        """Have the orders that wait settled rather than refunded, as if their jobs had run."""
+        with self.lab.database.ledger._write() as session:
+            session.execute(update(SettlementRow).values(ran=True))
+
+    def statuses(self, order_ids: list[bytes]) -> list[OrderStatus]:
+        return [self.lab.chain.order_status(order_id) for order_id in order_ids]
 
     def add_dataset(self) -> Asset:
         asset = self.lab.add_dataset()
@@ -190,6 +200,25 @@ def test_the_end_of_an_order_that_is_reorganised_away_while_its_anchor_stays_is_
     request(anvil.rpc_url, "anvil_mine", hex(3))
     assert office.notary.turn() is True
     assert office.lab.chain.order_status(order) is OrderStatus.REFUNDED
+    request(anvil.rpc_url, "anvil_mine", hex(3))
+    assert office.notary.turn() is False
+    assert office.lab.database.ledger.unconfirmed_settlements(10**9, 10) == []
+
+
+def test_when_one_order_of_a_job_was_refunded_and_another_is_to_be_ended_anew_it_is_refunded_too(
+    office: Office, anvil: LocalChain
+) -> None:
+    office.notary._confirmations = 3
+    orders = office.refuse_paid_jobs_on(office.asset, office.add_dataset())
+    office.record_that_they_ran()
+    office.chain.refused = set(orders)  # as when somebody refunds one while ours is on its way
+    assert office.notary.turn() is True
+    travel(anvil, 3700)
+    office.lab.chain.refund(orders[1], sender=office.lab.people.stranger)
+    office.chain.refused = set()
+    request(anvil.rpc_url, "anvil_mine", hex(3))
+    assert office.notary.turn() is True
+    assert office.statuses(orders) == [OrderStatus.REFUNDED] * 2
     request(anvil.rpc_url, "anvil_mine", hex(3))
     assert office.notary.turn() is False
     assert office.lab.database.ledger.unconfirmed_settlements(10**9, 10) == []
