@@ -173,14 +173,14 @@ class Notary:
     def _still_open(self, settlements: list[SettlementRecord]) -> _Orders:
         """Leave out orders that somebody finished before us, such as a consumer who took a late refund.
 
-        Nothing leaves of a job of which one order was refunded, so its other orders are refunded too.
+        Nothing leaves of a job of which one order was refunded or lost, so its other orders are refunded too.
         """
         return _Orders(settlements, [self._open_of(group) for group in _by_job(settlements)])
 
     def _open_of(self, settlements: list[SettlementRecord]) -> _JobOrders:
         order_ids = [bytes.fromhex(settlement.order_id) for settlement in settlements]
         status = {order_id: self._chain.order_status(order_id) for order_id in order_ids}
-        ran = settlements[0].ran and OrderStatus.REFUNDED not in status.values()
+        ran = settlements[0].ran and {OrderStatus.OPEN, OrderStatus.SETTLED}.issuperset(status.values())
         return _JobOrders([item for item, seen in status.items() if seen is OrderStatus.OPEN], ran)
 
     def _anchor(self, checkpoint: CheckpointRecord, orders: _Orders) -> None:

@@ -72,8 +72,9 @@ class Office:
         request = lab.request(self.asset, self.bundle, datasets=datasets, purpose=FORBIDDEN)
         job_id = bytes.fromhex((lab.submit(request).json or {})["job_id"])
         algorithm, deadline = parse_digest(self.bundle.digest), lab.chain.head().time + 3600
-        items = [OrderItem(asset.token_id, PRICE) for asset in assets]
-        lab.chain.order(job_id, algorithm, items, deadline, sender=scientist)
+        for asset in assets:
+            item = OrderItem(asset.token_id, PRICE)
+            lab.chain.order(job_id, algorithm, [item], deadline, sender=scientist)
         self.clerk.turn()
         return [order_id_of(job_id, scientist.address, asset.token_id) for asset in assets]
 
@@ -222,3 +223,14 @@ def test_when_one_order_of_a_job_was_refunded_and_another_is_to_be_ended_anew_it
     request(anvil.rpc_url, "anvil_mine", hex(3))
     assert office.notary.turn() is False
     assert office.lab.database.ledger.unconfirmed_settlements(10**9, 10) == []
+
+
+def test_when_the_chain_has_lost_one_order_of_a_job_that_ran_the_other_is_refunded(
+    office: Office, anvil: LocalChain
+) -> None:
+    orders = office.refuse_paid_jobs_on(office.asset, office.add_dataset())
+    office.record_that_they_ran()
+    request(anvil.rpc_url, "anvil_reorg", 1, [])
+    assert office.statuses(orders) == [OrderStatus.OPEN, OrderStatus.NONE]
+    assert office.notary.turn() is True
+    assert office.statuses(orders) == [OrderStatus.REFUNDED, OrderStatus.NONE]
