@@ -403,6 +403,12 @@ def test_when_the_disk_is_nearly_full_nothing_more_is_taken_from_anybody(lab: La
     lab.settings = lab.settings.model_copy(update={"min_free_bytes": 2**60})
     assert error(lab.upload(make_bundle("# another\n"))) == (503, "storage-low")
     assert error(lab.submit(lab.request(asset, bundle))) == (503, "storage-low")
+    for action, part in (
+        ("dataset.policy", {"policy": POLICY}),
+        ("dataset.allow", {"consumers": [lab.people.scientist.address]}),
+    ):
+        answer = lab.act(lab.people.owner, action, {"asset_id": asset.asset_id} | part)
+        assert error(answer) == (503, "storage-low")
 
 
 def test_while_the_chain_is_away_a_scientist_still_sees_the_jobs_of_one_s_own(lab: Lab) -> None:
