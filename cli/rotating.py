@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from cli.context import OPERATOR
 from cli.errors import InputError, RefusedError
 from cli.operating import check_provider_home, is_current, publish
+from cli.services import only_one
 from datatokens.accounts import load_account
 from provider.assembly import Parts, open_parts
 from provider.exclusion import WorkerRunsError, hold_worker_lock
@@ -58,7 +59,7 @@ def rotate_keys(session: Session) -> tuple[KeySet, TxResult | None]:
         RefusedError: a worker runs, or receipts signed by the old keys aren't safely anchored yet.
     """
     office = _open(session)
-    with _alone(office):
+    with _alone(session, office):
         old = office.keys().public()
         _drain(session, office)
         folder, chain = office.parts.paths.signing_keys, office.chain
@@ -82,7 +83,7 @@ def move_endpoint(session: Session, url: str) -> tuple[KeySet, TxResult]:
             f"an endpoint is a URL, got {url[:80]!r}", code="endpoint-invalid", remedy="https://HOST:PORT"
         )
     office = _open(session)
-    with _alone(office):
+    with _alone(session, office):
         _drain(session, office)
         result = publish(office.chain, office.operator, office.keys().public(), endpoint=url)
         return _newest(office.chain, office), result
@@ -103,7 +104,7 @@ def revoke_keys(session: Session, index: int, from_time: int | None) -> tuple[Ke
         )
     if sets[index].p256 != sets[-1].p256:
         return _revoke(chain, office, sets[index], from_time)
-    with _alone(office):
+    with _alone(session, office):
         _drain(session, office)
         return _revoke(chain, office, sets[index], from_time)
 
@@ -115,7 +116,7 @@ def close_log(session: Session) -> tuple[int, TxResult]:
         RefusedError: a worker runs, or jobs that were paid have not ended.
     """
     office = _open(session)
-    with _alone(office):
+    with _alone(session, office):
         jobs = sum(office.parts.database.jobs.count(state) for state in UNDER_WAY)
         if jobs:
             raise RefusedError(
@@ -137,10 +138,10 @@ def _open(session: Session) -> _Office:
 
 
 @contextmanager
-def _alone(office: _Office) -> Iterator[None]:
-    """Keep any worker away until the end of the block."""
+def _alone(session: Session, office: _Office) -> Iterator[None]:
+    """Keep any worker away until the end of the block, and any `up`, which would publish the old keys after the new."""
     try:
-        with hold_worker_lock(office.parts.paths.worker_lock):
+        with only_one(session.home), hold_worker_lock(office.parts.paths.worker_lock):
             yield
     except WorkerRunsError as exc:
         raise RefusedError(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Thread
+from typing import Any
 
 import pytest
 
+from cli import rotating
 from cli.context import Session
 from cli.errors import ExitCode, StackError
 from cli.operating import ensure_keys_published, publish
 from cli.output import Output
+from cli.services import only_one
 from cli.settings import ClientSettings, save_settings
 from cli.trusting import build_trust
 from datatokens.accounts import import_keystore
 from datatokens.localchain import LocalChain, request
-from datatokens.model import KeySet
+from datatokens.model import KeySet, TxResult
 from provider.exclusion import hold_worker_lock
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Judge
@@ -152,6 +156,28 @@ def test_keys_are_not_changed_while_a_worker_signs_with_them(
             refused = ask(house.session(), capsys, "provider", *words, expect=ExitCode.DENIED)
             assert code_of(refused) == "worker-runs"
     assert len(house.sets()) == 1
+
+
+def test_up_waits_until_the_keys_have_changed(
+    house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    def publish_while_up_starts(*given: Any, **named: Any) -> TxResult:
+        up.start()
+        up.join(timeout=0.5)
+        assert started == []
+        return publish(*given, **named)
+
+    def start() -> None:
+        with only_one(house.session().home):
+            started.append(house.keys().public().signer)
+
+    up = Thread(target=start)
+    monkeypatch.setattr(rotating, "publish", publish_while_up_starts)
+    done = ask(house.session(), capsys, "provider", "keys", "rotate")
+    up.join()
+    assert started == [done["signer"]]
 
 
 @pytest.mark.parametrize("finish", ["up", "rotate"])
