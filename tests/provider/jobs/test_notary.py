@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,11 +30,12 @@ FORBIDDEN = "DUO:0000043"
 
 
 class StubbornChain:
-    """The real chain, whose contract refuses to end the orders named."""
+    """The real chain, whose contract refuses to end the orders named; `meanwhile` happens before the next end of some."""
 
     def __init__(self, lab: Lab) -> None:
         self._chain = lab.chain
         self.refused: set[bytes] = set()
+        self.meanwhile: Callable[[], object] = list
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._chain, name)
@@ -48,6 +51,8 @@ class StubbornChain:
         return self._chain.anchor_and_settle(size, root, ran, not_run, **more)
 
     def _check(self, ran: list[bytes], not_run: list[bytes]) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, list
+        meanwhile()
         if self.refused & {*ran, *not_run}:
             raise ContractRefusedError("", {}, "contract: refused")
 
@@ -234,3 +239,23 @@ def test_when_the_chain_has_lost_one_order_of_a_job_that_ran_the_other_is_refund
     assert office.statuses(orders) == [OrderStatus.OPEN, OrderStatus.NONE]
     assert office.notary.turn() is True
     assert office.statuses(orders) == [OrderStatus.REFUNDED, OrderStatus.NONE]
+
+
+@pytest.mark.parametrize("anchored", [False, True])
+def test_when_somebody_refunds_one_order_just_before_the_job_is_settled_the_other_is_refunded_too(
+    office: Office, anvil: LocalChain, *, anchored: bool
+) -> None:
+    orders, provider = (
+        office.refuse_paid_jobs_on(office.asset, office.add_dataset()),
+        office.lab.people.provider,
+    )
+    office.record_that_they_ran()
+    checkpoint = office.notary._due_checkpoint()
+    assert checkpoint is not None
+    if anchored:
+        office.lab.chain.anchor(checkpoint.size, checkpoint.root, sender=provider)
+    travel(anvil, 3700)
+    office.chain.meanwhile = partial(office.lab.chain.refund, orders[1], sender=office.lab.people.stranger)
+    assert [office.notary.turn() for _ in range(2)] == [True, False]
+    assert office.statuses(orders) == [OrderStatus.REFUNDED] * 2
+    assert office.anchored() == [1]
