@@ -18,6 +18,7 @@ from cli.errors import InputError, RefusedError
 from cli.operating import check_provider_home, is_current, publish
 from cli.services import only_one
 from datatokens.accounts import load_account
+from datatokens.model import OrderStatus
 from provider.assembly import Parts, open_parts
 from provider.exclusion import WorkerRunsError, hold_worker_lock
 from provider.jobs.notary import Notary, Pace
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from datatokens.client import ChainClient
     from datatokens.ethkeys import LocalAccount
     from datatokens.model import KeySet, TxResult
+    from provider.store.records import JobRecord
 
 POLL_S = 0.2
 _URL = re.compile(r"https?://[!-~]{1,200}")
@@ -117,7 +119,9 @@ def close_log(session: Session) -> tuple[int, TxResult]:
     """
     office = _open(session)
     with _alone(session, office):
-        jobs = sum(office.parts.database.jobs.count(state) for state in UNDER_WAY)
+        store = office.parts.database.jobs
+        waiting = store.list_by(state=State.WAITING, limit=None)
+        jobs = sum(map(store.count, UNDER_WAY)) + sum(_is_ordered(office, job) for job in waiting)
         if jobs:
             raise RefusedError(
                 f"{jobs} jobs that were paid have not ended",
@@ -127,6 +131,15 @@ def close_log(session: Session) -> tuple[int, TxResult]:
         _drain(session, office)
         size = office.chain.anchored_size(office.operator.address)
         return size, office.chain.close_provider(sender=office.operator)
+
+
+def _is_ordered(office: _Office, job: JobRecord) -> bool:
+    """Tell whether money is held for a job that waits: for its other orders, for confirmations or for the worker."""
+    found = [office.parts.database.catalogue.find_dataset(asset_id) for asset_id in job.request.datasets]
+    token_ids = [record.token_id for record in found if record is not None and record.token_id is not None]
+    job_id, chain = bytes.fromhex(job.job_id), office.chain
+    orders = [chain.find_order(job_id, job.consumer, token_id) for token_id in token_ids]
+    return any(order is not None and order.status is OrderStatus.OPEN for order in orders)
 
 
 def _open(session: Session) -> _Office:

@@ -18,7 +18,8 @@ from cli.settings import ClientSettings, save_settings
 from cli.trusting import build_trust
 from datatokens.accounts import import_keystore
 from datatokens.localchain import LocalChain, request
-from datatokens.model import KeySet, TxResult
+from datatokens.model import KeySet, OrderItem, TxResult
+from policies.canonical import parse_digest
 from provider.exclusion import hold_worker_lock
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Judge
@@ -35,7 +36,7 @@ from provider.receipts.verify import verify_receipt
 from provider.settings import ProviderPaths
 from provider.settings import save_settings as save_provider_settings
 from sandbox.engine import DockerEngine
-from tests.chain_fixtures import travel
+from tests.chain_fixtures import PRICE, travel
 from tests.cli.conftest import PASSWORD
 from tests.cli.test_wallet_commands import ask, code_of
 from tests.provider_fixtures import Lab, make_bundle
@@ -270,6 +271,20 @@ def test_a_log_is_closed_with_its_last_receipt_anchored_and_never_opened_again(
     for words in (("keys", "rotate"), ("close",)):
         refused = ask(house.session(), capsys, "provider", *words, expect=ExitCode.DENIED)
         assert "closed for good" in refused["error"]["message"]
+
+
+def test_a_log_is_not_closed_while_a_job_that_waits_is_paid_for(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab, (asset, bundle) = house.lab, (house.lab.add_dataset(), make_bundle())
+    lab.upload(bundle)
+    lab.approve(asset, bundle)
+    job_id = bytes.fromhex((lab.submit(lab.request(asset, bundle)).json or {})["job_id"])
+    items, deadline = [OrderItem(asset.token_id, PRICE)], lab.chain.head().time + 3600
+    order = parse_digest(bundle.digest), items, deadline
+    lab.chain.order(job_id, *order, sender=lab.people.scientist)
+    refused = ask(house.session(), capsys, "provider", "close", expect=ExitCode.DENIED)
+    assert code_of(refused) == "jobs-under-way"
 
 
 def test_the_last_anchor_has_to_be_confirmed_before_keys_change(
