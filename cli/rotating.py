@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 from cli.context import OPERATOR
 from cli.errors import InputError, RefusedError
 from cli.operating import check_provider_home, is_current, publish
+from cli.services import only_one
 from datatokens.accounts import load_account
+from datatokens.model import OrderStatus
 from provider.assembly import Parts, open_parts
 from provider.exclusion import WorkerRunsError, hold_worker_lock
 from provider.jobs.notary import Notary, Pace
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from datatokens.client import ChainClient
     from datatokens.ethkeys import LocalAccount
     from datatokens.model import KeySet, TxResult
+    from provider.store.records import JobRecord
 
 POLL_S = 0.2
 _URL = re.compile(r"https?://[!-~]{1,200}")
@@ -58,7 +61,7 @@ def rotate_keys(session: Session) -> tuple[KeySet, TxResult | None]:
         RefusedError: a worker runs, or receipts signed by the old keys aren't safely anchored yet.
     """
     office = _open(session)
-    with _alone(office):
+    with _alone(session, office):
         old = office.keys().public()
         _drain(session, office)
         folder, chain = office.parts.paths.signing_keys, office.chain
@@ -82,7 +85,7 @@ def move_endpoint(session: Session, url: str) -> tuple[KeySet, TxResult]:
             f"an endpoint is a URL, got {url[:80]!r}", code="endpoint-invalid", remedy="https://HOST:PORT"
         )
     office = _open(session)
-    with _alone(office):
+    with _alone(session, office):
         _drain(session, office)
         result = publish(office.chain, office.operator, office.keys().public(), endpoint=url)
         return _newest(office.chain, office), result
@@ -103,7 +106,7 @@ def revoke_keys(session: Session, index: int, from_time: int | None) -> tuple[Ke
         )
     if sets[index].p256 != sets[-1].p256:
         return _revoke(chain, office, sets[index], from_time)
-    with _alone(office):
+    with _alone(session, office):
         _drain(session, office)
         return _revoke(chain, office, sets[index], from_time)
 
@@ -115,8 +118,10 @@ def close_log(session: Session) -> tuple[int, TxResult]:
         RefusedError: a worker runs, or jobs that were paid have not ended.
     """
     office = _open(session)
-    with _alone(office):
-        jobs = sum(office.parts.database.jobs.count(state) for state in UNDER_WAY)
+    with _alone(session, office):
+        store = office.parts.database.jobs
+        waiting = store.list_by(state=State.WAITING, limit=None)
+        jobs = sum(map(store.count, UNDER_WAY)) + sum(_is_ordered(office, job) for job in waiting)
         if jobs:
             raise RefusedError(
                 f"{jobs} jobs that were paid have not ended",
@@ -128,6 +133,15 @@ def close_log(session: Session) -> tuple[int, TxResult]:
         return size, office.chain.close_provider(sender=office.operator)
 
 
+def _is_ordered(office: _Office, job: JobRecord) -> bool:
+    """Tell whether money is held for a job that waits: for its other orders, for confirmations or for the worker."""
+    found = [office.parts.database.catalogue.find_dataset(asset_id) for asset_id in job.request.datasets]
+    token_ids = [record.token_id for record in found if record is not None and record.token_id is not None]
+    job_id, chain = bytes.fromhex(job.job_id), office.chain
+    orders = [chain.find_order(job_id, job.consumer, token_id) for token_id in token_ids]
+    return any(order is not None and order.status is OrderStatus.OPEN for order in orders)
+
+
 def _open(session: Session) -> _Office:
     check_provider_home(session.home)
     parts, chain = open_parts(session.home.root), session.get_chain()
@@ -137,10 +151,10 @@ def _open(session: Session) -> _Office:
 
 
 @contextmanager
-def _alone(office: _Office) -> Iterator[None]:
-    """Keep any worker away until the end of the block."""
+def _alone(session: Session, office: _Office) -> Iterator[None]:
+    """Keep any worker away until the end of the block, and any `up`, which would publish the old keys after the new."""
     try:
-        with hold_worker_lock(office.parts.paths.worker_lock):
+        with only_one(session.home), hold_worker_lock(office.parts.paths.worker_lock):
             yield
     except WorkerRunsError as exc:
         raise RefusedError(

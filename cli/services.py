@@ -70,7 +70,7 @@ def start_stack(session: Session, options: StackOptions) -> list[PartStatus]:
         WrongPasswordError: the password isn't that of the service keys.
     """
     home = session.home
-    with _only_one(home):
+    with only_one(home):
         _check_port(home, options)
         first = OPERATOR not in list_accounts(home.keys)
         password = session.passwords.get_password("the provider's keys", new=first)
@@ -103,6 +103,15 @@ def stop_stack(home: Home, *, keep_chain: bool = False) -> list[str]:
 def stack_status(home: Home) -> list[PartStatus]:
     """Say of each part whether it runs and answers."""
     return [_chain_status(home), _api_status(home), _worker_status(home)]
+
+
+@contextmanager
+def only_one(home: Home) -> Iterator[None]:
+    """Keep a second `up` on the same home, or a change of its keys, waiting until the first is through."""
+    home.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (home.run / "up.lock").open("w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _check_port(home: Home, options: StackOptions) -> None:
@@ -191,12 +200,3 @@ def _answers_rpc(rpc_url: str) -> bool:
     except (httpx.HTTPError, ValueError):
         return False
     return isinstance(answer, dict) and "result" in answer
-
-
-@contextmanager
-def _only_one(home: Home) -> Iterator[None]:
-    """Keep a second `up` on the same home waiting until the first is through."""
-    home.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (home.run / "up.lock").open("w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from web3.contract import Contract
+
 from datatokens.errors import (
     ChainUnreachableError,
     ContractRefusedError,
@@ -208,13 +210,14 @@ class ChainReader(TrustedContracts):
         return int(self._gateway.call(contract, "balanceOf", checksum(account)))
 
     def get_token(self, address: str) -> Token:
-        """Return how a token's amounts are written; one that doesn't say is counted in its units, without a symbol."""
+        """Return how a token's amounts are written; one that doesn't say is counted in its units, without a symbol.
+
+        Some tokens, older than ERC-20's present form, have decimals and no symbol that can be read.
+        """
         contract = self._token(address)
-        try:
-            decimals = int(self._gateway.call(contract, "decimals"))
-            return Token(contract.address, str(self._gateway.call(contract, "symbol"))[:20], decimals)
-        except (ContractRefusedError, WrongChainError):
-            return Token(contract.address, "", 0)
+        decimals = self._find_word(contract, "decimals")
+        symbol = None if decimals is None else self._find_word(contract, "symbol")
+        return Token(contract.address, str(symbol or "")[:20], decimals or 0)
 
     def native_balance(self, account: str) -> int:
         """Return an account's coins, in wei."""
@@ -223,6 +226,13 @@ class ChainReader(TrustedContracts):
     def escrow_balance(self, token: str, account: str) -> int:
         """Return an account's credit in the escrow, in the token's units."""
         return int(self._gateway.call(self._escrow, "balances", checksum(token), checksum(account)))
+
+    def _find_word(self, contract: Contract, name: str) -> Any | None:  # noqa: ANN401 - by the ABI
+        """Return what a contract says of itself; None when it doesn't, or not in this form."""
+        try:
+            return self._gateway.call(contract, name)
+        except (ContractRefusedError, WrongChainError):
+            return None
 
     def _order_from_events(self, job_id: bytes, consumer: str, token_id: int, last: int) -> Order | None:
         placed = self.find_order_event(job_id, consumer, token_id)

@@ -247,10 +247,12 @@ class ProviderWrites(ConsumerWrites):
         return self._gateway.send(self._escrow, "anchor", size, root, sender=sender)
 
     def settle(self, ran: Sequence[bytes], not_run: Sequence[bytes], *, sender: LocalAccount) -> TxResult:
-        """Settle the orders that ran and refund those that didn't; see `anchor_and_settle` on finished ones."""
-        return self._gateway.send(
-            self._escrow, "settleMany", self._unfinished(ran), self._unfinished(not_run), sender=sender
-        )
+        """Settle the orders that ran and refund those that didn't: all of them, or none.
+
+        Raises:
+            ContractRefusedError: also when one of them has ended already.
+        """
+        return self._gateway.send(self._escrow, "settleMany", ran, not_run, sender=sender)
 
     def anchor_and_settle(
         self,
@@ -261,19 +263,22 @@ class ProviderWrites(ConsumerWrites):
         *,
         sender: LocalAccount,
     ) -> TxResult:
-        """Anchor the sender's log and settle its orders in one transaction; can be repeated as it is.
+        """Anchor the sender's log and settle its orders in one transaction, all or none; can be repeated as it is.
 
-        Orders that are settled or refunded already are left out. When this size and root is what stands, only the
-        orders are settled, and with none left the transaction that anchored it is returned.
+        When this size and root is what stands, only the orders are settled; when they have all ended too, the transaction
+        that anchored it is returned.
+
+        Raises:
+            ContractRefusedError: also when some of the orders have ended already: whether the others are to be settled
+                may hang on that.
         """
         newest = self.get_anchor(sender.address)
-        settled, refunded = self._unfinished(ran), self._unfinished(not_run)
         if newest is None or (newest.size, newest.root) != (size, root):
-            batch = (size, root, settled, refunded)
+            batch = (size, root, ran, not_run)
             return self._gateway.send(self._escrow, "anchorAndSettle", *batch, sender=sender)
-        if settled or refunded:
-            return self._gateway.send(self._escrow, "settleMany", settled, refunded, sender=sender)
-        return self._gateway.result(newest.tx_hash)
+        if all(self.order_status(item) in FINISHED for item in (*ran, *not_run)):
+            return self._gateway.result(newest.tx_hash)
+        return self.settle(ran, not_run, sender=sender)
 
     def publish_keys(
         self, *, p256: bytes, signer: str, ed25519: bytes, endpoint: str, sender: LocalAccount
@@ -297,6 +302,3 @@ class ProviderWrites(ConsumerWrites):
     def close_provider(self, *, sender: LocalAccount) -> TxResult:
         """End the sender's log for good."""
         return self._gateway.send(self._providers, "close", sender=sender)
-
-    def _unfinished(self, order_ids: Sequence[bytes]) -> list[bytes]:
-        return [item for item in order_ids if self.order_status(item) not in FINISHED]

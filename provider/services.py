@@ -51,7 +51,7 @@ def build_services(
 ) -> Services:
     """Build the services over one database, one blob folder and one chain."""
     catalogue = Catalogue(identity, database, blobs, chain, load_settings)
-    stewardship = Stewardship(database, blobs, catalogue)
+    stewardship = Stewardship(database, blobs, catalogue, load_settings)
     jobs = JobDesk(identity, database, blobs, catalogue, load_settings, chain=chain)
     return Services(
         identity=identity,

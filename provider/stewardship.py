@@ -7,9 +7,9 @@ and by the registry. Decides nothing.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from datatokens.allowlist import build_proof, build_root
-from datatokens.errors import AllowListInvalidError
 from datatokens.gateway import checksum
 from datatokens.model import Asset
 from policies.canonical import canonical_json
@@ -18,6 +18,7 @@ from provider.auth import Access, Guard, Subject
 from provider.blobs import BlobStore
 from provider.catalogue import Catalogue
 from provider.errors import DeniedError, NotFoundError
+from provider.settings import Settings
 from provider.store import Database
 from provider.wire import ConsumersView, DatasetAllowBody, DatasetPolicyBody, MembershipView, PolicyKept
 
@@ -25,10 +26,17 @@ from provider.wire import ConsumersView, DatasetAllowBody, DatasetPolicyBody, Me
 class Stewardship:
     """What owners change, and what those who may order need of it."""
 
-    def __init__(self, database: Database, blobs: BlobStore, catalogue: Catalogue) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        catalogue: Catalogue,
+        load_settings: Callable[[], Settings],
+    ) -> None:
         self._store = database.catalogue
         self._blobs = blobs
         self._catalogue = catalogue
+        self._load_settings = load_settings
 
     def keep_policy(
         self,
@@ -42,11 +50,12 @@ class Stewardship:
 
         Raises:
             PolicyError: it isn't a policy, or asks for what can't be enforced.
+            UnavailableError: the disk is nearly full.
         """
         self._check_owner(guard, body.asset_id, signer)
         policy = body.policy.encode()
         parse_policy(policy)
-        return PolicyKept(asset_id=body.asset_id, policy_digest=self._blobs.put(policy))
+        return PolicyKept(asset_id=body.asset_id, policy_digest=self._keep(policy))
 
     def keep_consumers(
         self,
@@ -56,11 +65,15 @@ class Stewardship:
         *,
         now: int,  # noqa: ARG002 - one form for every action
     ) -> ConsumersView:
-        """Keep an allow-list for a dataset of the signer's."""
+        """Keep an allow-list for a dataset of the signer's.
+
+        Raises:
+            UnavailableError: the disk is nearly full.
+        """
         self._check_owner(guard, body.asset_id, signer)
         consumers = sorted({checksum(account) for account in body.consumers})
         root = build_root(consumers).hex()
-        self._store.add_consumer_list(root, self._blobs.put(canonical_json(consumers)))
+        self._store.add_consumer_list(root, self._keep(canonical_json(consumers)))
         return ConsumersView(asset_id=body.asset_id, root=root, consumers=consumers)
 
     def get_consumers(self, guard: Guard, asset_id: str) -> ConsumersView:
@@ -82,15 +95,20 @@ class Stewardship:
         """
         guard.check(Access.MEMBERSHIP_READ)
         root, consumers = self._read_list(self._read_asset(asset_id))
-        try:
-            proof = build_proof(consumers, guard.caller)
-        except AllowListInvalidError as exc:
+        if (
+            checksum(guard.caller) not in consumers
+        ):  # before the tree is built, which takes a second of a long list
             raise DeniedError(
                 f"{guard.caller} is not on the allow-list of dataset {asset_id}",
                 code="not-listed",
                 remedy="ask its owner, who adds accounts with `sealroom dataset allow`",
-            ) from exc
+            )
+        proof = build_proof(consumers, guard.caller)
         return MembershipView(asset_id=asset_id, root=root, proof=[item.hex() for item in proof])
+
+    def _keep(self, data: bytes) -> str:
+        self._blobs.check_space(self._load_settings().min_free_bytes)
+        return self._blobs.put(data)
 
     def _check_owner(self, guard: Guard, asset_id: str, caller: str) -> Asset:
         asset = self._read_asset(asset_id)

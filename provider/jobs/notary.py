@@ -130,12 +130,15 @@ class Notary:
         if not self._confirmations:
             return
         confirmed = self._chain.head().number - self._confirmations
-        for settlement in self._ledger.unconfirmed_settlements(confirmed, BATCH):
-            if self._chain.order_status(bytes.fromhex(settlement.order_id)) is OrderStatus.OPEN:
-                log.warning("the chain has lost the end of order %s: it is sent again", settlement.order_id)
-                self._ledger.reopen_settlement(settlement.order_id)
+        for group in _by_job(self._ledger.unconfirmed_settlements(confirmed, BATCH)):
+            order_ids = [settlement.order_id for settlement in group]
+            if self._open_of(group).order_ids:
+                log.warning(
+                    "the chain has lost the end of job %s's orders: it is sent again", group[0].job_id
+                )
+                self._ledger.reopen_settlements(order_ids)
             else:
-                self._ledger.mark_settled([settlement.order_id], block=None)
+                self._ledger.mark_settled(order_ids, block=None)
 
     def _is_too_soon(self) -> bool:
         """Tell whether receipts that nobody paid for must wait: a stranger's refused jobs may not burn our gas."""
@@ -170,17 +173,14 @@ class Notary:
     def _still_open(self, settlements: list[SettlementRecord]) -> _Orders:
         """Leave out orders that somebody finished before us, such as a consumer who took a late refund.
 
-        Nothing leaves of a job of which one order was refunded, so its other orders are refunded too.
+        Nothing leaves of a job of which one order was refunded or lost, so its other orders are refunded too.
         """
-        by_job: dict[str, list[SettlementRecord]] = {}
-        for settlement in settlements:
-            by_job.setdefault(settlement.job_id, []).append(settlement)
-        return _Orders(settlements, [self._open_of(group) for group in by_job.values()])
+        return _Orders(settlements, [self._open_of(group) for group in _by_job(settlements)])
 
     def _open_of(self, settlements: list[SettlementRecord]) -> _JobOrders:
         order_ids = [bytes.fromhex(settlement.order_id) for settlement in settlements]
         status = {order_id: self._chain.order_status(order_id) for order_id in order_ids}
-        ran = settlements[0].ran and OrderStatus.REFUNDED not in status.values()
+        ran = settlements[0].ran and {OrderStatus.OPEN, OrderStatus.SETTLED}.issuperset(status.values())
         return _JobOrders([item for item, seen in status.items() if seen is OrderStatus.OPEN], ran)
 
     def _anchor(self, checkpoint: CheckpointRecord, orders: _Orders) -> None:
@@ -238,3 +238,11 @@ class Notary:
             checkpoint.size, tx_hash=anchored.tx_hash, block=anchored.block.number, proofs=proofs
         )
         log.info("anchored %d receipts in %s", checkpoint.size, anchored.tx_hash)
+
+
+def _by_job(settlements: list[SettlementRecord]) -> list[list[SettlementRecord]]:
+    """Return the orders of each job together: how one of them stands decides how the others end."""
+    groups: dict[str, list[SettlementRecord]] = {}
+    for settlement in settlements:
+        groups.setdefault(settlement.job_id, []).append(settlement)
+    return list(groups.values())

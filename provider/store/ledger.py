@@ -145,11 +145,12 @@ class LedgerStore(StorePart):
         """Return orders that the chain knew the end of at `block` or before, not looked at since; whole jobs as above."""
         return self._whole_jobs(SettlementRow.done & (SettlementRow.settled_block <= block), limit)
 
-    def reopen_settlement(self, order_id: str) -> None:
-        """Record that the chain no longer knows how an order ended."""
+    def reopen_settlements(self, order_ids: list[str]) -> None:
+        """Record that the chain no longer knows how a job's orders ended."""
         with self._write() as session:
-            row = session.get_one(SettlementRow, order_id)
-            row.done, row.settled_block = False, None
+            for order_id in order_ids:
+                row = session.get_one(SettlementRow, order_id)
+                row.done, row.settled_block = False, None
 
     def _whole_jobs(self, wanted: ColumnElement[bool], limit: int) -> list[SettlementRecord]:
         """Return the orders `wanted`, by job; `limit` is at least what one job has, and a job that it cuts is left out."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Thread
+from typing import Any
 
 import pytest
 
+from cli import rotating
 from cli.context import Session
 from cli.errors import ExitCode, StackError
 from cli.operating import ensure_keys_published, publish
 from cli.output import Output
+from cli.services import only_one
 from cli.settings import ClientSettings, save_settings
 from cli.trusting import build_trust
 from datatokens.accounts import import_keystore
 from datatokens.localchain import LocalChain, request
-from datatokens.model import KeySet
+from datatokens.model import KeySet, OrderItem, TxResult
+from policies.canonical import parse_digest
 from provider.exclusion import hold_worker_lock
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Judge
@@ -31,7 +36,7 @@ from provider.receipts.verify import verify_receipt
 from provider.settings import ProviderPaths
 from provider.settings import save_settings as save_provider_settings
 from sandbox.engine import DockerEngine
-from tests.chain_fixtures import travel
+from tests.chain_fixtures import PRICE, travel
 from tests.cli.conftest import PASSWORD
 from tests.cli.test_wallet_commands import ask, code_of
 from tests.provider_fixtures import Lab, make_bundle
@@ -154,6 +159,28 @@ def test_keys_are_not_changed_while_a_worker_signs_with_them(
     assert len(house.sets()) == 1
 
 
+def test_up_waits_until_the_keys_have_changed(
+    house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    def publish_while_up_starts(*given: Any, **named: Any) -> TxResult:
+        up.start()
+        up.join(timeout=0.5)
+        assert started == []
+        return publish(*given, **named)
+
+    def start() -> None:
+        with only_one(house.session().home):
+            started.append(house.keys().public().signer)
+
+    up = Thread(target=start)
+    monkeypatch.setattr(rotating, "publish", publish_while_up_starts)
+    done = ask(house.session(), capsys, "provider", "keys", "rotate")
+    up.join()
+    assert started == [done["signer"]]
+
+
 @pytest.mark.parametrize("finish", ["up", "rotate"])
 def test_a_rotation_that_was_killed_after_it_had_published_is_finished(
     house: House, capsys: pytest.CaptureFixture[str], finish: str
@@ -244,6 +271,20 @@ def test_a_log_is_closed_with_its_last_receipt_anchored_and_never_opened_again(
     for words in (("keys", "rotate"), ("close",)):
         refused = ask(house.session(), capsys, "provider", *words, expect=ExitCode.DENIED)
         assert "closed for good" in refused["error"]["message"]
+
+
+def test_a_log_is_not_closed_while_a_job_that_waits_is_paid_for(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab, (asset, bundle) = house.lab, (house.lab.add_dataset(), make_bundle())
+    lab.upload(bundle)
+    lab.approve(asset, bundle)
+    job_id = bytes.fromhex((lab.submit(lab.request(asset, bundle)).json or {})["job_id"])
+    items, deadline = [OrderItem(asset.token_id, PRICE)], lab.chain.head().time + 3600
+    order = parse_digest(bundle.digest), items, deadline
+    lab.chain.order(job_id, *order, sender=lab.people.scientist)
+    refused = ask(house.session(), capsys, "provider", "close", expect=ExitCode.DENIED)
+    assert code_of(refused) == "jobs-under-way"
 
 
 def test_the_last_anchor_has_to_be_confirmed_before_keys_change(

@@ -15,8 +15,8 @@ from datatokens.errors import (
     NotEnoughMoneyError,
     WrongChainError,
 )
-from datatokens.localchain import LocalChain, find_free_port
-from datatokens.model import Asset, Deployment
+from datatokens.localchain import LocalChain, find_free_port, request
+from datatokens.model import Asset, Deployment, Token
 from datatokens.refusals import WORDS, _known_errors, parse_refusal
 from tests.chain_fixtures import ALGORITHM, HASTY, People, account_for, asset_terms, place_order
 
@@ -199,3 +199,17 @@ def test_a_deployment_names_the_code_of_every_contract(deployment: Deployment) -
     assert set(deployment.code_hashes) == {"registry", "escrow", "providers", "payment_token"}
     assert len(set(deployment.code_hashes.values())) == 4
     assert json.loads(deployment.to_json())["code_hashes"] == deployment.code_hashes
+
+
+def answer_of(word: bytes) -> str:
+    """Return code that answers with one word, in hex."""
+    return f"7f{word.hex()}60005260206000f3"
+
+
+def test_a_token_whose_symbol_is_no_text_is_counted_with_its_decimals_all_the_same(
+    chain: ChainClient, anvil: LocalChain
+) -> None:
+    address, to_decimals = account_for("old token").address, "60003560e01c63313ce56714603857"
+    symbol, decimals = answer_of(b"OLD".ljust(32, b"\0")), answer_of((6).to_bytes(32))
+    request(anvil.rpc_url, "anvil_setCode", address, f"0x{to_decimals}{symbol}5b{decimals}")
+    assert chain.get_token(address) == Token(address, "", 6)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from datatokens.client import ChainClient
@@ -159,15 +161,22 @@ def test_orders_settle_under_a_root_that_was_anchored_before(
     assert len(chain.list_anchors(people.provider.address)) == 1
 
 
-def test_an_order_that_has_ended_is_left_out_of_a_batch(
+def test_a_batch_with_an_order_that_has_ended_is_refused_whole(
     anvil: LocalChain, chain: ChainClient, people: People, asset: Asset
 ) -> None:
     gone = place_order(chain, asset, people.scientist, job_id=b"\x01" * 32)
     travel(anvil, 700)
     chain.refund(gone.order_id, sender=people.stranger)
     order = place_order(chain, asset, people.scientist, job_id=b"\x02" * 32)
-    chain.anchor_and_settle(1, ROOT, [gone.order_id, order.order_id], [], sender=people.provider)
-    assert (status(chain, gone), status(chain, order)) == (OrderStatus.REFUNDED, OrderStatus.SETTLED)
+    batch = [gone.order_id, order.order_id]
+    with pytest.raises(ContractRefusedError):
+        chain.anchor_and_settle(1, ROOT, batch, [], sender=people.provider)
+    chain.anchor(1, ROOT, sender=people.provider)
+    for settle in (chain.settle, partial(chain.anchor_and_settle, 1, ROOT)):
+        with pytest.raises(ContractRefusedError) as caught:
+            settle(batch, [], sender=people.provider)
+        assert caught.value.name == "EscrowOrderNotOpen"
+    assert (status(chain, gone), status(chain, order)) == (OrderStatus.REFUNDED, OrderStatus.OPEN)
 
 
 def test_a_foreign_order_makes_the_whole_batch_fail_and_anchors_nothing(

@@ -12,6 +12,7 @@ from eth_account.messages import encode_defunct
 
 from datatokens.client import ChainClient
 from policies.canonical import digest_of
+from provider import stewardship
 from provider.app import create_app
 from provider.routes.endpoint import Endpoint
 from provider.routes.endpoints import ENDPOINTS
@@ -403,6 +404,27 @@ def test_when_the_disk_is_nearly_full_nothing_more_is_taken_from_anybody(lab: La
     lab.settings = lab.settings.model_copy(update={"min_free_bytes": 2**60})
     assert error(lab.upload(make_bundle("# another\n"))) == (503, "storage-low")
     assert error(lab.submit(lab.request(asset, bundle))) == (503, "storage-low")
+    for action, part in (
+        ("dataset.policy", {"policy": POLICY}),
+        ("dataset.allow", {"consumers": [lab.people.scientist.address]}),
+    ):
+        answer = lab.act(lab.people.owner, action, {"asset_id": asset.asset_id} | part)
+        assert error(answer) == (503, "storage-low")
+
+
+def test_who_is_not_on_an_allow_list_is_told_so_without_the_work_of_a_proof(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset, me = lab.add_dataset(), lab.people.scientist
+    kept = lab.act(
+        lab.people.owner, "dataset.allow", {"asset_id": asset.asset_id, "consumers": [me.address.lower()]}
+    )
+    root = bytes.fromhex((kept.json or {})["root"])
+    lab.chain.set_consumers(asset.token_id, root, sender=lab.people.owner)
+    path = f"/v1/datasets/{asset.asset_id}/membership"
+    assert (lab.read(me, path).json or {})["proof"] == []
+    monkeypatch.setattr(stewardship, "build_proof", lambda *_: pytest.fail("a tree was built"))
+    assert error(lab.read(lab.people.stranger, path)) == (403, "not-listed")
 
 
 def test_while_the_chain_is_away_a_scientist_still_sees_the_jobs_of_one_s_own(lab: Lab) -> None:

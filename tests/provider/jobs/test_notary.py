@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from datatokens.errors import ContractRefusedError
 from datatokens.localchain import LocalChain, request
@@ -17,20 +20,22 @@ from provider.jobs.judge import Judge
 from provider.jobs.notary import Notary, Pace
 from provider.jobs.receipting import Registrar
 from provider.receipts.keys import SigningKeys
+from provider.store.tables import SettlementRow
 from sandbox.bundle import Bundle
 from sandbox.engine import DockerEngine
-from tests.chain_fixtures import PRICE
+from tests.chain_fixtures import PRICE, travel
 from tests.provider_fixtures import Lab, make_bundle
 
 FORBIDDEN = "DUO:0000043"
 
 
 class StubbornChain:
-    """The real chain, whose contract refuses to end the orders named."""
+    """The real chain, whose contract refuses to end the orders named; `meanwhile` happens before the next end of some."""
 
     def __init__(self, lab: Lab) -> None:
         self._chain = lab.chain
         self.refused: set[bytes] = set()
+        self.meanwhile: Callable[[], object] = list
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._chain, name)
@@ -46,6 +51,8 @@ class StubbornChain:
         return self._chain.anchor_and_settle(size, root, ran, not_run, **more)
 
     def _check(self, ran: list[bytes], not_run: list[bytes]) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, list
+        meanwhile()
         if self.refused & {*ran, *not_run}:
             raise ContractRefusedError("", {}, "contract: refused")
 
@@ -70,10 +77,19 @@ class Office:
         request = lab.request(self.asset, self.bundle, datasets=datasets, purpose=FORBIDDEN)
         job_id = bytes.fromhex((lab.submit(request).json or {})["job_id"])
         algorithm, deadline = parse_digest(self.bundle.digest), lab.chain.head().time + 3600
-        items = [OrderItem(asset.token_id, PRICE) for asset in assets]
-        lab.chain.order(job_id, algorithm, items, deadline, sender=scientist)
+        for asset in assets:
+            item = OrderItem(asset.token_id, PRICE)
+            lab.chain.order(job_id, algorithm, [item], deadline, sender=scientist)
         self.clerk.turn()
         return [order_id_of(job_id, scientist.address, asset.token_id) for asset in assets]
+
+    def record_that_they_ran(self) -> None:
+        """Have the orders that wait settled rather than refunded, as if their jobs had run."""
+        with self.lab.database.ledger._write() as session:
+            session.execute(update(SettlementRow).values(ran=True))
+
+    def statuses(self, order_ids: list[bytes]) -> list[OrderStatus]:
+        return [self.lab.chain.order_status(order_id) for order_id in order_ids]
 
     def add_dataset(self) -> Asset:
         asset = self.lab.add_dataset()
@@ -193,3 +209,53 @@ def test_the_end_of_an_order_that_is_reorganised_away_while_its_anchor_stays_is_
     request(anvil.rpc_url, "anvil_mine", hex(3))
     assert office.notary.turn() is False
     assert office.lab.database.ledger.unconfirmed_settlements(10**9, 10) == []
+
+
+def test_when_one_order_of_a_job_was_refunded_and_another_is_to_be_ended_anew_it_is_refunded_too(
+    office: Office, anvil: LocalChain
+) -> None:
+    office.notary._confirmations = 3
+    orders = office.refuse_paid_jobs_on(office.asset, office.add_dataset())
+    office.record_that_they_ran()
+    office.chain.refused = set(orders)  # as when somebody refunds one while ours is on its way
+    assert office.notary.turn() is True
+    travel(anvil, 3700)
+    office.lab.chain.refund(orders[1], sender=office.lab.people.stranger)
+    office.chain.refused = set()
+    request(anvil.rpc_url, "anvil_mine", hex(3))
+    assert office.notary.turn() is True
+    assert office.statuses(orders) == [OrderStatus.REFUNDED] * 2
+    request(anvil.rpc_url, "anvil_mine", hex(3))
+    assert office.notary.turn() is False
+    assert office.lab.database.ledger.unconfirmed_settlements(10**9, 10) == []
+
+
+def test_when_the_chain_has_lost_one_order_of_a_job_that_ran_the_other_is_refunded(
+    office: Office, anvil: LocalChain
+) -> None:
+    orders = office.refuse_paid_jobs_on(office.asset, office.add_dataset())
+    office.record_that_they_ran()
+    request(anvil.rpc_url, "anvil_reorg", 1, [])
+    assert office.statuses(orders) == [OrderStatus.OPEN, OrderStatus.NONE]
+    assert office.notary.turn() is True
+    assert office.statuses(orders) == [OrderStatus.REFUNDED, OrderStatus.NONE]
+
+
+@pytest.mark.parametrize("anchored", [False, True])
+def test_when_somebody_refunds_one_order_just_before_the_job_is_settled_the_other_is_refunded_too(
+    office: Office, anvil: LocalChain, *, anchored: bool
+) -> None:
+    orders, provider = (
+        office.refuse_paid_jobs_on(office.asset, office.add_dataset()),
+        office.lab.people.provider,
+    )
+    office.record_that_they_ran()
+    checkpoint = office.notary._due_checkpoint()
+    assert checkpoint is not None
+    if anchored:
+        office.lab.chain.anchor(checkpoint.size, checkpoint.root, sender=provider)
+    travel(anvil, 3700)
+    office.chain.meanwhile = partial(office.lab.chain.refund, orders[1], sender=office.lab.people.stranger)
+    assert [office.notary.turn() for _ in range(2)] == [True, False]
+    assert office.statuses(orders) == [OrderStatus.REFUNDED] * 2
+    assert office.anchored() == [1]
