@@ -66,6 +66,7 @@ class Pool:
         self._lock = threading.Lock()
         self._wanted: dict[Recipe, _Wish] = {}
         self._containers: list[WarmContainer] = []
+        self._awaited: list[WarmContainer] = []
         self._failed: list[WarmContainer] = []
 
     def want(self, recipe: Recipe, stage: Callable[[Path], None]) -> None:
@@ -93,6 +94,7 @@ class Pool:
             return None
         is_ready = self._await_ready(container, patience_s)
         with self._lock:
+            self._awaited.remove(container)
             if is_ready:
                 self._trust(recipe)
                 return container
@@ -150,6 +152,7 @@ class Pool:
             found = next(iter(ready or (fitting if starting else [])), None)
             if found is not None:
                 self._containers.remove(found)
+                self._awaited.append(found)
         return found
 
     def _await_ready(self, container: WarmContainer, patience_s: float) -> bool:
@@ -208,7 +211,8 @@ class Pool:
         now = self._clock()
         with self._lock:
             for recipe, share in self._shares(size).items():
-                held = sum(container.recipe == recipe for container in self._containers)
+                # One that a job waits for is not replaced before it is ready: that would slow it.
+                held = sum(container.recipe == recipe for container in self._containers + self._awaited)
                 if held < share and now >= self._wanted[recipe].not_before:
                     return recipe, self._wanted[recipe]
         return None

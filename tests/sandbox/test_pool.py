@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -289,6 +290,23 @@ def test_a_container_that_ends_while_a_job_waits_for_it_is_removed_and_the_job_s
     warm.pool.turn()
     assert warm.kept() == []
     assert list(warm.folder.iterdir()) == []
+
+
+def test_a_container_that_a_job_waits_for_is_replaced_only_once_it_is_ready(
+    warm: WarmBench, image_digest: str
+) -> None:
+    """The image's own libraries take longer to load than it takes to look for a place in the pool."""
+    limits = dataclasses.replace(LIMITS, memory_bytes=1024 * MIB)
+    warm.recipe = dataclasses.replace(warm.recipe, image=image_digest, limits=limits)
+    warm.want()
+    warm.pool.turn()
+    with ThreadPoolExecutor(1) as jobs:
+        waiting = jobs.submit(warm.pool.take, warm.recipe, ARGV, patience_s=PATIENCE_S)
+        wait_until(lambda: warm.pool.report().starting == 0)
+        assert not warm.pool.turn()
+        container = waiting.result()
+    assert warm.pool.turn()
+    assert warm.run(OUTPUT, container).reason is ExitReason.COMPLETED
 
 
 def test_a_job_does_not_wait_longer_than_its_patience(warm: WarmBench) -> None:
