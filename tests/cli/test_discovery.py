@@ -408,6 +408,16 @@ def test_a_price_in_a_token_that_does_not_say_how_it_is_counted_is_told_in_its_u
     assert [one["asset_id"] for one in found["unjudged"]] == [asset.asset_id]
 
 
+def test_a_dataset_that_names_one_of_our_contracts_as_its_token_hides_no_other(town: Town) -> None:
+    deployment = town.chain.deployment
+    kept = town.clinic.add_dataset()
+    for token in (deployment.providers, deployment.escrow, deployment.registry):
+        register_dataset(town.chain, town.people, payment_token=token)
+    rows = town.run("list")["datasets"]
+    assert [row["asset_id"] for row in rows][:1] == [kept.asset_id]
+    assert [row["token_symbol"] for row in rows] == ["tSEAL", None, None, None]
+
+
 def test_whether_one_may_order_is_told_where_it_can_be_known(town: Town) -> None:
     asset = town.clinic.add_dataset(policy=POLICY.replace("anyone", f"['{town.people.scientist.address}']"))
     assert town.run("show", asset.asset_id)["may_order"] is True
