@@ -54,9 +54,9 @@ class Output:
         """Print an error: a line for the person, and with `--json` the document in place of the data."""
         if self.json:
             click.echo(json_text(problem.to_json()))
-        self.say(f"error: {problem.message}")
+        self.say(f"error: {plain(problem.message)}")
         if problem.remedy:
-            self.say(f"  try: {problem.remedy}")
+            self.say(f"  try: {plain(problem.remedy)}")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str = "nothing") -> str:
