@@ -115,8 +115,8 @@ class Sender:
         Raises:
             ContractRefusedError: the contract refuses; nothing was spent.
             NotEnoughMoneyError: not enough coins; nothing was spent.
-            TransactionFailedError: it was sent and isn't known to be mined, within the patience for that.
-            ChainUnreachableError: no answer; nothing is known to have been sent.
+            TransactionFailedError: it was sent, or may have been, and isn't known to be mined, within the patience for that.
+            ChainUnreachableError: no answer, and nothing was sent.
         """
         line = line_of(self._rpc_url, sender.address)
         fields = draft.fields() | {"chainId": chain_id}
@@ -184,7 +184,11 @@ class Sender:
         return gas
 
     def _broadcast(self, flight: _Flight, sender: LocalAccount) -> bool:
-        """Sign and send with the flight's fees; False when the number is taken or the fee is too low for the node."""
+        """Sign and send with the flight's fees; False when the number is taken or the fee is too low for the node.
+
+        Raises:
+            TransactionFailedError: no answer to the first that is sent: it may have been taken.
+        """
         signed = sender.sign_transaction({**flight.fields, **flight.fees.fields(), "nonce": flight.nonce})
         raw = bytes(signed.raw_transaction)
         with translated():
@@ -197,6 +201,11 @@ class Sender:
                 if _TAKEN.search(exc.words):
                     return False
                 raise self._explain(exc, flight, sender.address) from exc
+        except ChainUnreachableError as exc:
+            if flight.sent:
+                raise
+            problem = "may have been sent, but the node didn't answer; look it up before sending again"
+            raise TransactionFailedError("0x" + keccak(raw).hex(), problem) from exc
         if raw not in flight.sent:
             flight.sent.append(raw)
             flight.block = block

@@ -311,6 +311,26 @@ def test_a_node_that_goes_away_after_sending_leaves_the_hash_and_not_an_invitati
     assert caught.value.tx_hash == (miner.only() or {})["hash"]
 
 
+def test_an_answer_to_the_sending_itself_that_is_lost_leaves_the_hash_too(
+    miner: Miner, chain: ChainClient, people: People
+) -> None:
+    with serve_proxy(miner.rpc_url) as proxy:
+
+        def deaf(call: Call) -> Reply | None:
+            """Pass the transaction on, and be gone."""
+            if proxy.counts["eth_sendRawTransaction"] == 0:
+                return None
+            if call["method"] == "eth_sendRawTransaction":
+                request(miner.rpc_url, call["method"], *call["params"])
+            return Reply(status=502)
+
+        proxy.intercept = deaf
+        client = ChainClient.connect(proxy.url, chain.deployment, patience=Patience(repeat_s=0))
+        with pytest.raises(TransactionFailedError, match="look it up") as caught:
+            client.faucet(1, sender=people.scientist)
+    assert caught.value.tx_hash == (miner.only() or {})["hash"]
+
+
 # Fees
 
 
