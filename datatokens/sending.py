@@ -46,7 +46,10 @@ MAX_POLL_S = 1.0
 LOOKS_PER_STUCK = 4
 """How often, before it counts as stuck, we look whether the node still knows a transaction."""
 DISPLACED_LOOKS = 3
-"""How often a number must be seen as used by another: a node that lags behind may not show our receipt at once."""
+"""How often a number must be seen as used by another: a node that lags behind may not show our receipt at once.
+
+One that lags for longer still has our transaction, and what was displaced is nowhere.
+"""
 MAX_TRIES = 10
 FEE_HISTORY_BLOCKS = 5
 _KNOWN = re.compile(r"already known|known transaction|already imported|already in (mem)?pool", re.IGNORECASE)
@@ -248,7 +251,7 @@ class Sender:
                 return receipt
             if used:
                 displaced, look = displaced + 1, now + min(interval, MAX_POLL_S)
-                if displaced >= DISPLACED_LOOKS:
+                if displaced >= DISPLACED_LOOKS and not any(map(self._is_known, flight.hashes)):
                     return None
             elif now >= look:
                 displaced, look = 0, now + interval

@@ -174,6 +174,21 @@ def test_whoever_is_displaced_by_another_sender_begins_anew_with_the_next_number
     assert tokens(chain, people) == 1
 
 
+def test_what_was_mined_is_not_sent_again_while_half_of_the_node_lags_behind(
+    chain: ChainClient, people: People, anvil: LocalChain, send: Callable[..., Future[TxResult]]
+) -> None:
+    with serve_proxy(anvil.rpc_url) as proxy:
+        none_yet = result(None)
+        proxy.intercept = lambda call: (
+            none_yet(call)
+            if call["method"] == "eth_getTransactionReceipt" and proxy.counts["eth_getTransactionCount"] < 12
+            else None
+        )
+        send(proxy.url).result(WAIT_S)
+        assert proxy.counts["eth_sendRawTransaction"] == 1
+    assert tokens(chain, people) == 1
+
+
 def test_a_transaction_that_the_node_knows_already_was_sent(
     chain: ChainClient, people: People, anvil: LocalChain
 ) -> None:
