@@ -83,10 +83,14 @@ def income(session: Session, asset_id: str | None) -> None:
         "datasets": [one.to_json() for one in incomes],
         "credit": [one.to_json() for one in credit],
     }
-    words = [("withdrawable", write_amount(one.withdrawable, one.token)) for one in credit]
+    withdrawable = ", ".join(write_amount(one.withdrawable, one.token) for one in credit)
     session.output.data(
         document,
-        lambda: table(heading, rows, empty="you own no datasets here") + "\n\n" + fields(dict(words)),
+        lambda: (
+            table(heading, rows, empty="you own no datasets here")
+            + "\n\n"
+            + fields({"withdrawable": withdrawable or "nothing"})
+        ),
     )
 
 

@@ -12,7 +12,6 @@ from cli.context import Session, SessionGroup, pass_session
 from cli.ids import ADDRESS, ASSET_ID
 from cli.output import fields, say_transaction
 
-MAX_POLICY_BYTES = 256 * 1024
 DEFAULT_MAX_DEADLINE_S = 7 * 86400
 
 

@@ -17,6 +17,7 @@ import click
 
 from cli.context import Session, new_session, session_options
 from cli.errors import ExitCode, describe_error
+from cli.output import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def run(arguments: Sequence[str], session: Session) -> ExitCode:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where every error is told
         problem = describe_error(error)
         if problem.exit_code is ExitCode.BUG:
-            traceback.print_exc(file=sys.stderr)
+            session.output.say("\n".join(plain(line) for line in traceback.format_exc().splitlines()))
         session.output.problem(problem)
         return problem.exit_code
     finally:

@@ -6,7 +6,6 @@ and only after every receipt that the old ones signed stands on chain.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cli.context import OPERATOR
+from cli.descriptions import parse_endpoint
 from cli.errors import InputError, RefusedError
 from cli.operating import check_provider_home, is_current, publish
 from cli.services import only_one
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from provider.store.records import JobRecord
 
 POLL_S = 0.2
-_URL = re.compile(r"https?://[!-~]{1,200}")
 UNDER_WAY = (State.QUEUED, State.RUNNING, State.CHECKING)
 
 
@@ -77,12 +76,14 @@ def move_endpoint(session: Session, url: str) -> tuple[KeySet, TxResult]:
     """Publish the keys in use with another endpoint; receipts go on under the same keys.
 
     Raises:
-        InputError: it isn't an address of the web.
+        InputError: it isn't an address that discovery asks.
         RefusedError: a worker runs: what it anchors in the same second would fall between the two key sets.
     """
-    if not _URL.fullmatch(url):
+    if parse_endpoint(url) is None:
         raise InputError(
-            f"an endpoint is a URL, got {url[:80]!r}", code="endpoint-invalid", remedy="https://HOST:PORT"
+            f"nobody would ask a provider at {url[:80]!r}",
+            code="endpoint-invalid",
+            remedy="https://HOST:PORT",
         )
     office = _open(session)
     with _alone(session, office):

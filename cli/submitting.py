@@ -102,10 +102,12 @@ def order_job(session: Session, job_id: str) -> str:
     Of a job that is ordered already the transaction of its first order is returned.
 
     Raises:
-        RefusedError: the prices rose above what was allowed, or an asset was retired.
+        RefusedError: the prices rose above what was allowed, an asset was retired, or the key in use isn't the one that
+            signed the job.
         NotEnoughMoneyError, ContractRefusedError: the chain refuses; nothing is spent.
     """
     record, chain = load_submission(session.home, job_id), session.get_chain()
+    _check_consumer(session, record)
     assets = [chain.get_asset(int(token_id)) for token_id in record.token_ids]
     events = [
         chain.find_order_event(bytes.fromhex(job_id), record.consumer, asset.token_id) for asset in assets
@@ -201,6 +203,16 @@ def _order_digest(job: JobFile, algorithm: str) -> str:
         "with_datatoken": job.with_datatoken,
     }
     return digest_of(canonical_json(asked))
+
+
+def _check_consumer(session: Session, record: Submission) -> None:
+    """Check that who pays is who asked: an order by another account is one for another job."""
+    if record.consumer.lower() != session.get_address().lower():
+        raise RefusedError(
+            f"job {record.job_id} was signed by {record.consumer}, not by {session.get_address()}",
+            code="wrong-consumer",
+            remedy="name its key with --as",
+        )
 
 
 def _check_provider(session: Session, asset: Asset) -> None:

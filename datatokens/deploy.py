@@ -69,15 +69,18 @@ def deploy_contracts(
         TransactionFailedError: a deployment failed.
         WrongChainError: other code stands at one of the addresses.
     """
-    gateway = Gateway(rpc_url, patience=patience, fees=fees, review=review)
-    draft = plan_deployment(gateway.chain_id(), with_test_token=with_test_token)
+    chain_id = Gateway(
+        rpc_url, patience=patience
+    ).chain_id()  # asked once: all is signed for the chain that is said
+    gateway = Gateway(rpc_url, chain_id=chain_id, patience=patience, fees=fees, review=review)
+    draft = plan_deployment(chain_id, with_test_token=with_test_token)
     names = ["Registry", "Providers", *(["TestToken"] if with_test_token else [])]
     missing = [name for name in names if not gateway.code(create2_address(load_artifact(name)))]
     if missing:
         _ensure_proxy(gateway, sender, say)
     for name in missing:
         artifact = load_artifact(name)
-        say(f"deploying {name} at {create2_address(artifact)}")
+        say(f"deploying {name} on chain {chain_id} at {create2_address(artifact)}")
         gateway.execute(PROXY, SALT + creation_code(artifact), sender=sender)
     return _describe(gateway, draft)
 

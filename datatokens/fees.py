@@ -11,7 +11,10 @@ REPLACEMENT_DIVISOR = 8
 
 @dataclass(frozen=True, slots=True)
 class FeeLimits:
-    """The most that is offered for a unit of gas, in wei: as a tip, and in all (None: no limit)."""
+    """The most that is offered for a unit of gas, in wei: as a tip, and in all (None: no limit).
+
+    Without a base fee all of it is a tip: a node that hides the base fee would else name any price, and it would be paid.
+    """
 
     tip_wei: int = 200 * GWEI
     total_wei: int | None = None
@@ -46,7 +49,7 @@ def suggest_fees(base_fee_wei: int | None, asked_wei: int, limits: FeeLimits) ->
     Twice the base fee leaves room for six full blocks, each of which may raise it by an eighth.
     """
     if base_fee_wei is None:
-        return Fees(_within(asked_wei, limits), None)
+        return Fees(_within(min(asked_wei, limits.tip_wei), limits), None)
     tip = min(asked_wei, limits.tip_wei)
     most = _within(2 * base_fee_wei + tip, limits)
     return Fees(most, min(tip, most))
@@ -58,7 +61,7 @@ def raise_fees(offered: Fees, suggested: Fees, limits: FeeLimits) -> Fees | None
     if limits.total_wei is not None and most > limits.total_wei:
         return None
     if offered.tip_wei is None:
-        return Fees(most, None)
+        return Fees(most, None) if most <= limits.tip_wei else None
     tip = max(_more(offered.tip_wei), suggested.tip_wei or 0)
     return Fees(most, tip) if tip <= limits.tip_wei else None
 

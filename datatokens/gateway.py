@@ -70,20 +70,21 @@ class Gateway:
         self._chain_id = chain_id
         self._windows = Windows()
         self._patience = patience
-        self._names: dict[str, str] = {}
+        self._names: dict[Contract, str] = {}
         self._review = review
         self._sender = Sender(self._web3, rpc_url, fees=fees, patience=patience, review=review)
 
     def contract(self, name: str, address: str) -> Contract:
         """Return the contract at `address`, by the interface of the artifact `name`."""
         where = self._web3.to_checksum_address(address)
-        self._names[where] = name
-        return self._web3.eth.contract(address=where, abi=load_artifact(name).abi)
+        found = self._web3.eth.contract(address=where, abi=load_artifact(name).abi)
+        self._names[found] = name
+        return found
 
     def review(self, contract: Contract, name: str, arguments: Mapping[str, object], *, sender: str) -> None:
         """Show a permission, which costs nothing, to whoever has to agree before it is signed."""
         if self._review is not None:
-            called = self._names.get(contract.address, "contract")
+            called = self._names.get(contract, "contract")
             self._review(Intent(sender, contract.address, called, name, arguments))
 
     def chain_id(self) -> int:
@@ -220,9 +221,7 @@ class Gateway:
         with translated():
             data = Web3.to_bytes(hexstr=contract.encode_abi(name, args=list(args)))
             named = name_arguments(contract.get_function_by_name(name).abi["inputs"], args)
-        call = Intent(
-            sender.address, contract.address, self._names.get(contract.address, "contract"), name, named
-        )
+        call = Intent(sender.address, contract.address, self._names.get(contract, "contract"), name, named)
         return self._result(self._submit(Draft(contract.address, data, call=call), sender))
 
     def execute(self, to: str, data: bytes, *, value_wei: int = 0, sender: LocalAccount) -> TxResult:

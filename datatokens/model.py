@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -273,13 +274,14 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "blocks": (dict,),
     "code_hashes": (dict,),
 }
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 def parse_deployment(text: str) -> Deployment:
     """Parse the JSON text of a deployment.
 
     Raises:
-        DeploymentInvalidError: not JSON, a field missing, unknown, or of another type.
+        DeploymentInvalidError: not JSON, a field missing, unknown or of another type, or an address that is none.
     """
     try:
         value = json.loads(text)
@@ -291,6 +293,9 @@ def parse_deployment(text: str) -> Deployment:
     for name, types in _TYPES.items():
         if not isinstance(value[name], types) or isinstance(value[name], bool):
             raise DeploymentInvalidError(f"deployment file: {name} has the wrong type; deploy again")
+    for name in ("registry", "escrow", "providers", "payment_token"):
+        if value[name] is not None and not _ADDRESS.fullmatch(value[name]):
+            raise DeploymentInvalidError(f"deployment file: {name} is not an address; copy the file anew")
     if not all(type(block) is int and block >= 0 for block in value["blocks"].values()):
         raise DeploymentInvalidError("deployment file: blocks has the wrong type; deploy again")
     return Deployment(**value)

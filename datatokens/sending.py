@@ -46,7 +46,10 @@ MAX_POLL_S = 1.0
 LOOKS_PER_STUCK = 4
 """How often, before it counts as stuck, we look whether the node still knows a transaction."""
 DISPLACED_LOOKS = 3
-"""How often a number must be seen as used by another: a node that lags behind may not show our receipt at once."""
+"""How often a number must be seen as used by another: a node that lags behind may not show our receipt at once.
+
+One that lags for longer still has our transaction, and what was displaced is nowhere.
+"""
 MAX_TRIES = 10
 FEE_HISTORY_BLOCKS = 5
 _KNOWN = re.compile(r"already known|known transaction|already imported|already in (mem)?pool", re.IGNORECASE)
@@ -115,8 +118,8 @@ class Sender:
         Raises:
             ContractRefusedError: the contract refuses; nothing was spent.
             NotEnoughMoneyError: not enough coins; nothing was spent.
-            TransactionFailedError: it was sent and isn't known to be mined, within the patience for that.
-            ChainUnreachableError: no answer; nothing is known to have been sent.
+            TransactionFailedError: it was sent, or may have been, and isn't known to be mined, within the patience for that.
+            ChainUnreachableError: no answer, and nothing was sent.
         """
         line = line_of(self._rpc_url, sender.address)
         fields = draft.fields() | {"chainId": chain_id}
@@ -184,7 +187,11 @@ class Sender:
         return gas
 
     def _broadcast(self, flight: _Flight, sender: LocalAccount) -> bool:
-        """Sign and send with the flight's fees; False when the number is taken or the fee is too low for the node."""
+        """Sign and send with the flight's fees; False when the number is taken or the fee is too low for the node.
+
+        Raises:
+            TransactionFailedError: no answer to the first that is sent: it may have been taken.
+        """
         signed = sender.sign_transaction({**flight.fields, **flight.fees.fields(), "nonce": flight.nonce})
         raw = bytes(signed.raw_transaction)
         with translated():
@@ -197,6 +204,11 @@ class Sender:
                 if _TAKEN.search(exc.words):
                     return False
                 raise self._explain(exc, flight, sender.address) from exc
+        except ChainUnreachableError as exc:
+            if flight.sent:
+                raise
+            problem = "may have been sent, but the node didn't answer; look it up before sending again"
+            raise TransactionFailedError("0x" + keccak(raw).hex(), problem) from exc
         if raw not in flight.sent:
             flight.sent.append(raw)
             flight.block = block
@@ -239,7 +251,7 @@ class Sender:
                 return receipt
             if used:
                 displaced, look = displaced + 1, now + min(interval, MAX_POLL_S)
-                if displaced >= DISPLACED_LOOKS:
+                if displaced >= DISPLACED_LOOKS and not any(map(self._is_known, flight.hashes)):
                     return None
             elif now >= look:
                 displaced, look = 0, now + interval

@@ -20,7 +20,7 @@ class TrustedContracts:
         self._gateway = gateway
         self._deployment = deployment
         self._history = History(gateway, deployment.block, book)
-        self._contracts: dict[str, Contract] = {}
+        self._contracts: dict[tuple[str, str], Contract] = {}
         self._code_checked = False
 
     @property
@@ -74,9 +74,10 @@ class TrustedContracts:
     def _trusted(self, name: str, address: str) -> Contract:
         if not self._code_checked:
             self.check()
-        if address not in self._contracts:
-            self._contracts[address] = self._gateway.contract(name, address)
-        return self._contracts[address]
+        key = (name, address)  # a stranger's asset may name one of our contracts as its token
+        if key not in self._contracts:
+            self._contracts[key] = self._gateway.contract(name, address)
+        return self._contracts[key]
 
     def _logs(
         self, contract: Contract, event: str, filters: Mapping[str, object], *, last: int | None = None

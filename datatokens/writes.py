@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from datatokens.errors import ContractRefusedError, NotEnoughMoneyError
+from datatokens.errors import (
+    ChainUnreachableError,
+    ContractRefusedError,
+    NotEnoughMoneyError,
+    TransactionFailedError,
+)
 from datatokens.gateway import checksum
 from datatokens.ledgers import Ledgers
 from datatokens.model import (
@@ -158,10 +163,17 @@ class ConsumerWrites(OwnerWrites):
 
         Raises:
             NotEnoughMoneyError: the sender has less.
+            TransactionFailedError: it was mined, and the token says of no transfer, as it must (ERC-20).
         """
         self._check_balance(checksum(token), amount_wei, sender)
         contract = self._token(token)
-        return self._gateway.send(contract, "transfer", checksum(to), amount_wei, sender=sender)
+        result = self._gateway.send(contract, "transfer", checksum(to), amount_wei, sender=sender)
+        try:
+            self._gateway.event_args(contract, "Transfer", result.tx_hash)
+        except ChainUnreachableError as exc:
+            problem = "was mined, and no transfer of the token is seen in it; look at the balances"
+            raise TransactionFailedError(result.tx_hash, problem) from exc
+        return result
 
     def send_coins(self, to: str, amount_wei: int, *, sender: LocalAccount) -> TxResult:
         """Give the chain's own coins to an account."""

@@ -206,7 +206,8 @@ def test_a_job_on_the_data_of_two_owners_is_ordered_at_once_and_its_receipt_veri
             j for j in stack.run("dataset", "jobs", person=person)["jobs"] if j["job_id"] == job["job_id"]
         ]
         assert asset_id in seen["request"]["datasets"]
-    assert stack.run("dataset", "income", person="clinic")["settled_wei"] == str(5 * 10**18)
+    (income,) = stack.run("dataset", "income", person="clinic")["datasets"]
+    assert income["settled_wei"] == str(5 * 10**18)
 
 
 def test_a_retired_dataset_takes_no_more_jobs(stack: Stack) -> None:

@@ -15,7 +15,7 @@ from policies.canonical import digest_of, digest_text
 from tests.chain_fixtures import COIN, PRICE
 from tests.cli.conftest import DeadProvider, Desk
 from tests.cli.test_submitting_once import sale, scientist, write_job
-from tests.cli.test_wallet_commands import ask, code_of
+from tests.cli.test_wallet_commands import ask, code_of, make_cents
 from tests.provider_fixtures import POLICY, make_bundle, new_account
 
 __all__ = ["sale"]
@@ -214,6 +214,18 @@ def test_income_says_by_dataset_what_was_earned_what_is_open_and_what_can_be_wit
     assert found["credit"][0]["withdrawable_wei"] == str(2 * part)
     assert run(["dataset", "income"], owner(desk)) is ExitCode.OK
     assert "4.5 tSEAL" in capsys.readouterr().out
+
+
+def test_income_tells_a_person_what_can_be_withdrawn_of_each_token(
+    desk: Desk, sale: Asset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chain, me = desk.lab.chain, desk.lab.people.owner
+    cents = make_cents(chain, me)
+    desk.lab.add_dataset(payment_token=cents)
+    chain.buy(sale.token_id, COIN, PRICE, sender=desk.lab.people.scientist)
+    chain.deposit(cents, 25 * 10**5, sender=me)
+    assert run(["dataset", "income"], owner(desk)) is ExitCode.OK
+    assert "withdrawable  4.5 tSEAL, 2.5 tCENT" in capsys.readouterr().out
 
 
 def test_a_community_a_cap_and_a_price_in_other_decimals_are_registered_as_given(

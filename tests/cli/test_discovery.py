@@ -18,7 +18,7 @@ from cli.croissant import parse_description
 from cli.errors import ExitCode
 from cli.home import Home
 from cli.main import run
-from cli.settings import ClientSettings, save_settings
+from cli.settings import ClientSettings, load_settings, save_settings
 from datatokens.accounts import import_keystore
 from datatokens.allowlist import build_root
 from datatokens.client import ChainClient
@@ -406,6 +406,27 @@ def test_a_price_in_a_token_that_does_not_say_how_it_is_counted_is_told_in_its_u
     found = town.run("search", "--max-price", "100")
     assert found["datasets"] == []
     assert [one["asset_id"] for one in found["unjudged"]] == [asset.asset_id]
+
+
+def test_a_dataset_that_names_one_of_our_contracts_as_its_token_hides_no_other(town: Town) -> None:
+    deployment = town.chain.deployment
+    kept = town.clinic.add_dataset()
+    for token in (deployment.providers, deployment.escrow, deployment.registry):
+        register_dataset(town.chain, town.people, payment_token=token)
+    rows = town.run("list")["datasets"]
+    assert [row["asset_id"] for row in rows][:1] == [kept.asset_id]
+    assert [row["token_symbol"] for row in rows] == ["tSEAL", None, None, None]
+
+
+def test_a_home_that_is_connected_anew_keeps_its_limits_on_fees(town: Town) -> None:
+    home = Home(town.home)
+    before = load_settings(home).model_copy(update={"max_tip_gwei": 2, "max_fee_gwei": 30})
+    save_settings(home, before)
+    words = ["provider", "connect", "--url", before.provider_url, "--rpc-url", before.rpc_url]
+    words += ["--provider", before.provider or "", "--deployment", str(home.deployment_file)]
+    session = new_session({"SEALROOM_PASSWORD": "correct horse"})
+    assert run(["--home", str(town.home), *words], session) is ExitCode.OK
+    assert load_settings(home) == before
 
 
 def test_whether_one_may_order_is_told_where_it_can_be_known(town: Town) -> None:

@@ -23,6 +23,7 @@ from cli.output import Output
 from datatokens.errors import (
     ChainUnreachableError,
     ContractRefusedError,
+    NodeRefusedError,
     NoSuchAssetError,
     NotEnoughMoneyError,
     WrongChainError,
@@ -109,3 +110,25 @@ def test_a_bug_of_ours_ends_with_1_and_a_traceback_on_stderr_only(
     out, err = capsys.readouterr()
     assert json.loads(out)["error"]["code"] == "bug"
     assert "Traceback" in err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ContractRefusedError("Error", {}, "contract: refused: \x1b[2J\u202e"),
+        NodeRefusedError("\x1b]0;title\x07"),
+        ApiError(409, code="conflict", message="no\x1b[1A", remedy="\x9b31m"),
+        ApiError(500, code="provider-error", message="no\x1b[1A"),
+    ],
+)
+def test_no_code_that_a_stranger_put_into_an_error_reaches_the_terminal(
+    error: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Session) -> str:
+        raise error
+
+    monkeypatch.setattr(Session, "home", property(refuse))
+    run(["account", "list"], make_session())
+    _, err = capsys.readouterr()
+    assert "error: " in err
+    assert all(letter.isprintable() for letter in err.replace("\n", ""))

@@ -257,8 +257,14 @@ def test_another_endpoint_is_published_under_the_same_keys(
     house.start()
     assert len(house.sets()) == 2
     assert [house.verdict(before), house.verdict(house.receipt())] == [Verdict.VERIFIED] * 2
-    wrong = ask(house.session(), capsys, "provider", "endpoint", "data.example", expect=ExitCode.USAGE)
-    assert code_of(wrong) == "endpoint-invalid"
+    for url in (
+        "data.example",
+        "https://me@data.example",
+        "https://data.example:99999",
+        "https://data.example/?a",
+    ):
+        wrong = ask(house.session(), capsys, "provider", "endpoint", url, expect=ExitCode.USAGE)
+        assert code_of(wrong) == "endpoint-invalid"
 
 
 def test_a_log_is_closed_with_its_last_receipt_anchored_and_never_opened_again(

@@ -13,13 +13,14 @@ from cli.errors import ApiError, ExitCode, InputError, RefusedError, exit_code
 from cli.main import run
 from cli.submissions import Submission, load_submission
 from cli.submitting import begin_job, order_job, send_job
+from datatokens.accounts import import_keystore
 from datatokens.client import ChainClient
 from datatokens.errors import ContractRefusedError, NotEnoughMoneyError
 from datatokens.model import Asset, TxResult
 from policies.errors import DocumentError
 from provider.jobs.states import State
 from sandbox.bundle import Bundle
-from tests.cli.conftest import DeadProvider, Desk, DyingTransport
+from tests.cli.conftest import PASSWORD, DeadProvider, Desk, DyingTransport
 from tests.provider_fixtures import make_bundle, new_account
 
 if TYPE_CHECKING:
@@ -162,6 +163,18 @@ def test_a_paid_job_goes_on_though_the_dataset_costs_more_or_is_retired_by_now(
     desk.lab.chain.set_price(sale.token_id, sale.terms.price_wei + 1, sender=owner)
     desk.lab.chain.retire(sale.token_id, sender=owner)
     assert begin_job(scientist(desk), file).job_id == record.job_id
+
+
+def test_nobody_pays_for_a_job_that_another_key_of_the_same_home_signed(
+    desk: Desk, sale: Asset, tmp_path: Path
+) -> None:
+    record, stranger = send(desk, write_job(tmp_path, sale)), desk.lab.people.stranger
+    session = scientist(desk)
+    import_keystore(session.home.keys, "stranger", PASSWORD, bytes(stranger.key), kdf_iterations=2)
+    session.account_name = "stranger"
+    with pytest.raises(RefusedError, match="signed by"):
+        order_job(session, record.job_id)
+    assert desk.lab.chain.find_order(bytes.fromhex(record.job_id), stranger.address, sale.token_id) is None
 
 
 def test_whoever_wants_another_job_from_the_same_file_says_again(

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from cli.context import Session
@@ -79,6 +80,23 @@ def test_tokens_coins_and_datatokens_are_sent_to_a_colleague(
     assert chain.token_balance(sale.terms.payment_token, other) == 5 * COIN // 2
     assert chain.native_balance(other) == COIN
     assert chain.token_balance(sale.datatoken, other) == COIN
+
+
+@pytest.mark.parametrize("mood", [3, 5], ids=["moves nothing", "returns false"])
+def test_what_a_token_does_not_move_is_not_told_as_sent(
+    desk: Desk, capsys: pytest.CaptureFixture[str], mood: int
+) -> None:
+    chain, me = desk.lab.chain, desk.lab.people.scientist
+    artifact = load_hostile("HostileToken")
+    token: str = chain._gateway.create(bytes.fromhex(artifact["bytecode"][2:]), sender=me)
+    for call in (
+        keccak(text="faucet(address,uint256)")[:4] + encode(["address", "uint256"], [me.address, 5 * COIN]),
+        keccak(text="become(uint8,address,bytes)")[:4]
+        + encode(["uint8", "address", "bytes"], [mood, me.address, b""]),
+    ):
+        chain._gateway.execute(token, call, sender=me)
+    words = ("wallet", "send", "1", new_account().address, "--token", token)
+    assert code_of(ask(scientist(desk), capsys, *words, expect=ExitCode.DENIED)) == "transaction-failed"
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,18 @@ def test_an_account_without_coins_deploys_nothing(empty: LocalChain) -> None:
     assert find_deployment(empty.rpc_url) is None
 
 
+def test_a_node_that_names_another_chain_later_gets_no_signature_for_that_one(empty: LocalChain) -> None:
+    said: list[str] = []
+    with serve_proxy(empty.rpc_url) as proxy:
+        proxy.edit = lambda call, value: (
+            "0x1" if call["method"] == "eth_chainId" and proxy.counts["eth_chainId"] > 1 else value
+        )
+        deployer = account_for("deployer")
+        found = deploy_contracts(proxy.url, deployer, with_test_token=False, say=said.append)
+    assert find_deployment(empty.rpc_url) == found
+    assert all(f"on chain {found.chain_id} " in line for line in said)
+
+
 # The proxy
 
 

@@ -45,6 +45,8 @@ def test_text_that_is_no_deployment_is_refused(text: str) -> None:
         ("chain_id", "1"),
         ("chain_id", True),
         ("registry", 5),
+        ("registry", "nonsense"),
+        ("payment_token", "0x" + "11" * 19),
         ("code_hashes", []),
         ("blocks", {"registry": "7"}),
         ("more", 1),

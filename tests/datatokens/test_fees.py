@@ -45,6 +45,13 @@ def test_a_chain_without_base_fees_is_offered_its_gas_price() -> None:
     assert suggest_fees(None, 7, FeeLimits()).fields() == {"gasPrice": 7}
 
 
+def test_a_node_that_hides_the_base_fee_can_not_name_any_price() -> None:
+    limits = FeeLimits(tip_wei=110)
+    assert suggest_fees(None, 10**18, limits) == Fees(110, None)
+    assert raise_fees(Fees(100, None), Fees(100, None), limits) is None
+    assert raise_fees(Fees(90, None), Fees(100, None), limits) == Fees(102, None)
+
+
 def test_what_the_limit_forbids_is_not_raised() -> None:
     assert raise_fees(Fees(100, 10), Fees(100, 10), FeeLimits(total_wei=110)) is None
     assert raise_fees(Fees(100, 10), Fees(100, 10), FeeLimits(tip_wei=11)) is None

@@ -174,6 +174,21 @@ def test_whoever_is_displaced_by_another_sender_begins_anew_with_the_next_number
     assert tokens(chain, people) == 1
 
 
+def test_what_was_mined_is_not_sent_again_while_half_of_the_node_lags_behind(
+    chain: ChainClient, people: People, anvil: LocalChain, send: Callable[..., Future[TxResult]]
+) -> None:
+    with serve_proxy(anvil.rpc_url) as proxy:
+        none_yet = result(None)
+        proxy.intercept = lambda call: (
+            none_yet(call)
+            if call["method"] == "eth_getTransactionReceipt" and proxy.counts["eth_getTransactionCount"] < 12
+            else None
+        )
+        send(proxy.url).result(WAIT_S)
+        assert proxy.counts["eth_sendRawTransaction"] == 1
+    assert tokens(chain, people) == 1
+
+
 def test_a_transaction_that_the_node_knows_already_was_sent(
     chain: ChainClient, people: People, anvil: LocalChain
 ) -> None:
@@ -306,6 +321,26 @@ def test_a_node_that_goes_away_after_sending_leaves_the_hash_and_not_an_invitati
         proxy.intercept = leave
         patience = Patience(repeat_s=0, stuck_s=10)
         client = ChainClient.connect(proxy.url, chain.deployment, patience=patience)
+        with pytest.raises(TransactionFailedError, match="look it up") as caught:
+            client.faucet(1, sender=people.scientist)
+    assert caught.value.tx_hash == (miner.only() or {})["hash"]
+
+
+def test_an_answer_to_the_sending_itself_that_is_lost_leaves_the_hash_too(
+    miner: Miner, chain: ChainClient, people: People
+) -> None:
+    with serve_proxy(miner.rpc_url) as proxy:
+
+        def deaf(call: Call) -> Reply | None:
+            """Pass the transaction on, and be gone."""
+            if proxy.counts["eth_sendRawTransaction"] == 0:
+                return None
+            if call["method"] == "eth_sendRawTransaction":
+                request(miner.rpc_url, call["method"], *call["params"])
+            return Reply(status=502)
+
+        proxy.intercept = deaf
+        client = ChainClient.connect(proxy.url, chain.deployment, patience=Patience(repeat_s=0))
         with pytest.raises(TransactionFailedError, match="look it up") as caught:
             client.faucet(1, sender=people.scientist)
     assert caught.value.tx_hash == (miner.only() or {})["hash"]
