@@ -16,7 +16,7 @@ import yaml
 from sandbox.seal import LABEL_OWNER
 from tests.stack_fixtures import TINY, Stack
 
-LONG = "import time; time.sleep(15)\n"
+LONG = "import time; time.sleep(30)\n"
 SECRET = "carcinoma-4711"
 NAMES = f"""\
 import os, pathlib
