@@ -19,7 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 PURPOSE = "DUO:0000006"
 PATIENCE_S = 120
-SLOW = "import time; time.sleep(15)\n"  # long enough to be seen by commands that take seconds on a busy machine
+SLOW = (
+    "import time; time.sleep(15)\n"  # long enough to be seen by commands that take seconds on a busy machine
+)
 TINY_MANIFEST = """\
 name: tiny
 version: "1"
