@@ -115,7 +115,7 @@ def test_a_neighbour_gets_what_it_needs(
     folder.mkdir()
     attacker = Attacker(arena, attack, runtime, folder)
     attacker.wait_until_it_runs()
-    honest = bench.run(HONEST, runtime)
+    honest = bench.run(HONEST, runtime, time_s=WAIT_S)
     tasks = attacker.tasks()
     ended = attacker.close()
     assert honest.reason is ExitReason.COMPLETED, printed(honest)
@@ -135,7 +135,7 @@ def test_a_priority_that_gvisor_grants_means_nothing_on_the_host(
     attacker = Attacker(arena, ATTACKS["privileges/raise_priority"], runtime, folder)
     attacker.wait_until_it_runs()
     assert (
-        bench.run("pass", runtime).reason is ExitReason.COMPLETED
+        bench.run("pass", runtime, time_s=WAIT_S).reason is ExitReason.COMPLETED
     )  # which takes longer than to ask for a priority
     tasks = attacker.tasks()
     nice = {int(task.joinpath("stat").read_text().rsplit(")", 1)[1].split()[16]) for task in tasks}
