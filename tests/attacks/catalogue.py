@@ -22,8 +22,8 @@ COMPLETED, OUTPUT = ExitReason.COMPLETED, ExitReason.TOO_MUCH_OUTPUT
 TIMEOUT, MEMORY = ExitReason.TIMEOUT, ExitReason.OUT_OF_MEMORY
 
 # How a run may end, on runc and on gVisor; whoever is refused everything ends by itself, which is not listed.
-# Where several are given, scheduling decides between them. gVisor's own kernel ends at once when the host refuses it a
-# thread, which looks like a crash from outside.
+# Where several are given, scheduling decides between them. gVisor's own kernel may end at once under very many processes,
+# most likely because the host refuses it a thread: from outside that looks like a crash.
 ENDS: dict[str, tuple[set[ExitReason], set[ExitReason]]] = {
     "resources/memory": ({MEMORY}, {MEMORY}),
     "resources/memory_of_children": ({TIMEOUT}, {MEMORY}),
