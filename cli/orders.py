@@ -9,7 +9,7 @@ from cli.datasets import get_asset
 from cli.errors import InputError, RefusedError
 from cli.money import write_amount
 from cli.refunding import check_refundable
-from cli.submissions import mark_done
+from cli.submissions import load_submission, mark_done
 from cli.times import format_time
 from datatokens.model import ONE_DATATOKEN_WEI, OrderStatus
 
@@ -138,10 +138,17 @@ def refund_orders(session: Session, found: Iterable[OrderFacts]) -> list[OrderFa
     done = []
     for one in still_open:
         result = chain.refund(bytes.fromhex(one.order_id), sender=account)
-        if (session.home.jobs / one.job_id).is_dir():
-            mark_done(session.home, one.job_id)
+        _end_own_job(session, one)
         done.append(replace(one, state="refunded", refundable=False, refund_transaction=result.tx_hash))
     return done
+
+
+def _end_own_job(session: Session, one: OrderFacts) -> None:
+    """Note the end of the saved job that an order paid for, if it is this home's: anybody can order under its id."""
+    if not (session.home.jobs / one.job_id).is_dir():
+        return
+    if load_submission(session.home, one.job_id).consumer.lower() == one.consumer.lower():
+        mark_done(session.home, one.job_id)
 
 
 def _get_order(session: Session, one: OrderFacts) -> Order:

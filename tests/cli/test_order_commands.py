@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from cli.errors import ExitCode
-from cli.submissions import Submission
+from cli.submissions import Submission, list_open
 from cli.submitting import begin_job, order_job
-from datatokens.localchain import LocalChain
-from datatokens.model import Asset, OrderStatus
+from datatokens.localchain import LocalChain, fund
+from datatokens.model import Asset, OrderItem, OrderStatus
+from policies.canonical import parse_digest
 from tests.chain_fixtures import COIN, PRICE, travel
 from tests.cli.conftest import DeadProvider, Desk
 from tests.cli.test_refunding import DAY_S, ordered, status_of
@@ -77,6 +78,24 @@ def test_a_refund_waits_for_the_deadline_and_then_anyone_can_make_it(
     assert status_of(desk, ordered) is OrderStatus.REFUNDED
     again = ask(stranger, capsys, *words, expect=ExitCode.DENIED)
     assert code_of(again) == "order-refunded"
+
+
+def test_the_refund_of_anothers_order_for_the_same_job_leaves_ones_own_job_going_on(
+    desk: Desk, sale: Asset, ordered: Submission, anvil: LocalChain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job's id is no secret: whoever knows it can order under it, and let the order lapse."""
+    chain, owner = desk.lab.chain, desk.lab.people.owner
+    job, algorithm = bytes.fromhex(ordered.job_id), parse_digest(ordered.submission.request.algorithm)
+    fund(desk.rpc_url, owner.address, COIN)
+    chain.faucet(PRICE, sender=owner)
+    chain.order(job, algorithm, [OrderItem(sale.token_id, PRICE)], chain.head().time + 3600, sender=owner)
+    travel(anvil, DAY_S + 1)
+    alone = scientist(desk, transport=DeadProvider())
+    ask(alone, capsys, "order", "refund", ordered.job_id, "--consumer", owner.address)
+    home, order = alone.home, ordered.order
+    assert [one.job_id for one in list_open(home, order=order, consumer=ordered.consumer)] == [ordered.job_id]
+    ask(scientist(desk, transport=DeadProvider()), capsys, "order", "refund", ordered.job_id)
+    assert list(list_open(home, order=order, consumer=ordered.consumer)) == []
 
 
 def test_a_datatoken_that_is_held_pays_a_job_and_comes_back_when_it_is_refunded(
