@@ -4,14 +4,16 @@
 # installed from Debian when they are missing, gVisor is registered, and dockerd is started; one that this script
 # started earlier is told of a registration that has changed, and its containers go on.
 # Works as root or with sudo, without a terminal, and again.
-# Environment: SEALROOM_GVISOR=no leaves gVisor out. SEALROOM_ENGINE_CONFIG and SEALROOM_ENGINE_PID name the engine's
-# configuration and the file that remembers which engine is ours, where they are not the usual ones.
+# Environment: SEALROOM_GVISOR=no leaves gVisor out. SEALROOM_ENGINE_CONFIG, SEALROOM_ENGINE_PID, SEALROOM_ENGINE_LOG and
+# SEALROOM_ENGINE_RUNS name the engine's configuration, the file that remembers which engine is ours, its log and what it
+# keeps of its running containers, where they are not the usual ones.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 config=${SEALROOM_ENGINE_CONFIG:-/etc/docker/daemon.json}
 record=${SEALROOM_ENGINE_PID:-/run/sealroom-dockerd.pid}
-log=/var/log/sealroom-dockerd.log
+log=${SEALROOM_ENGINE_LOG:-/var/log/sealroom-dockerd.log}
+runs=${SEALROOM_ENGINE_RUNS:-/var/run/docker/runtime-runc/moby}
 gvisor=${SEALROOM_GVISOR:-yes}
 
 say() { echo "engine: $*" >&2; }
@@ -63,6 +65,27 @@ reload() {
     wait_until is_registered || { say "dockerd doesn't take up the registration; its log is $log"; exit 1; }
 }
 
+# An engine that was killed leaves gVisor's notes on sandboxes that ended with it. They name processes by number alone,
+# and the clean-up at the engine's next start kills whatever has that number by then: its own containerd, for one.
+forget_dead_sandboxes() {
+    for note in $(as_root ls "$runs" 2>/dev/null | grep '_sandbox:.*\.state$'); do
+        printf '%s' "${note%%_*}" | grep -qsF -f - /proc/[0-9]*/cmdline || as_root rm -f "$runs/$note"
+    done
+}
+
+start() {
+    say "starting dockerd"
+    forget_dead_sandboxes
+    as_root sh -c "setsid dockerd >>$log 2>&1 </dev/null & echo \$! >$record"
+}
+
+# True as soon as the engine answers; it is started again, twice at most, where it ends instead.
+answers_or_restarts() {
+    answers && return 0
+    is_ours || [ "$starts" = 0 ] || { starts=$((starts - 1)); start; }
+    return 1
+}
+
 advise() {
     command -v runsc >/dev/null || say "gVisor is missing: install runsc (Debian has it), then do as the next line says"
     say "this engine doesn't have gVisor as it is needed: let runtimes in $config hold"
@@ -93,8 +116,5 @@ fi
 if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
     install docker.io
 fi
-if ! answers; then
-    say "starting dockerd"
-    as_root sh -c "setsid dockerd >>$log 2>&1 </dev/null & echo \$! >$record"
-fi
-wait_until answers || { say "dockerd doesn't answer; its log is $log"; exit 1; }
+starts=3
+wait_until answers_or_restarts || { say "dockerd doesn't answer; its log is $log"; exit 1; }

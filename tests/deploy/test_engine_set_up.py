@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,15 @@ from tests.sandbox_fixtures import ROOT
 
 NEEDED = ["--network=none", "--oci-seccomp"]
 DOCKER = """#!/bin/sh
+[ ! -e '{folder}/down' ] || exit 1
 case "$*" in *Runtimes*) cat '{folder}/runtimes' ;; esac
+"""
+STARTED = """#!/bin/sh
+echo started >>'{folder}/starts'
+[ "$(wc -l <'{folder}/starts')" = 2 ] || exit 1
+ls '{folder}/runs' >'{folder}/seen'
+rm '{folder}/down'
+exec sleep 30
 """
 DOCKERD = """#!/bin/sh
 reload() {{
@@ -55,6 +64,8 @@ class Machine:
             "PATH": f"{bin_}:{os.environ['PATH']}",
             "SEALROOM_ENGINE_CONFIG": str(self.folder / "daemon.json"),
             "SEALROOM_ENGINE_PID": str(self.folder / ("pid" if ours else "no-pid")),
+            "SEALROOM_ENGINE_LOG": str(self.folder / "log"),
+            "SEALROOM_ENGINE_RUNS": str(self.folder / "runs"),
             **environment,
         }
         done = subprocess.run(
@@ -155,3 +166,20 @@ def test_gvisor_is_left_out_where_it_is_not_wanted(machine: Machine) -> None:
     assert machine.set_up(ours=True, SEALROOM_GVISOR="no") == ""
     assert machine.config == {}
     assert not machine.was_told
+
+
+def test_an_engine_that_ends_at_its_start_is_started_again_without_notes_on_dead_sandboxes(machine: Machine) -> None:
+    (machine.folder / "bin" / "dockerd").write_text(STARTED.format(folder=machine.folder))
+    (machine.folder / "down").touch()
+    runs = machine.folder / "runs"
+    runs.mkdir()
+    dead, alive = "d" * 64, "a" * 64
+    kept = f"{alive}_sandbox:{alive}.state"
+    for name in (f"{dead}_sandbox:{dead}.state", kept):
+        (runs / name).write_text("{}")
+    with subprocess.Popen(["python3", "-c", "input()", alive], stdin=subprocess.PIPE) as sandbox:
+        said = machine.set_up(ours=False)
+        sandbox.kill()
+    os.kill(int((machine.folder / "no-pid").read_text()), signal.SIGKILL)
+    assert said.count("starting dockerd") == 2
+    assert (machine.folder / "seen").read_text().split() == [kept]
