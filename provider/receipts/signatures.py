@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 from coincurve import PublicKey as Secp256k1PublicKey
@@ -30,8 +31,10 @@ _ED25519_SMALL_ORDER = frozenset(
 _ED25519_Y_MASK = 2**255 - 1
 _NOTE_ED25519 = b"\x01"
 _RECOVERY_OFFSET = 27
+_CACHED_KEYS = 1024
 
 
+@functools.lru_cache(maxsize=_CACHED_KEYS)
 def load_p256(point: bytes) -> ec.EllipticCurvePublicKey:
     """Return the P-256 key of an uncompressed point, 65 bytes 0x04‖X‖Y (SEC 1 §2.3.4).
 
@@ -46,6 +49,7 @@ def load_p256(point: bytes) -> ec.EllipticCurvePublicKey:
         raise MalformedError("p-256 key", "is not a point on the curve") from exc
 
 
+@functools.lru_cache(maxsize=_CACHED_KEYS)
 def p256_keyid(point: bytes) -> str:
     """Return `p256:` and the hex SHA-256 of the key's SubjectPublicKeyInfo in DER (RFC 5280 §4.1).
 
@@ -121,6 +125,7 @@ def address_of(point: bytes) -> str:
     return checksum_address("0x" + keccak(point[1:])[-20:].hex())
 
 
+@functools.lru_cache(maxsize=_CACHED_KEYS)
 def checksum_address(address: str) -> str:
     """Write an address with the capitals of EIP-55.
 
