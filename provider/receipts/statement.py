@@ -20,6 +20,7 @@ from provider.receipts.strictjson import JsonLimits, parse_json_strict
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:sealroom:sealed-training-run:v1"
 MAX_PAYLOAD_BYTES = 768 * 1024
+MAX_PAYLOAD_DEPTH = 24
 MAX_SUBJECTS = 1024
 MAX_DATASETS = 64
 MAX_ITEMS = 4096
@@ -34,7 +35,7 @@ LOG_READERS = ("owner", "nobody", CONSUMER)
 JOB_SUBJECT = "job"
 UNDECLARED = "undeclared"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_LIMITS = JsonLimits(size_bytes=MAX_PAYLOAD_BYTES, depth=24, fractions=True)
+_LIMITS = JsonLimits(size_bytes=MAX_PAYLOAD_BYTES, depth=MAX_PAYLOAD_DEPTH, fractions=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,9 @@ def _check_counts(facts: ReceiptFacts) -> None:
     )
     for path, items, most in lists:
         if len(items) > most:
-            raise StatementRefusedError(f"predicate.{path}", f"has {len(items)} items, at most {most} are read")
+            raise StatementRefusedError(
+                f"predicate.{path}", f"has {len(items)} items, at most {most} are read"
+            )
     if sum(item.released for item in facts.outputs) > MAX_SUBJECTS:
         raise StatementRefusedError("predicate.outputs", f"more than {MAX_SUBJECTS} were released")
 

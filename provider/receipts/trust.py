@@ -15,8 +15,9 @@ from provider.receipts.strictjson import JsonLimits, parse_json_strict
 
 TRUST_VERSION = 1
 MAX_TRUST_BYTES = 64 * 1024 * 1024
+MAX_TRUST_DEPTH = 6
 MAX_KEY_SETS = 4096
-_LIMITS = JsonLimits(size_bytes=MAX_TRUST_BYTES, depth=6)
+_LIMITS = JsonLimits(size_bytes=MAX_TRUST_BYTES, depth=MAX_TRUST_DEPTH)
 _NAME = "trust root"
 
 
