@@ -25,7 +25,7 @@ from tests.receipt_samples import CHAIN_ID, make_sample
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "receipt-format.md").read_text(encoding="utf-8")
 LIMITS = re.findall(r"^\| .+ \| (\d+) \| `(\w+)\.(MAX_\w+)` \|$", TEXT, re.MULTILINE)
-FORMS = {
+FORMS: dict[str, Any] = {
     "digest": records.Digest,
     "hex32": records.Hex32,
     "hash32": records.Hash32,
@@ -61,7 +61,7 @@ def word_of(hint: Any) -> str:
         return f"{word_of(next(item for item in typing.get_args(hint) if item is not type(None)))} or null"
     if origin is tuple:
         return f"list of {word_of(typing.get_args(hint)[0])}"
-    return f"*{record_name(hint)}*" if dataclasses.is_dataclass(hint) else WORDS[hint]
+    return WORDS[hint] if hint in WORDS else f"*{record_name(hint)}*"
 
 
 def row_of(kind: type) -> str:
