@@ -211,6 +211,8 @@ def _checkpoints() -> Iterator[Vector]:
     yield malformed("checkpoint-extension", "A fourth line, signed.", _noted(extended))
     padded = _signed_note(f"{ORIGIN}\n0{anchor.size}\n{_b64(anchor.root)}\n")
     yield malformed("checkpoint-leading-zero", "The size has a leading zero, signed.", _noted(padded))
+    twice = replace(PLAIN, proof=PLAIN.proof + PLAIN.proof[PLAIN.proof.rindex(b"\xe2\x80\x94") :])
+    yield malformed("checkpoint-signed-twice", "The log's line stands twice.", twice)
     unsigned = replace(PLAIN, proof=PLAIN.proof[: PLAIN.proof.rindex(b"\xe2\x80\x94")])
     yield malformed("checkpoint-unsigned", "No signature line.", unsigned)
 

@@ -442,6 +442,8 @@ def check_note(note, trust):
     need(
         all(is_ed25519(key, sig, text.encode()) for key, sig in by_log), "bad-signature", "not over this text"
     )
+    marks = [who for who, _ in lines if who in {(origin, note_keyid(key, origin)) for key, _ in by_log}]
+    need(len(set(marks)) == len(marks), "malformed", "signed twice by one key")
     return ([key for key, _ in by_log], *read_checkpoint(text, origin))
 
 
