@@ -219,7 +219,7 @@ def _read_receipt(data: bytes) -> Envelope:
 
 def _find_keys(envelope: Envelope, trust: TrustRoot) -> _Keys:
     used = {signature.keyid for signature in envelope.signatures}
-    p256 = tuple(key for key in trust.keys if p256_keyid(key.p256) in used)
+    p256 = tuple(key for key in trust.keys if _find_p256_keyid(key) in used)
     signer = tuple(key for key in trust.keys if signer_keyid(trust.chain_id, key.signer) in used)
     for kind, found in (("p-256", p256), ("secp256k1", signer)):
         if not found:
@@ -227,6 +227,14 @@ def _find_keys(envelope: Envelope, trust: TrustRoot) -> _Keys:
                 Verdict.UNKNOWN_KEY, f"no {kind} signature is by a key that {trust.provider} published"
             )
     return _Keys(p256, signer)
+
+
+def _find_p256_keyid(key: TrustedKey) -> str | None:
+    """Return the key's id; None for a point off the curve, which signed nothing and must not stop the other keys."""
+    try:
+        return p256_keyid(key.p256)
+    except MalformedError:
+        return None
 
 
 def _check_p256(envelope: Envelope, key: TrustedKey) -> None:
