@@ -13,9 +13,11 @@ from provider.chain import Chain
 from provider.identity import ProviderIdentity
 from provider.jobs.desk import JobDesk
 from provider.login import LoginDesk
+from provider.receipts.tree import inclusion_proof
 from provider.settings import Settings
 from provider.stewardship import Stewardship
 from provider.store import Database
+from provider.witnessing import WitnessDesk
 
 Clock = Callable[[], int]
 
@@ -36,6 +38,7 @@ class Services:
     catalogue: Catalogue
     stewardship: Stewardship
     jobs: JobDesk
+    witnesses: WitnessDesk
     actions: ActionDesk
     clock: Clock
 
@@ -52,7 +55,13 @@ def build_services(
     """Build the services over one database, one blob folder and one chain."""
     catalogue = Catalogue(identity, database, blobs, chain, load_settings)
     stewardship = Stewardship(database, blobs, catalogue, load_settings)
-    jobs = JobDesk(identity, database, blobs, catalogue, load_settings, chain=chain)
+    ledger = database.ledger
+    witnesses = WitnessDesk(
+        database,
+        load_settings,
+        lambda index, size: inclusion_proof(ledger.leaf_hashes(size), index, size),
+    )
+    jobs = JobDesk(identity, database, blobs, catalogue, load_settings, chain=chain, witnesses=witnesses)
     return Services(
         identity=identity,
         database=database,
@@ -61,6 +70,7 @@ def build_services(
         catalogue=catalogue,
         stewardship=stewardship,
         jobs=jobs,
+        witnesses=witnesses,
         actions=ActionDesk(identity, database, catalogue=catalogue, stewardship=stewardship, jobs=jobs),
         clock=clock,
     )

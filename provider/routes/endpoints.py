@@ -12,6 +12,8 @@ from provider.wire import (
     AlgorithmView,
     ApprovalsView,
     ConsumersView,
+    CosignaturesView,
+    CosignedCheckpoint,
     DatasetsView,
     DatasetView,
     HealthView,
@@ -214,5 +216,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "The newest anchored checkpoint",
         lambda c: c.services.jobs.get_checkpoint(c.guard),
         media=TEXT,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/log/cosignatures",
+        "Hand in a checkpoint with the cosignatures of witnesses",
+        lambda c: c.services.witnesses.take(c.guard, c.body),
+        body=CosignedCheckpoint,
+        answer=CosignaturesView,
     ),
 )
