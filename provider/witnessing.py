@@ -10,31 +10,29 @@ from collections.abc import Callable, Sequence
 
 from policies.witnesses import WitnessKey, parse_witness_key
 from provider.auth import Access, Guard
-from provider.errors import BadSignatureError, ConflictError, DeniedError, NotFoundError
+from provider.errors import BadSignatureError, ConflictError, DeniedError, LogIncompleteError, NotFoundError
 from provider.receipts.cosignature import find_cosignatures, merge_cosignatures
 from provider.receipts.envelope import parse_receipt
-from provider.receipts.errors import VerificationError
+from provider.receipts.errors import MalformedError, VerificationError
 from provider.receipts.facts import WitnessFacts
 from provider.receipts.note import parse_checkpoint, parse_note
 from provider.receipts.proof import format_proof, parse_proof
 from provider.receipts.statement import Statement, parse_statement
+from provider.receipts.tiles import TileReader, prove_inclusion
 from provider.settings import Settings
 from provider.store import Database
 from provider.store.records import CheckpointRecord, LogEntryRecord
 from provider.wire import CosignaturesView, CosignedCheckpoint
 
-Prove = Callable[[int, int], Sequence[bytes]]
-"""Returns the path from an entry to the root of a size."""
-
 
 class WitnessDesk:
     """What witnesses bring, and what of it goes with a receipt."""
 
-    def __init__(self, database: Database, load_settings: Callable[[], Settings], prove: Prove) -> None:
+    def __init__(self, database: Database, tiles: TileReader, load_settings: Callable[[], Settings]) -> None:
         self._store = database.witnesses
         self._ledger = database.ledger
         self._load_settings = load_settings
-        self._prove = prove
+        self._tiles = tiles
 
     def take(self, guard: Guard, body: CosignedCheckpoint) -> CosignaturesView:
         """Keep the cosignatures under a checkpoint; the same ones again, or later ones of the same witness, change nothing.
@@ -83,7 +81,7 @@ class WitnessDesk:
         chosen = self._find_witnessed(own, demands) or own
         hashes = parse_proof(entry.proof.encode()).hashes
         if chosen.size != own.size:
-            hashes = tuple(self._prove(entry.index, chosen.size))
+            hashes = self._prove(entry.index, chosen.size)
         return format_proof(entry.index, hashes, self.note_of(chosen, demands))
 
     def is_witnessed(self, entry: LogEntryRecord) -> bool:
@@ -121,6 +119,12 @@ class WitnessDesk:
                 checkpoint = self._ledger.get_checkpoint(size)
                 return checkpoint if _log_key(checkpoint) == _log_key(own) else None
         return None
+
+    def _prove(self, index: int, size: int) -> tuple[bytes, ...]:
+        try:
+            return tuple(prove_inclusion(self._tiles, index, size))
+        except MalformedError as exc:
+            raise LogIncompleteError(remedy="try again in a while") from exc
 
     def _get_published(self, note: str) -> CheckpointRecord:
         text = parse_note(note).text
