@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from provider.receipts.checklist import Step
+from provider.receipts.cosignature import WITNESS_STEP, find_shortfall
 from provider.receipts.envelope import PAYLOAD_TYPE, Envelope, parse_receipt
 from provider.receipts.errors import (
     EvidenceUnavailableError,
@@ -103,6 +104,8 @@ def verify_receipt(
     keys = _verify_signatures(checklist, envelope, trust)
     checkpoint, anchor = _verify_logged(checklist, envelope, log_proof, keys, trust)
     statement = _verify_statement(checklist, envelope, log_proof, anchor, trust)
+    with checklist.step(WITNESS_STEP) as line:
+        _check_witnesses(line, statement, log_proof)
     with checklist.step("artefact digests") as line:
         _check_artifacts(line, statement, artifacts)
     with checklist.step("order and approval") as line:
@@ -301,6 +304,18 @@ def _check_place(
     for path, holds in checks:
         if not holds:
             raise StatementRefusedError(f"predicate.{path}", "is not that of the log entry it stands in")
+
+
+def _check_witnesses(line: _Line, statement: Statement, proof: LogProof) -> None:
+    if not statement.witnesses:
+        line.result, line.detail = SKIPPED, "none is demanded for this"
+        return
+    shortfall = find_shortfall(proof.note, statement.witnesses)
+    if shortfall:
+        raise _RefusedError(
+            Verdict.NOT_WITNESSED, f"{shortfall}: get the proof again when more have cosigned"
+        )
+    line.detail = f"{len(statement.witnesses)} demands met on this checkpoint"
 
 
 def _check_artifacts(line: _Line, statement: Statement, artifacts: Mapping[str, bytes]) -> None:
