@@ -8,6 +8,7 @@ import re
 from provider.receipts.errors import MalformedError
 
 ENTRY_TAG = b"sealroom-receipt-v1\n"
+ENTRY_BYTES = len(ENTRY_TAG) + 32
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 
 
