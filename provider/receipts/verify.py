@@ -39,7 +39,7 @@ from provider.receipts.signatures import (
 )
 from provider.receipts.statement import RUN_OUTCOMES, Statement, parse_statement
 from provider.receipts.tree import leaf_hash, verify_inclusion
-from provider.receipts.trust import Anchor, TrustedKey, TrustRoot
+from provider.receipts.trust import Anchor, TrustedKey, TrustRoot, find_fault
 
 PASSED = "passed"
 FAILED = "failed"
@@ -189,8 +189,8 @@ def _verify_logged(
         anchor = _get_anchor(checkpoint, trust)
         line.detail = f"block {anchor.block}, transaction {anchor.tx}"
     with checklist.step("keys valid then") as line:
-        for group in (keys.p256, keys.signer, log_keys):
-            _check_valid_then(group, anchor)
+        for name, sets in (("p-256", keys.p256), ("secp256k1", keys.signer), ("checkpoint", log_keys)):
+            _check_valid_then(name, sets, anchor)
         line.detail = f"at block {anchor.block}, unix time {anchor.time}"
     return checkpoint, anchor
 
@@ -270,17 +270,21 @@ def _get_anchor(checkpoint: Checkpoint, trust: TrustRoot) -> Anchor:
             Verdict.ROOT_NOT_ANCHORED,
             f"no anchor with this root for size {checkpoint.size}: get a newer trust root, or ask the chain",
         )
+    if trust.is_closed_at(anchor):
+        raise _RefusedError(
+            Verdict.ROOT_NOT_ANCHORED,
+            f"anchored in block {anchor.block}, when the log had been closed for good at unix time {trust.closed}",
+        )
     return anchor
 
 
-def _check_valid_then(group: Sequence[TrustedKey], anchor: Anchor) -> None:
-    """Some set of the key was in force then, and no set of it was revoked by then."""
-    revoked = any(
-        key.revoked and (key.valid_until is None or key.valid_until <= anchor.time) for key in group
-    )
-    if revoked or not any(key.is_valid_at(anchor) for key in group):
-        state = "revoked" if revoked else "not in force"
-        raise _RefusedError(Verdict.KEY_NOT_VALID_THEN, f"a key was {state} at block {anchor.block}")
+def _check_valid_then(name: str, sets: Sequence[TrustedKey], anchor: Anchor) -> None:
+    fault = find_fault(sets, anchor)
+    if fault is not None:
+        raise _RefusedError(
+            Verdict.KEY_NOT_VALID_THEN,
+            f"anchored in block {anchor.block} at unix time {anchor.time}, and the {name} key {fault}",
+        )
 
 
 def _read_statement(envelope: Envelope) -> Statement:
