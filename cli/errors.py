@@ -134,6 +134,7 @@ EXIT_CODES: Mapping[str, ExitCode] = {
     "datatokens.errors.WrongChainError": ExitCode.VERIFICATION,
     "policies.errors.PolicyError": ExitCode.USAGE,
     "provider.errors.ProviderError": ExitCode.DENIED,
+    "provider.receipts.errors.CountersignatureError": ExitCode.DENIED,
     "provider.receipts.errors.EvidenceUnavailableError": ExitCode.UNREACHABLE,
     "provider.receipts.errors.MalformedError": ExitCode.VERIFICATION,
     "provider.receipts.errors.SigningKeysError": ExitCode.USAGE,

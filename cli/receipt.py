@@ -1,4 +1,4 @@
-"""`sealroom receipt`: verify and read receipts. Needs no key, no home folder and no provider."""
+"""`sealroom receipt`: verify, read and countersign receipts. All but signing needs no key, no home folder, no provider."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.context import Session, SessionGroup, pass_session
+from cli.countersignatures import countersigned_document, countersigned_words
 from cli.errors import InputError
-from cli.ids import ADDRESS
+from cli.ids import ADDRESS, ROLE_ADDRESS
 from cli.output import fields, plain
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ FILE = click.Path(path_type=Path)
 
 @click.group(cls=SessionGroup)
 def receipt() -> None:
-    """Verify and read receipts; needs no key and no provider."""
+    """Verify, read, countersign and export receipts; needs no provider, and a key only to sign."""
 
 
 @receipt.command("verify")
@@ -43,8 +44,16 @@ def receipt() -> None:
     metavar="ADDRESS",
     help="With --rpc and no --trust: whose receipt it must be.",
 )
+@click.option(
+    "--require-countersignature",
+    "required",
+    multiple=True,
+    type=ROLE_ADDRESS,
+    metavar="ROLE=ADDRESS",
+    help="Also demand a valid countersignature of this account in this role; repeatable.",
+)
 @pass_session
-def verify(
+def verify(  # noqa: PLR0913 - one argument per option
     session: Session,
     file: Path,
     *,
@@ -54,9 +63,11 @@ def verify(
     rpc_url: str | None,
     deployment: Path | None,
     provider: str | None,
+    required: tuple[tuple[str, str], ...],
 ) -> None:
     """Verify a receipt step by step: offline with --trust, against the chain with --rpc, or both."""
     from cli.verifying import Question, verify_file
+    from provider.receipts.countersigners import Requirement
     from provider.receipts.errors import VerificationError
 
     if trust is None and rpc_url is None:
@@ -69,13 +80,15 @@ def verify(
         rpc_url=rpc_url,
         deployment=deployment or session.home.deployment_file,
         provider=provider,
+        required=tuple(Requirement(role, account) for role, account in required),
     )
     try:
-        verified = verify_file(question)
+        answer = verify_file(question)
     except VerificationError as exc:
         if not session.output.json:
             click.echo(_checklist(exc.steps))
         raise
+    verified = answer.receipt
     facts = verified.statement.facts
     document = {
         "verdict": verified.verdict.value,
@@ -84,10 +97,38 @@ def verify(
         "provider": facts.provider.address,
         "anchor": {"tx": verified.anchor.tx, "size": verified.anchor.size, "time": verified.anchor.time},
         "steps": [step_document(step) for step in verified.steps],
+        "countersignatures": [countersigned_document(item) for item in answer.countersigned],
     }
-    session.output.data(
-        document, lambda: f"{_checklist(verified.steps)}\nVERIFIED: job {facts.job.id} {facts.egress.outcome}"
-    )
+    lines = [_checklist(verified.steps), *(countersigned_words(item) for item in answer.countersigned)]
+    lines.append(f"VERIFIED: job {facts.job.id} {facts.egress.outcome}")
+    session.output.data(document, lambda: "\n".join(lines))
+
+
+@receipt.command("countersign")
+@click.argument("file", type=FILE)
+@click.option("--role", required=True, help="In which role: owner, ethics-board, or another of a-z 0-9 -.")
+@click.option("--statement", required=True, metavar="TEXT", help="What is said of the receipt, in one line.")
+@click.option(
+    "--for",
+    "contract",
+    type=ADDRESS,
+    metavar="CONTRACT",
+    help="Sign for this contract account, which must accept the key's signature (ERC-1271); needs the chain.",
+)
+@click.option("--instead", is_flag=True, help="Take the place of what this account said before in this role.")
+@pass_session
+def countersign(
+    session: Session, file: Path, *, role: str, statement: str, contract: str | None, instead: bool
+) -> None:
+    """Add a signature to the receipt in FILE that says TEXT of it; its log entry and its proof stay as they are.
+
+    What is signed is shown first, and on a terminal a yes is asked for. It doesn't verify the receipt.
+    """
+    from cli.countersigning import Wish, countersign
+
+    mark = countersign(session, Wish(file, role, statement, contract, instead))
+    words = {"file": str(file), "keyid": mark.keyid, "role": role, "account": mark.account}
+    session.output.data(words, lambda: fields(words))
 
 
 @receipt.command("show")
@@ -95,9 +136,9 @@ def verify(
 @pass_session
 def show(session: Session, file: Path) -> None:
     """Show what a receipt says; verifies nothing."""
-    from cli.verifying import read_statement
+    from cli.verifying import read_receipt
 
-    statement = read_statement(file)
+    _, statement = read_receipt(file)
     facts = statement.facts
     words = {
         "job": facts.job.id,

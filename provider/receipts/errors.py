@@ -10,6 +10,7 @@ ReceiptError
 │   ├── KeysMissingError     there are none
 │   └── KeysLockedError      wrong password, or the file is damaged
 ├── EvidenceUnavailableError the chain was asked and did not answer
+├── CountersignatureError    a receipt can't get this countersignature
 └── VerificationError        a receipt is not verified: which verdict, at which step
 """
 
@@ -34,6 +35,7 @@ class Verdict(StrEnum):
     ROOT_NOT_ANCHORED = "root-not-anchored"
     CHAIN_UNREACHABLE = "chain-unreachable"
     ORDER_OR_APPROVAL_MISMATCH = "order-or-approval-mismatch"
+    NOT_COUNTERSIGNED = "not-countersigned"
 
 
 class ReceiptError(Exception):
@@ -109,6 +111,12 @@ class EvidenceUnavailableError(ReceiptError):
     """The chain was asked and did not answer."""
 
     code = "chain-unreachable"
+
+
+class CountersignatureError(ReceiptError):
+    """A receipt can't get this countersignature: it has it, or has no room."""
+
+    code = "countersignature-refused"
 
 
 class VerificationError(ReceiptError):
