@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,14 @@ import click
 
 from cli.context import Session, SessionGroup, pass_session
 from cli.countersignatures import countersigned_document, countersigned_words
-from cli.errors import InputError
+from cli.errors import ExitCode, InputError
 from cli.ids import ADDRESS, ROLE_ADDRESS
-from cli.output import fields, plain
+from cli.output import fields, plain, table
 
 if TYPE_CHECKING:
     from provider.receipts.checklist import Step
+    from provider.receipts.envelope import Envelope
+    from provider.receipts.statement import Statement
 
 FILE = click.Path(path_type=Path)
 
@@ -74,7 +77,7 @@ def verify(  # noqa: PLR0913 - one argument per option
         raise InputError("say whom to trust: --trust FILE, --rpc URL, or both", code="no-trust-root")
     question = Question(
         receipt=file,
-        proof=proof or file.parent / f"{file.stem}.tlog-proof",
+        proof=proof or proof_beside(file),
         artifacts=artifacts,
         trust=trust,
         rpc_url=rpc_url,
@@ -135,26 +138,57 @@ def countersign(
 @click.argument("file", type=FILE)
 @pass_session
 def show(session: Session, file: Path) -> None:
-    """Show what a receipt says; verifies nothing."""
-    from cli.verifying import read_receipt
+    """Show what a receipt says, with the proof beside it; verifies nothing."""
+    from cli.reading import describe_receipt
+    from cli.verifying import find_place, read_receipt
+    from provider.receipts.countersigners import verify_countersignatures
 
-    _, statement = read_receipt(file)
-    facts = statement.facts
-    words = {
-        "job": facts.job.id,
-        "outcome": facts.egress.outcome,
-        "consumer": facts.job.consumer,
-        "provider": facts.provider.address,
-        "datasets": ", ".join(item.asset_id for item in facts.inputs.datasets),
-        "orders": ", ".join(order.tx_hash for order in facts.job.orders) or "none",
-        "algorithm": facts.inputs.algorithm,
-        "decision": facts.policy.decision,
-        "runtime": facts.sandbox.runtime if facts.sandbox else "did not run",
-        "gate": f"{facts.egress.verdict} {facts.egress.rule}".strip(),
-        "left": ", ".join(f"{item.name} sha256:{item.sha256}" for item in statement.subjects),
+    envelope, statement = read_receipt(file)
+    place, found = find_place(proof_beside(file)), verify_countersignatures(envelope, statement)
+    document = {
+        **statement.document,
+        "checkpoint": None if place is None else {"size": place.size, "root": place.root.hex()},
+        "countersignatures": [countersigned_document(item) for item in found],
     }
     session.output.say("this is what the receipt says; `sealroom receipt verify` tells whether it is true")
-    session.output.data(statement.document, lambda: fields(words))
+    session.output.data(document, lambda: describe_receipt(statement, place, found))
+
+
+@receipt.command("diff")
+@click.argument("first", type=FILE)
+@click.argument("second", type=FILE)
+@pass_session
+def diff(session: Session, first: Path, second: Path) -> ExitCode:
+    """Show what two receipts say differently, by path; verifies neither.
+
+    Exits 0 when they say the same, 4 when they don't: 1 would be a bug of ours.
+    """
+    from cli.comparing import find_differences
+    from cli.verifying import read_receipt
+
+    left, right = (_signed_document(*read_receipt(file)) for file in (first, second))
+    found = list(find_differences(left, right))
+    rows = [(item.path, _side(item.first), _side(item.second)) for item in found]
+    session.output.data(
+        {"differences": [item.to_json() for item in found]},
+        lambda: table(("PATH", "FIRST", "SECOND"), rows, empty="they say the same"),
+    )
+    return ExitCode.VERIFICATION if found else ExitCode.OK
+
+
+def _signed_document(envelope: Envelope, statement: Statement) -> dict[str, Any]:
+    """Return what a receipt says, and whose signatures stand under it."""
+    return {**statement.document, "signatures": {item.keyid: "signed" for item in envelope.signatures}}
+
+
+def _side(value: object) -> str:
+    plain_value = isinstance(value, (dict, list, bool, int)) or value is None
+    return json.dumps(value, ensure_ascii=False) if plain_value else str(value)
+
+
+def proof_beside(file: Path) -> Path:
+    """Return where the proof of a receipt stands unless it is said otherwise."""
+    return file.parent / f"{file.stem}.tlog-proof"
 
 
 def step_document(step: Step) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from provider.receipts.countersigners import (
 )
 from provider.receipts.envelope import Envelope, parse_receipt
 from provider.receipts.errors import MalformedError, StatementRefusedError, Verdict, VerificationError
+from provider.receipts.note import Checkpoint, parse_checkpoint, parse_note
+from provider.receipts.proof import parse_proof
 from provider.receipts.statement import MAX_PAYLOAD_BYTES, Statement, parse_statement
 from provider.receipts.trust import MAX_TRUST_BYTES, TrustRoot, parse_trust
 from provider.receipts.verify import VerifiedReceipt, verify_receipt
@@ -87,6 +89,19 @@ def read_receipt(path: Path) -> tuple[Envelope, Statement]:
     if len(envelopes) != 1:
         raise MalformedError("receipt", f"holds {len(envelopes)} envelopes: take them one by one")
     return envelopes[0], parse_statement(envelopes[0].payload)
+
+
+def find_place(path: Path) -> Checkpoint | None:
+    """Return the checkpoint that a proof file leads to, not verified; None when there is no file.
+
+    Raises:
+        InputError: the file can't be read.
+        MalformedError: it is no proof.
+    """
+    if not path.exists():
+        return None
+    proof = parse_proof(read_file(path, what="proof", max_bytes=MAX_PROOF_BYTES))
+    return parse_checkpoint(parse_note(proof.note).text)
 
 
 def _hash_artifacts(paths: tuple[Path, ...]) -> dict[str, bytes]:
