@@ -156,6 +156,7 @@ EXIT_CODES: Mapping[str, ExitCode] = {
     "datatokens.errors.WrongChainError": ExitCode.VERIFICATION,
     "policies.errors.PolicyError": ExitCode.USAGE,
     "provider.errors.ProviderError": ExitCode.DENIED,
+    "provider.receipts.errors.CountersignatureError": ExitCode.DENIED,
     "provider.receipts.errors.EvidenceUnavailableError": ExitCode.UNREACHABLE,
     "provider.receipts.errors.EvidenceRefusedError": ExitCode.VERIFICATION,
     "provider.receipts.errors.MalformedError": ExitCode.VERIFICATION,

@@ -40,7 +40,11 @@ ENTRIES: Mapping[str, Entry] = {
     "algorithm": Entry("cli.algorithm", "algorithm", "Pack algorithms, ask for approval, read their code."),
     "job": Entry("cli.job", "job", "Submit jobs, follow them, fetch what was released."),
     "image": Entry("cli.image", "image", "List, add and verify the images that algorithms run in."),
-    "receipt": Entry("cli.receipt", "receipt", "Verify and read receipts; needs no key and no provider."),
+    "receipt": Entry(
+        "cli.receipt",
+        "receipt",
+        "Verify, read, countersign and export receipts; needs no provider, and a key only to sign.",
+    ),
     "witness": Entry(
         "cli.witness", "witness", "Cosign providers' logs, and show where one has two histories."
     ),
