@@ -62,8 +62,16 @@ def read_statement(path: Path) -> Statement:
         InputError: the file can't be read.
         MalformedError, StatementRefusedError: it is not a receipt.
     """
-    data = read_file(path, what="receipt", max_bytes=MAX_RECEIPT_BYTES)
-    return parse_statement(parse_receipt(data)[0].payload)
+    return parse_claims(read_file(path, what="receipt", max_bytes=MAX_RECEIPT_BYTES))
+
+
+def parse_claims(receipt: bytes) -> Statement:
+    """Return what a receipt says without verifying it.
+
+    Raises:
+        MalformedError, StatementRefusedError: it is not a receipt.
+    """
+    return parse_statement(parse_receipt(receipt)[0].payload)
 
 
 def _hash_artifacts(paths: tuple[Path, ...]) -> dict[str, bytes]:
@@ -99,7 +107,7 @@ def _load_trust(question: Question, chain: ChainClient | None, receipt: bytes) -
 def _claimed_provider(receipt: bytes) -> str:
     """Return whose receipt it says it is; the keys that this account published on chain then judge it."""
     try:
-        return parse_statement(parse_receipt(receipt)[0].payload).facts.provider.address
+        return parse_claims(receipt).facts.provider.address
     except MalformedError as exc:
         raise VerificationError(Verdict.MALFORMED, "read receipt", str(exc)) from exc
     except StatementRefusedError as exc:
