@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cli.errors import InputError
-from cli.replaying import RepeatedFile
+from cli.repetition import RepeatedFile
 from provider.gate.errors import OutputRefusedError
 from provider.gate.metrics import MAX_METRICS_BYTES, parse_metrics
 from provider.gate.safetensors import ITEM_BYTES, TensorEntry, parse_header
@@ -102,12 +102,13 @@ def measure_files(
     """
     found: dict[str, tuple[Distance, ...]] = {}
     for file in files:
-        if file.path is None or file.receipt is None or file.is_same:
+        if file.file is None or file.receipt is None or file.is_same:
             continue
+        before, after = released / file.name, file.file.path
         if outputs.metrics is not None and file.name == outputs.metrics.file:
-            found[file.name] = measure_metrics(released / file.name, file.path, outputs.metrics.values)
+            found[file.name] = measure_metrics(before, after, outputs.metrics.values)
         else:
-            found[file.name] = measure_weights(released / file.name, file.path)
+            found[file.name] = measure_weights(before, after)
     return found
 
 

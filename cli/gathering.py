@@ -16,7 +16,8 @@ from cli.croissant import MAX_BYTES, Description, parse_description
 from cli.errors import InputError, MismatchError
 from cli.home import read_file
 from cli.ids import is_job_id
-from cli.replaying import Materials, RepeatedFile, check_materials, parts_of
+from cli.repetition import RepeatedFile, find_repeatable
+from cli.replaying import Materials
 from cli.verifying import parse_claims, read_statement
 from policies.canonical import DIGEST_PREFIX, digest_of
 from provider.receipts.statement import Statement
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cli.context import Session
+    from provider.receipts.facts import InputsFacts
     from sandbox.bundle import Bundle
 
 
@@ -39,21 +41,19 @@ class Sources:
 
 
 def gather(session: Session, sources: Sources) -> Materials:
-    """Return what a job is repeated from, checked against its receipt but for the data.
+    """Return what a job is repeated from. Not checked here: bundle and data against the receipt; `replay` does that.
 
     Raises:
         InputError: a file can't be read, or the job can't be repeated.
-        MismatchError: something is not what the receipt names.
+        MismatchError: the provider's files or the descriptions are not what the receipt names.
         MalformedError, StatementRefusedError: it is no receipt, or no description.
     """
     path = Path(sources.job)
     statement = read_statement(path) if path.exists() else _fetch_statement(session, sources.job)
-    parts_of(statement.facts)
-    bundle = _get_bundle(session, sources.bundle, statement)
-    descriptions = _get_descriptions(session, sources, statement, ask=not path.exists())
-    materials = Materials(statement, bundle, sources.data, descriptions)
-    check_materials(materials)
-    return materials
+    job = find_repeatable(statement.facts)
+    bundle = _get_bundle(session, sources.bundle, job.facts.inputs)
+    descriptions = _get_descriptions(session, sources, job.facts.inputs, ask=not path.exists())
+    return Materials(job, bundle, sources.data, descriptions)
 
 
 def check_released(materials: Materials, folder: Path) -> None:
@@ -64,7 +64,7 @@ def check_released(materials: Materials, folder: Path) -> None:
         MismatchError: one is another.
     """
     declared = materials.bundle.manifest.outputs.files
-    for item in materials.statement.facts.outputs:
+    for item in materials.job.facts.outputs:
         if item.released_digest is not None and item.name in declared:
             found = _hash_file(folder / item.name)
             if found != item.released_digest:
@@ -88,9 +88,9 @@ def check_new(folder: Path) -> None:
 def keep(files: Iterable[RepeatedFile], folder: Path) -> None:
     """Copy what the gate let out of the repetition into a new folder; nothing when it let nothing out."""
     for file in files:
-        if file.path is not None:
+        if file.file is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            shutil.copyfile(file.path, folder / file.name)
+            shutil.copyfile(file.file.path, folder / file.name)
 
 
 def _fetch_statement(session: Session, job_id: str) -> Statement:
@@ -102,29 +102,33 @@ def _fetch_statement(session: Session, job_id: str) -> Statement:
     return statement
 
 
-def _get_bundle(session: Session, folder: Path | None, statement: Statement) -> Bundle:
-    inputs = statement.facts.inputs
+def _get_bundle(session: Session, folder: Path | None, inputs: InputsFacts) -> Bundle:
     if folder is not None:
         return pack_bundle(folder, image=inputs.image)
     return fetch_bundle(session, inputs.algorithm)
 
 
 def _get_descriptions(
-    session: Session, sources: Sources, statement: Statement, *, ask: bool
+    session: Session, sources: Sources, inputs: InputsFacts, *, ask: bool
 ) -> tuple[Description, ...]:
-    """Return the description of each dataset, which the algorithm can read in part; none when there is nobody to ask."""
-    datasets = statement.facts.inputs.datasets
+    """Return the description of each dataset, which the algorithm can read in part.
+
+    None when none are given and there is nobody to ask, or the provider has others by now.
+    """
+    datasets = inputs.datasets
     documents = [read_file(path, what="description", max_bytes=MAX_BYTES) for path in sources.descriptions]
     if not documents and ask:
         api = session.get_api()
         documents = [api.get_bytes(f"/v1/datasets/{item.asset_id}/metadata") for item in datasets]
-    if documents and [digest_of(data) for data in documents] != [item.metadata_digest for item in datasets]:
+    if [digest_of(data) for data in documents] == [item.metadata_digest for item in datasets]:
+        return tuple(parse_description(data) for data in documents)
+    if sources.descriptions:
         raise MismatchError(
             "description: expected that of each dataset of the receipt, in its order, got another",
             code="description-differs",
-            remedy="fetch it anew: GET /v1/datasets/<asset id>/metadata",
+            remedy="give none, or what GET /v1/datasets/<asset id>/metadata answered when the job ran",
         )
-    return tuple(parse_description(data) for data in documents)
+    return ()
 
 
 def _hash_file(path: Path) -> str:

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cli.distances import Distance
-    from cli.replaying import Ending, Replay
+    from cli.repetition import Ending, Replay
     from provider.receipts.facts import ReceiptFacts
     from sandbox.engine import DockerEngine
     from sandbox.spec import RunSpec
 
     Distances = Mapping[str, Sequence[Distance]]
 
+DIGEST_PREFIX = "sha256:"
+SHORT = len(DIGEST_PREFIX) + 12
 PATH = click.Path(path_type=Path)
 VERDICTS = {"reproduced": "REPRODUCED", "differs": "DIFFERS", "ended-otherwise": "ENDED OTHERWISE"}
 
@@ -68,7 +70,7 @@ def replay(
     """
     from cli.distances import measure_files
     from cli.gathering import Sources, check_new, check_released, gather, keep
-    from cli.replaying import Verdict
+    from cli.repetition import Verdict
     from cli.replaying import replay as repeat
 
     materials = gather(session, Sources(job, data, bundle, descriptions))
@@ -76,7 +78,7 @@ def replay(
         check_released(materials, released)
     if output is not None:
         check_new(output)
-    facts, outputs = materials.statement.facts, materials.bundle.manifest.outputs
+    facts, outputs = materials.job.facts, materials.bundle.manifest.outputs
     with _workplace() as (engine, folder):
         found = repeat(engine, materials, folder / "run", on_start=lambda spec: _say(session, facts, spec))
         distances = measure_files(found.files, released, outputs) if released is not None else {}
@@ -134,10 +136,14 @@ def _page(job_id: str, found: Replay, distances: Distances) -> str:
     rows = [(item.name, item.receipt, item.here) for item in found.conditions]
     rows += [("ended", _words(found.receipt), _words(found.here))]
     rows += [(file.name, file.receipt or "not released", file.here or "not released") for file in found.files]
-    marked = [(*row, "same" if row[1] == row[2] else "differs") for row in rows]
+    marked = [(*map(_short, row), "same" if row[1] == row[2] else "differs") for row in rows]
     parts = [table(["", "RECEIPT", "HERE", ""], marked)]
     parts += [_distance_table(name, items) for name, items in distances.items()]
     return "\n\n".join([*parts, f"{VERDICTS[found.verdict.value]}: job {job_id}"])
+
+
+def _short(text: str) -> str:
+    return text[:SHORT] if text.startswith(DIGEST_PREFIX) else text
 
 
 def _words(ending: Ending) -> str:
@@ -147,5 +153,11 @@ def _words(ending: Ending) -> str:
 def _distance_table(name: str, items: Sequence[Distance]) -> str:
     rows = [asdict(item) for item in items]
     columns = [key for key in rows[0] if key != "problem" or any(row[key] for row in rows)]
-    lines = [["-" if row[key] is None else row[key] for key in columns] for row in rows]
+    lines = [[_number(row[key]) for key in columns] for row in rows]
     return f"{name}:\n{table([key.replace('_', ' ').upper() for key in columns], lines)}"
+
+
+def _number(value: object) -> object:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) else value

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from cli.croissant import Description
 from cli.errors import InputError, MismatchError, StackError
+from cli.repetition import RepeatableJob, Replay, compare
 from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of, digest_text
 from policies.model import (
     MAX_METRIC_DIGITS,
@@ -29,96 +29,41 @@ from policies.model import (
 )
 from provider.datasets import SCHEME, commit_copied, list_files
 from provider.errors import DatasetError
-from provider.gate.decide import GATE, GateReport, GateVerdict, ReleasedFile, check_release
+from provider.gate.decide import GateReport, check_release
 from provider.limits import parse_limits, run_limits
 from provider.receipts.errors import FieldError, StatementRefusedError
-from provider.receipts.facts import DatasetFacts, ReceiptFacts, RunFacts, SandboxFacts
-from provider.receipts.statement import Statement
+from provider.receipts.facts import DatasetFacts
 from sandbox.bundle import Bundle, check_parameters
 from sandbox.engine import Engine
 from sandbox.errors import ImageMissingError
 from sandbox.run import run_sealed
-from sandbox.spec import PROVIDERS_FAULT, ExitReason, RunReport, RunSpec, Runtime
+from sandbox.spec import ExitReason, RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, stage_datasets, stage_job
 
 WIDEST = OutputsPolicy(
     weights=WeightsAllowance(max_bytes=MAX_OUTPUT_BYTES),
     metrics=MetricsAllowance(max_count=MAX_METRICS, max_digits=MAX_METRIC_DIGITS),
 )
-RELEASED, WITHHELD, FAILED = "released", "withheld", "failed"
-
-
-class Verdict(StrEnum):
-    """What a replay shows."""
-
-    REPRODUCED = "reproduced"
-    DIFFERS = "differs"
-    ENDED_OTHERWISE = "ended-otherwise"
 
 
 @dataclass(frozen=True, slots=True)
 class Materials:
     """What a job is repeated from; data and descriptions in the order of the receipt's datasets, or no descriptions."""
 
-    statement: Statement
+    job: RepeatableJob
     bundle: Bundle
     data: tuple[Path, ...]
     descriptions: tuple[Description, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a job ended: its outcome, the run's reason, and the rule that withheld."""
-
-    outcome: str
-    reason: str
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What may decide the last digits: as the receipt states it, and as it is here."""
-
-    name: str
-    receipt: str
-    here: str
-
-
-@dataclass(frozen=True, slots=True)
-class RepeatedFile:
-    """One file that left: its digest in the receipt and here, None where there is none. `path` is of the repetition."""
-
-    name: str
-    receipt: str | None
-    here: str | None
-    path: Path | None
-
-    @property
-    def is_same(self) -> bool:
-        """Whether both are there and equal."""
-        return self.receipt is not None and self.receipt == self.here
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """What came of it."""
-
-    verdict: Verdict
-    receipt: Ending
-    here: Ending
-    files: tuple[RepeatedFile, ...]
-    conditions: tuple[Condition, ...]
-
-
 def check_materials(materials: Materials) -> None:
-    """Check that the job ran and that the bundle, the parameters and the descriptions are those of the receipt.
+    """Check that bundle, image and parameters are those of the receipt, and that there is data for each dataset.
 
     Raises:
-        InputError: the job never ran, or its end was not its own doing; or not one path is given for each dataset.
+        InputError: not one path is given for each dataset.
         MismatchError: what is at hand is not what the receipt names.
     """
-    inputs, bundle = materials.statement.facts.inputs, materials.bundle
-    parts_of(materials.statement.facts)
+    inputs, bundle = materials.job.facts.inputs, materials.bundle
     if len(materials.data) != len(inputs.datasets):
         raise InputError(
             f"data: expected {len(inputs.datasets)} paths, one for each dataset of the receipt, got {len(materials.data)}",
@@ -130,26 +75,6 @@ def check_materials(materials: Materials) -> None:
     found = digest_of(canonical_json(inputs.parameters))
     _check_same("parameters", inputs.parameters_digest, found, remedy="ask the provider to explain")
     check_parameters(bundle.manifest, inputs.parameters)
-
-
-def parts_of(facts: ReceiptFacts) -> tuple[SandboxFacts, RunFacts]:
-    """Return what the receipt says of seal and run, when they can be repeated.
-
-    Raises:
-        InputError: the job never ran, or its end was not its own doing.
-    """
-    sandbox, run = facts.sandbox, facts.run
-    if sandbox is None or run is None:
-        raise InputError(
-            f"job {facts.job.id} ended as {facts.egress.outcome} before it ran: there is nothing to repeat",
-            code="never-ran",
-        )
-    if run.reason in PROVIDERS_FAULT:
-        raise InputError(
-            f"job {facts.job.id} ended with {run.reason}, which was not the algorithm's doing: it can't be repeated",
-            code="not-repeatable",
-        )
-    return sandbox, run
 
 
 def replay(
@@ -165,7 +90,7 @@ def replay(
         EngineUnavailableError, DeviceMissingError: see `run_sealed`.
     """
     check_materials(materials)
-    facts, bundle = materials.statement.facts, materials.bundle
+    bundle = materials.bundle
     if not engine.has_image(bundle.manifest.image):
         raise ImageMissingError(bundle.manifest.image)
     spec = plan(engine, materials, folder / "inputs")
@@ -181,7 +106,7 @@ def replay(
             remedy="run `sealroom doctor`, which says what this machine lacks",
         )
     gate = _judge(bundle, report, folder / "released")
-    return _compare(facts, report, gate, described=bool(materials.descriptions))
+    return compare(materials.job, report, gate, described=bool(materials.descriptions))
 
 
 def plan(engine: Engine, materials: Materials, inputs: Path) -> RunSpec:
@@ -190,10 +115,9 @@ def plan(engine: Engine, materials: Materials, inputs: Path) -> RunSpec:
     Raises:
         StatementRefusedError: the receipt's runtime or limits are not known to this version.
     """
-    facts, manifest = materials.statement.facts, materials.bundle.manifest
-    sandbox, _ = parts_of(facts)
+    job, manifest = materials.job, materials.bundle.manifest
     try:
-        wanted, limits = Runtime(sandbox.runtime), run_limits(parse_limits(sandbox.limits))
+        wanted, limits = Runtime(job.sandbox.runtime), run_limits(parse_limits(job.sandbox.limits))
     except FieldError as exc:
         raise StatementRefusedError(exc.path, exc.problem) from exc
     except ValueError as exc:
@@ -206,7 +130,7 @@ def plan(engine: Engine, materials: Materials, inputs: Path) -> RunSpec:
         runtime=wanted if wanted in have else min(have, default=wanted),
         argv=manifest.argv,
         inputs=inputs,
-        dataset_ids=tuple(item.asset_id for item in facts.inputs.datasets),
+        dataset_ids=tuple(item.asset_id for item in job.facts.inputs.datasets),
         algorithm_id=materials.bundle.digest.removeprefix(DIGEST_PREFIX),
         limits=limits,
         gpus=manifest.gpus,
@@ -215,7 +139,7 @@ def plan(engine: Engine, materials: Materials, inputs: Path) -> RunSpec:
 
 def _stage(target: Path, materials: Materials) -> None:
     """Copy data and job into a new folder; the bytes that were copied are those committed to."""
-    inputs = materials.statement.facts.inputs
+    inputs = materials.job.facts.inputs
     titles = [(item.name, item.description) for item in materials.descriptions]
     datasets = [
         _list(dataset, path, *title)
@@ -249,53 +173,6 @@ def _judge(bundle: Bundle, report: RunReport, folder: Path) -> GateReport | None
         return None
     return check_release(
         bundle.manifest.outputs, WIDEST, produced=report.outputs, folder=folder, refused=report.refused
-    )
-
-
-def _compare(facts: ReceiptFacts, report: RunReport, gate: GateReport | None, *, described: bool) -> Replay:
-    sandbox, run = parts_of(facts)
-    before = Ending(facts.egress.outcome, run.reason, facts.egress.rule)
-    after = _ending(report, gate)
-    files = _files(facts, gate.released if gate else ())
-    conditions = (*_conditions(sandbox, report), Condition("gate", facts.egress.gate, GATE))
-    if not described:
-        conditions += (Condition("descriptions", "as registered", "not given"),)
-    if before != after:
-        verdict = Verdict.ENDED_OTHERWISE
-    else:
-        verdict = Verdict.REPRODUCED if all(file.is_same for file in files) else Verdict.DIFFERS
-    return Replay(verdict, before, after, files, conditions)
-
-
-def _ending(report: RunReport, gate: GateReport | None) -> Ending:
-    """Return how the repetition ended, in the words of a receipt."""
-    if gate is None:
-        return Ending(FAILED, report.reason.value, report.reason.value)
-    outcome = RELEASED if gate.verdict is GateVerdict.RELEASED else WITHHELD
-    return Ending(outcome, report.reason.value, gate.rule)
-
-
-def _files(facts: ReceiptFacts, released: Sequence[ReleasedFile]) -> tuple[RepeatedFile, ...]:
-    before = {item.name: item.released_digest for item in facts.outputs if item.released}
-    after = {file.name: file for file in released}
-    return tuple(
-        RepeatedFile(
-            name,
-            before.get(name),
-            after[name].digest if name in after else None,
-            after[name].path if name in after else None,
-        )
-        for name in sorted(before.keys() | after.keys())
-    )
-
-
-def _conditions(sandbox: SandboxFacts, report: RunReport) -> tuple[Condition, ...]:
-    fixed, here = sandbox.determinism, report.determinism.processor
-    before = f"{fixed.architecture} {fixed.vendor} {fixed.level}"
-    return (
-        Condition("runtime", sandbox.runtime, report.runtime.value),
-        Condition("seal", sandbox.profile, report.seal_digest),
-        Condition("processor", before, f"{here.architecture} {here.vendor} {here.level}"),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cli.repetition import find_repeatable
 from cli.replaying import WIDEST, Materials
 from policies.canonical import canonical_json, digest_of, digest_text
 from policies.model import LimitsPolicy
@@ -34,7 +35,7 @@ from sandbox.staging import StagedDataset, stage
 from tests.receipt_samples import CHAIN_ID, sample_facts
 from tests.sandbox_fixtures import ASSET, MIB, make_spec
 
-LIMITS = LimitsPolicy(time_s=60, memory_bytes=1024 * MIB, scratch_bytes=64 * MIB, output_bytes=4 * MIB)
+LIMITS = LimitsPolicy(time_s=600, memory_bytes=1024 * MIB, scratch_bytes=64 * MIB, output_bytes=4 * MIB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ class Recorded:
 
     def materials(self, **changes: Any) -> Materials:
         """Return what it can be repeated from, with `changes`."""
-        statement = parse_statement(build_statement(self.facts))
-        return dataclasses.replace(Materials(statement, self.bundle, (self.data,)), **changes)
+        job = find_repeatable(parse_statement(build_statement(self.facts)).facts)
+        return dataclasses.replace(Materials(job, self.bundle, (self.data,)), **changes)
 
     def claim(self, **changes: Any) -> Recorded:
         """Return the same job with another receipt."""

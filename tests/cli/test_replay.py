@@ -17,7 +17,8 @@ from cli.context import Session
 from cli.errors import ExitCode, InputError, MismatchError
 from cli.main import run
 from cli.output import Output
-from cli.replaying import Ending, Materials, Replay, Verdict, replay
+from cli.repetition import Ending, Replay, Verdict
+from cli.replaying import Materials, replay
 from policies.canonical import digest_of
 from provider.receipts.errors import StatementRefusedError
 from sandbox.bundle import load_bundle
