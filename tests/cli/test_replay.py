@@ -19,7 +19,8 @@ from cli.main import run
 from cli.output import Output
 from cli.repetition import Ending, Replay, Verdict
 from cli.replaying import Materials, replay
-from policies.canonical import digest_of
+from policies.canonical import digest_of, digest_text
+from provider.datasets import commit_entries, hash_files, list_files
 from provider.receipts.errors import StatementRefusedError
 from sandbox.bundle import load_bundle
 from sandbox.engine import DockerEngine
@@ -48,7 +49,8 @@ class NoRuns(DockerEngine):
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Iterator[Path]:
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     yield tmp_path
     cleanup(tmp_path)
 
@@ -65,9 +67,11 @@ def again(engine: DockerEngine, job: Recorded | Materials, work: Path) -> Replay
     return replay(engine, materials, work / "again", on_start=lambda _: None)
 
 
-def audit(job: str | Path, *words: str | Path, session: Session | None = None) -> ExitCode:
+def audit(
+    job: str | Path, *words: str | Path, session: Session | None = None, as_json: bool = True
+) -> ExitCode:
     session = session or Session(environ={}, output=Output(), interactive=False, home_path=Path("/nowhere"))
-    return run(["audit", "replay", str(job), *map(str, words), "--json"], session)
+    return run(["audit", "replay", str(job), *map(str, words), *(["--json"] if as_json else [])], session)
 
 
 # The same comes out
@@ -153,6 +157,25 @@ def test_weights_that_are_drawn_at_random_differ_and_how_far_is_told_for_each_te
     assert tensor["max_absolute"] == pytest.approx(abs(float(before[1]) - float(after[1])))
     assert 0 < tensor["max_relative"] < 1
     assert digest_of((kept / "model.safetensors").read_bytes()) == weights["here"]
+    assert list(work.glob("sealroom-replay-*")) == []
+
+
+def test_a_person_reads_what_is_the_same_what_differs_and_by_how_much(
+    engine: DockerEngine, image_digest: str, wards: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = record(engine, make_bundle(RANDOM, image=image_digest), wards, work / "first")
+    write_bundle(job.bundle, work / "bundle")
+    words = ("--data", wards, "--bundle", work / "bundle", "--released", job.released)
+    assert audit(job.write_receipt(work), *words, as_json=False) is ExitCode.VERIFICATION
+    out, err = capsys.readouterr()
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "runtime runc runc same" in lines
+    assert "ended released completed released completed same" in lines
+    assert any(line.startswith("metrics.json sha256:") and line.endswith(" same") for line in lines)
+    assert any(line.startswith("model.safetensors sha256:") and line.endswith(" differs") for line in lines)
+    assert any(line.startswith("w 2 1 ") for line in lines)
+    assert lines[-1] == f"DIFFERS: job {job.facts.job.id}"
+    assert f"job {job.facts.job.id} runs again, for at most 600 s" in err
 
 
 def test_a_receipt_for_another_ending_is_told_as_such(
@@ -271,6 +294,22 @@ def test_one_path_is_needed_for_each_dataset(claimed: Recorded, idle: DockerEngi
         with pytest.raises(InputError) as refused:
             again(idle, claimed.materials(data=data), work)
         assert refused.value.code == "data-missing"
+
+
+def test_data_is_taken_in_the_order_of_the_receipt(claimed: Recorded, idle: DockerEngine, work: Path) -> None:
+    (other := work / "other.csv").write_text("x\n1\n")
+    (first,) = claimed.facts.inputs.datasets
+    commitment = digest_text(commit_entries(hash_files(list_files(other))))
+    second = dataclasses.replace(first, asset_id="b2" * 32, token_id=2, commitment=commitment)
+    facts = dataclasses.replace(
+        claimed.facts, inputs=dataclasses.replace(claimed.facts.inputs, datasets=(first, second))
+    )
+    job = dataclasses.replace(claimed.materials().job, facts=facts)
+    with pytest.raises(MismatchError, match=f"dataset {first.asset_id}"):
+        again(idle, claimed.materials(job=job, data=(other, claimed.data)), work)
+    cleanup(work / "again")
+    with pytest.raises(AssertionError, match="was started"):  # so all that is checked before was right
+        again(idle, claimed.materials(job=job, data=(claimed.data, other)), work)
 
 
 def test_a_link_among_the_data_is_not_followed(claimed: Recorded, idle: DockerEngine, work: Path) -> None:
