@@ -83,3 +83,8 @@ def is_digest(text: str) -> bool:
 def is_address(text: str) -> bool:
     """Tell whether `text` is 0x and 40 hex digits."""
     return _ADDRESS.fullmatch(text) is not None
+
+
+def is_job_id(text: str) -> bool:
+    """Tell whether `text` has the form of a job id."""
+    return _HEX32.fullmatch(text) is not None

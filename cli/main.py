@@ -45,6 +45,9 @@ ENTRIES: Mapping[str, Entry] = {
         "receipt",
         "Verify, read, countersign and export receipts; needs no provider, and a key only to sign.",
     ),
+    "audit": Entry(
+        "cli.audit", "audit", "Check what a provider did, and run a job again to see that it did."
+    ),
     "witness": Entry(
         "cli.witness", "witness", "Cosign providers' logs, and show where one has two histories."
     ),

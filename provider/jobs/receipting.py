@@ -18,11 +18,13 @@ from provider.datasets import SCHEME
 from provider.gate.decide import GATE, GateReport, GateVerdict
 from provider.identity import ProviderIdentity, software_digest
 from provider.jobs.judge import Evaluation
+from provider.limits import state_limits
 from provider.receipts.envelope import sign_envelope
 from provider.receipts.facts import (
     BlockFacts,
     CheckFacts,
     DatasetFacts,
+    DeterminismFacts,
     EgressFacts,
     InputsFacts,
     JobFacts,
@@ -51,6 +53,7 @@ from provider.rounding import (
 )
 from provider.store import Database
 from provider.store.records import Ending, JobRecord, OrderRecord
+from sandbox.determinism import Determinism
 from sandbox.spec import RunReport
 
 BLIND_TAG = b"sealroom-blind-v1\n"
@@ -200,10 +203,25 @@ def _policy_facts(evaluation: Evaluation) -> PolicyFacts:
 def _sandbox_facts(evaluation: Evaluation, report: RunReport | None) -> SandboxFacts | None:
     if report is None or evaluation.policy is None:
         return None
-    limits = {name: str(value) for name, value in evaluation.policy.limits.model_dump().items()}
+    limits = state_limits(evaluation.policy.limits)
     probe = report.probe
     seen = ProbeFacts(probe.passed, probe.digest, len(probe.rows)) if probe else None
-    return SandboxFacts(report.runtime.value, report.seal_digest, limits, seen)
+    return SandboxFacts(
+        report.runtime.value, report.seal_digest, limits, _determinism_facts(report.determinism), seen
+    )
+
+
+def _determinism_facts(fixed: Determinism) -> DeterminismFacts:
+    """Return what was fixed for a run as a receipt states it."""
+    processor = fixed.processor
+    return DeterminismFacts(
+        threads=fixed.threads,
+        hash_seed=fixed.hash_seed,
+        deterministic_algorithms=fixed.deterministic_algorithms,
+        architecture=processor.architecture,
+        vendor=processor.vendor,
+        level=processor.level,
+    )
 
 
 def _run_facts(evaluation: Evaluation, report: RunReport | None, key: bytes) -> RunFacts | None:
@@ -245,8 +263,7 @@ def _output_facts(
     """List declared files, and undeclared ones as one line: their names, number and sizes are the algorithm's to choose."""
     if report is None or evaluation.bundle is None:
         return ()
-    outputs = evaluation.bundle.manifest.outputs
-    declared = {part.file for part in (outputs.weights, outputs.metrics) if part is not None}
+    declared = evaluation.bundle.manifest.outputs.files
     released = {file.name: file for file in gate.released} if gate else {}
     facts = []
     for produced in sorted(report.outputs, key=lambda file: file.path):
