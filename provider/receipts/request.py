@@ -7,6 +7,7 @@ message in `provider.wire`; a test holds the two together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from eth_hash.auto import keccak
 
@@ -27,6 +28,8 @@ DOMAIN_NAME = b"Sealroom"
 DOMAIN_VERSION = b"1"
 MAX_EXPIRY = 2**64
 _PATH = "predicate.job.request"
+_KEPT = 64
+_REQUEST_TYPE_HASH = keccak(REQUEST_TYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +92,8 @@ def request_digest(request: SignedRequest, chain_id: int, escrow: str) -> bytes:
     Raises:
         MalformedError: the result key is not base64.
     """
-    domain = keccak(
-        keccak(DOMAIN_TYPE)
-        + keccak(DOMAIN_NAME)
-        + keccak(DOMAIN_VERSION)
-        + chain_id.to_bytes(32)
-        + _address_word(escrow)
-    )
     struct = keccak(
-        keccak(REQUEST_TYPE)
+        _REQUEST_TYPE_HASH
         + keccak(b"".join(bytes.fromhex(item) for item in request.datasets))
         + bytes.fromhex(request.algorithm.removeprefix("sha256:"))
         + bytes.fromhex(request.parameters.removeprefix("sha256:"))
@@ -107,7 +103,18 @@ def request_digest(request: SignedRequest, chain_id: int, escrow: str) -> bytes:
         + bytes.fromhex(request.nonce)
         + request.expiry.to_bytes(32)
     )
-    return keccak(b"\x19\x01" + domain + struct)
+    return keccak(b"\x19\x01" + _domain_separator(chain_id, escrow) + struct)
+
+
+@lru_cache(_KEPT)
+def _domain_separator(chain_id: int, escrow: str) -> bytes:
+    return keccak(
+        keccak(DOMAIN_TYPE)
+        + keccak(DOMAIN_NAME)
+        + keccak(DOMAIN_VERSION)
+        + chain_id.to_bytes(32)
+        + _address_word(escrow)
+    )
 
 
 def _address_word(address: str) -> bytes:
