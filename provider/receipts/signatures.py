@@ -21,6 +21,14 @@ ED25519_SIGNATURE_BYTES = 64
 RECOVERABLE_BYTES = 65
 NOTE_KEYID_BYTES = 4
 SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+_ED25519_PRIME = 2**255 - 19
+_ED25519_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_ED25519_SMALL_ORDER = frozenset(
+    y
+    for base in (0, 1, _ED25519_PRIME - 1, _ED25519_ORDER_8, _ED25519_PRIME - _ED25519_ORDER_8)
+    for y in (base, base + _ED25519_PRIME)
+)
+_ED25519_Y_MASK = 2**255 - 1
 _NOTE_ED25519 = b"\x01"
 _RECOVERY_OFFSET = 27
 _KEPT = 1024
@@ -79,8 +87,11 @@ def is_p256_signature(point: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def is_ed25519_signature(key: bytes, signature: bytes, message: bytes) -> bool:
-    """Tell whether 64 bytes are the key's Ed25519 signature over the message (RFC 8032)."""
-    if len(key) != ED25519_KEY_BYTES or len(signature) != ED25519_SIGNATURE_BYTES:
+    """Tell whether 64 bytes are the key's Ed25519 signature over the message (RFC 8032).
+
+    A key of small order signs nothing: anyone can make its signatures, so that whoever published it could deny them.
+    """
+    if len(key) != ED25519_KEY_BYTES or len(signature) != ED25519_SIGNATURE_BYTES or _is_small_order(key):
         return False
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
@@ -132,3 +143,8 @@ def checksum_address(address: str) -> str:
         d.upper() if int(m, 16) > 7 else d  # noqa: PLR2004 - EIP-55: the nibble's high bit
         for d, m in zip(digits, marks, strict=False)
     )
+
+
+def _is_small_order(ed25519: bytes) -> bool:
+    """Tell whether a key is one of the eight points whose order divides 8, in any encoding (RFC 8032 §5.1.3)."""
+    return int.from_bytes(ed25519, "little") & _ED25519_Y_MASK in _ED25519_SMALL_ORDER
