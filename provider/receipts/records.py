@@ -50,7 +50,8 @@ def to_json(record: object) -> Any:  # noqa: ANN401 - any JSON value
     Raises:
         FieldError: a text that hasn't its field's form.
     """
-    return _run(_encoder(type(record)), record, type(record).__name__)
+    kind: Any = type(record)
+    return _run(_encoder(kind), record, kind.__name__)
 
 
 def parse_record(kind: type[RecordT], value: object, path: str) -> RecordT:
@@ -59,7 +60,8 @@ def parse_record(kind: type[RecordT], value: object, path: str) -> RecordT:
     Raises:
         FieldError: a missing field, a wrong type, or a text that hasn't its field's form.
     """
-    result: RecordT = _run(_decoder(kind), value, path)  # type: ignore[arg-type] # mypy takes the instances' hash for the class's
+    wanted: Any = kind
+    result: RecordT = _run(_decoder(wanted), value, path)
     return result
 
 
