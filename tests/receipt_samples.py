@@ -111,6 +111,7 @@ def sample_facts(keys: SigningKeys, index: int = 3) -> ReceiptFacts:
             decision="allow",
             rules=(RuleFacts("a1" * 32, "purpose-allowed", "allow", "DUO:0000042 is allowed"),),
             decided=ANCHOR_TIME - 90,
+            witnesses=(),
         ),
         sandbox=SandboxFacts(
             "runc",

@@ -37,6 +37,7 @@ from provider.receipts.facts import (
     RuleFacts,
     RunFacts,
     SandboxFacts,
+    WitnessFacts,
 )
 from provider.receipts.keys import SigningKeys
 from provider.receipts.log import entry_bytes
@@ -187,12 +188,14 @@ def _dataset_facts(asset: Asset) -> DatasetFacts:
 
 def _policy_facts(evaluation: Evaluation) -> PolicyFacts:
     decision = evaluation.decision
+    demands = evaluation.policy.witnesses if evaluation.policy else ()
     return PolicyFacts(
         digests=tuple(digest_text(item.asset.terms.policy_digest) for item in evaluation.datasets),
         engine=ENGINE,
         decision=decision.status.value,
         rules=tuple(RuleFacts(r.asset_id, r.name, r.verdict.value, r.detail) for r in decision.rules),
         decided=round_time_down(evaluation.decided),
+        witnesses=tuple(WitnessFacts(demand.threshold, demand.keys) for demand in demands),
     )
 
 

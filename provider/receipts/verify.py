@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from provider.receipts.checklist import Step
+from provider.receipts.cosignature import WITNESS_STEP, find_shortfall
 from provider.receipts.envelope import Envelope, parse_receipt
 from provider.receipts.errors import MalformedError, ReceiptError, Verdict, VerificationError
 from provider.receipts.log import entry_bytes
@@ -94,6 +95,8 @@ def verify_receipt(
     keys = _verify_signatures(checklist, envelope, trust)
     checkpoint, anchor = _verify_logged(checklist, envelope, log_proof, keys, trust)
     statement = _verify_statement(checklist, envelope, log_proof, anchor, trust)
+    with checklist.step(WITNESS_STEP) as line:
+        _check_witnesses(line, statement, log_proof)
     with checklist.step("artefact digests") as line:
         _check_artifacts(line, statement, artifacts)
     with checklist.step("order and approval") as line:
@@ -199,6 +202,16 @@ def _get_anchor(checkpoint: Checkpoint, trust: TrustRoot) -> Anchor:
             f"no anchor with this root for size {checkpoint.size}: get a newer trust root, or ask the chain",
         )
     return anchor
+
+
+def _check_witnesses(line: _Line, statement: Statement, proof: LogProof) -> None:
+    if not statement.witnesses:
+        line.result, line.detail = SKIPPED, "none is demanded for this"
+        return
+    shortfall = find_shortfall(proof.note, statement.witnesses)
+    if shortfall:
+        raise RefusedError(Verdict.NOT_WITNESSED, f"{shortfall}: get the proof again when more have cosigned")
+    line.detail = f"{len(statement.witnesses)} demands met on this checkpoint"
 
 
 def _check_artifacts(line: _Line, statement: Statement, artifacts: Mapping[str, bytes]) -> None:
