@@ -88,6 +88,11 @@ class ProviderPaths:
         return self.home / "provider" / "artifacts"
 
     @property
+    def log(self) -> Path:
+        """The log of receipts as files that tiles are read from."""
+        return self.home / "provider" / "log"
+
+    @property
     def signing_keys(self) -> Path:
         """The keys that sign receipts and checkpoints."""
         return self.home / "provider" / "keys"

@@ -17,7 +17,12 @@ def entry_bytes(pae: bytes) -> bytes:
 
     No data stands in the log, and a countersignature added later doesn't change the entry.
     """
-    return ENTRY_TAG + hashlib.sha256(pae).digest()
+    return entry_of_digest(hashlib.sha256(pae).digest())
+
+
+def entry_of_digest(digest: bytes) -> bytes:
+    """Return the log entry of the receipt whose PAE has that SHA-256."""
+    return ENTRY_TAG + digest
 
 
 def log_origin(provider: str, chain_id: int) -> str:
