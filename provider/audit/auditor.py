@@ -18,13 +18,15 @@ from provider.audit.frontier import Frontier
 from provider.audit.growth import Growth
 from provider.audit.orders import ReceiptedJob
 from provider.audit.privacy import Ledgers, check_privacy
-from provider.receipts.errors import ReceiptError, VerificationError
+from provider.receipts.errors import ReceiptError
 from provider.receipts.note import Checkpoint
-from provider.receipts.rules import VERDICTS, RefusedError, check_valid_then, verify_log_checkpoint
-from provider.receipts.trust import TrustRoot
+from provider.receipts.rules import check_valid_then, verdict_of, verify_log_checkpoint
+from provider.receipts.tree import MAX_TREE_SIZE
+from provider.receipts.trust import Anchor, TrustRoot
 
 LATE_S = 24 * 3600
 """How long a receipt may wait for its anchor before an audit says so."""
+MAX_EVIDENCE_CHARS = 2000
 CLOCK_S = 3600
 """How far clocks, gates and queues may shift the ends of jobs against their order in the log."""
 
@@ -38,14 +40,6 @@ class Book(Ledgers, Protocol):
 
     def add_order(self, place: str, index: int) -> int | None:
         """Keep which entry an order, by its place on chain, pays for; return the index of an earlier one."""
-        ...
-
-
-class Releases(Protocol):
-    """The files of jobs that somebody fetched."""
-
-    def find_files(self, job_id: str) -> Mapping[str, str] | None:
-        """Return the SHA-256 in hex of each file of a job, by name; None when nothing of it is there."""
         ...
 
 
@@ -69,16 +63,15 @@ class Auditor:
         *,
         position: Position = Position(),
         chain: ChainFacts | None = None,
-        releases: Releases | None = None,
     ) -> None:
         self._trust = trust
         self._anchors = Anchors(trust)
         self._book = book
         self._chain = chain
-        self._releases = releases
         frontier = Frontier(position.size, position.peaks)
         self._growth = Growth(self._anchors, frontier, rewritten=position.rewritten)
         self._decided = position.decided
+        self._waiting_since: int | None = None
 
     @property
     def position(self) -> Position:
@@ -108,8 +101,6 @@ class Auditor:
         yield from check_privacy(index, facts, self._book)
         if self._chain is not None:
             yield from check_with_chain(index, facts, self._chain, self._trust)
-        if self._releases is not None:
-            yield from _check_releases(index, facts, self._releases)
 
     def _check_once(self, index: int, facts: EntryFacts) -> Iterator[Finding]:
         """A job has one receipt, an order pays for one job, and what ran was ordered."""
@@ -137,13 +128,16 @@ class Auditor:
             yield Finding(Code.OUT_OF_ORDER, text, index, facts.job_id)
         self._decided = max(self._decided, facts.decided)
         anchor = self._anchors.first_covering(index)
-        if anchor is not None and anchor.time > facts.ended + LATE_S:
+        if anchor is None:
+            since = self._waiting_since
+            self._waiting_since = facts.ended if since is None else min(since, facts.ended)
+        elif anchor.time > facts.ended + LATE_S:
             text = f"the job ended at {facts.ended}, and was anchored at {anchor.time}"
             yield Finding(Code.ANCHORED_LATE, text, index, facts.job_id, {"transaction": anchor.tx})
 
     def finish(self, note: str, *, now: int) -> list[Finding]:
         """Judge the log as a whole after its last entry: its checkpoint, and what is anchored and what isn't."""
-        checkpoint, found = read_checkpoint(note, self._trust)
+        checkpoint, found = read_checkpoint(note, self._trust, now=now)
         if checkpoint is not None:
             found += self._growth.check_end(self._anchors, checkpoint)
         return found + self._check_pending(now)
@@ -154,35 +148,36 @@ class Auditor:
         if size <= anchored:
             return []
         text = f"{size - anchored} entries from {anchored} on are not anchored"
-        since = self._decided
-        if now > since + LATE_S:
-            text += f": the newest job was decided at {since}, and it is {now}"
+        since = self._waiting_since
+        if since is not None and now > since + LATE_S:
+            text += f": the first of these jobs ended at {since}, and it is {now}"
             return [Finding(Code.ANCHORING_STOPPED, text, anchored)]
         return [Finding(Code.NOT_ANCHORED_YET, text, anchored)]
 
 
-def read_checkpoint(note: str, trust: TrustRoot) -> tuple[Checkpoint | None, list[Finding]]:
-    """Return a checkpoint if published keys signed it that were in force when it was anchored, with what is wrong."""
+def read_checkpoint(note: str, trust: TrustRoot, *, now: int) -> tuple[Checkpoint | None, list[Finding]]:
+    """Return a checkpoint that published keys signed, in force when it was anchored, or now; with what is wrong with it."""
     try:
         checkpoint, keys = verify_log_checkpoint(note, trust)
         anchor = trust.find_anchor(checkpoint.size, checkpoint.root)
-        if anchor is not None:
-            check_valid_then(keys, anchor)
+        check_valid_then(keys, anchor or Anchor(checkpoint.size, b"", MAX_TREE_SIZE, b"", now, ""))
     except ReceiptError as exc:
-        verdict = exc.verdict if isinstance(exc, (RefusedError, VerificationError)) else VERDICTS[type(exc)]
-        return None, [
-            Finding(Code(verdict.value), f"checkpoint: {exc}", evidence={"checkpoint": note[:2000]})
-        ]
+        evidence = {"checkpoint": note[:MAX_EVIDENCE_CHARS]}
+        return None, [Finding(Code(verdict_of(exc).value), f"checkpoint: {exc}", evidence=evidence)]
     return checkpoint, []
 
 
-def _check_releases(index: int, facts: EntryFacts, releases: Releases) -> Iterator[Finding]:
-    files = releases.find_files(facts.job_id)
-    if files is None:
-        return
+def check_release(index: int, facts: EntryFacts, files: Mapping[str, str]) -> list[Finding]:
+    """Check that files, by name and SHA-256 in hex, are among those that a receipt says were released."""
     named = {subject.name: subject.sha256 for subject in facts.subjects}
-    for name, digest in files.items():
-        if named.get(name) != digest:
-            text = f"the file {name!r} that was fetched is not one that the receipt names as released"
-            evidence = {"fetched": digest, "receipt": named.get(name, "doesn't name it")}
-            yield Finding(Code.RELEASE_DIFFERS, text, index, facts.job_id, evidence)
+    return [
+        Finding(
+            Code.RELEASE_DIFFERS,
+            f"the file {name!r} that was fetched is not one that the receipt names as released",
+            index,
+            facts.job_id,
+            {"fetched": digest, "receipt": named.get(name, "doesn't name it")},
+        )
+        for name, digest in files.items()
+        if named.get(name) != digest
+    ]

@@ -17,14 +17,13 @@ from provider.receipts.facts import BlockFacts, DatasetFacts, OrderFacts, Privac
 from provider.receipts.log import entry_bytes
 from provider.receipts.request import check_request
 from provider.receipts.rules import (
-    VERDICTS,
-    RefusedError,
     check_p256,
     check_place,
     check_signer,
     check_valid_then,
     find_keys,
     read_statement,
+    verdict_of,
 )
 from provider.receipts.statement import RUN_OUTCOMES, Statement, Subject
 from provider.receipts.tree import leaf_hash
@@ -145,8 +144,7 @@ def _check_statement(
 
 
 def _finding(raw: RawEntry, error: ReceiptError, **evidence: str) -> Finding:
-    verdict = error.verdict if isinstance(error, RefusedError) else VERDICTS[type(error)]
-    return Finding(Code(verdict.value), str(error), raw.index, None, evidence)
+    return Finding(Code(verdict_of(error).value), str(error), raw.index, None, evidence)
 
 
 def _facts_of(statement: Statement) -> EntryFacts:

@@ -27,6 +27,11 @@ class OrderRecord:
         """Whether nobody but the provider can have refunded it: until the deadline nobody else may."""
         return self.status is OrderStatus.REFUNDED and self.ended_time <= self.deadline
 
+    @property
+    def refunded_late(self) -> bool:
+        """Whether anybody can have refunded it."""
+        return self.status is OrderStatus.REFUNDED and self.ended_time > self.deadline
+
 
 @dataclass(frozen=True, slots=True)
 class ReceiptedJob:

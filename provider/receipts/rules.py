@@ -17,6 +17,7 @@ from provider.receipts.errors import (
     ReceiptError,
     StatementRefusedError,
     Verdict,
+    VerificationError,
 )
 from provider.receipts.note import Checkpoint, parse_note, verify_checkpoint
 from provider.receipts.signatures import (
@@ -46,6 +47,13 @@ class RefusedError(ReceiptError):
         self.verdict = verdict
         self.code = verdict.value
         super().__init__(detail)
+
+
+def verdict_of(error: ReceiptError) -> Verdict:
+    """Return what an error of a rule says of the receipt."""
+    if isinstance(error, (RefusedError, VerificationError)):
+        return error.verdict
+    return next((VERDICTS[kind] for kind in type(error).__mro__ if kind in VERDICTS), Verdict.MALFORMED)
 
 
 @dataclass(frozen=True, slots=True)
