@@ -56,10 +56,10 @@ class Memory:
     def look_back(self, note: str, size: int, tiles: TileReader) -> tuple[list[Finding], bool]:
         """Return what the log has become since the last run, and whether what was kept of that run can be built on."""
         terms, kept = self._state.find_fact("terms"), self._state.find_fact("kept")
-        if terms is None or (terms == self._terms and kept is None):
-            return [], True
-        if terms != self._terms:
+        if terms not in (None, self._terms):
             return [_discarded("the last audit was of another log or deployment, or of other checks")], False
+        if kept is None:
+            return [], True
         judged = self._state.get_position().size
         found = self._find_other_log(kept, judged, note, size=size, tiles=tiles) or self._find_other_judges(
             kept, judged

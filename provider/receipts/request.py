@@ -28,7 +28,7 @@ DOMAIN_NAME = b"Sealroom"
 DOMAIN_VERSION = b"1"
 MAX_EXPIRY = 2**64
 _PATH = "predicate.job.request"
-_KEPT = 64
+_KEPT = 256
 _REQUEST_TYPE_HASH = keccak(REQUEST_TYPE)
 
 
@@ -94,16 +94,22 @@ def request_digest(request: SignedRequest, chain_id: int, escrow: str) -> bytes:
     """
     struct = keccak(
         _REQUEST_TYPE_HASH
-        + keccak(b"".join(bytes.fromhex(item) for item in request.datasets))
+        + _repeated_hash(b"".join(bytes.fromhex(item) for item in request.datasets))
         + bytes.fromhex(request.algorithm.removeprefix("sha256:"))
         + bytes.fromhex(request.parameters.removeprefix("sha256:"))
-        + keccak(request.purpose.encode())
+        + _repeated_hash(request.purpose.encode())
         + _address_word(request.provider)
-        + keccak(parse_base64(request.result_key, document="result key"))
+        + _repeated_hash(parse_base64(request.result_key, document="result key"))
         + bytes.fromhex(request.nonce)
         + request.expiry.to_bytes(32)
     )
     return keccak(b"\x19\x01" + _domain_separator(chain_id, escrow) + struct)
+
+
+@lru_cache(_KEPT)
+def _repeated_hash(data: bytes) -> bytes:
+    """Hash what stands in many requests of one log: datasets, purposes, a consumer's key."""
+    return keccak(data)
 
 
 @lru_cache(_KEPT)

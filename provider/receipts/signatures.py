@@ -123,6 +123,7 @@ def find_recovered_from_digest(signature: bytes, digest: bytes) -> str | None:
     return address_of(key.format(compressed=False))
 
 
+@lru_cache(_KEPT)
 def address_of(point: bytes) -> str:
     """Return the checksummed address of an uncompressed secp256k1 point: the last 20 bytes of keccak-256(X‖Y)."""
     return checksum_address("0x" + keccak(point[1:])[-20:].hex())
