@@ -165,14 +165,6 @@ class JobDesk:
             )
         return proof
 
-    def get_checkpoint(self, guard: Guard) -> str:
-        """Return the newest anchored checkpoint, a C2SP signed note."""
-        guard.check(Access.RECEIPT_READ)
-        checkpoint = self._database.ledger.find_checkpoint(anchored=True)
-        if checkpoint is None:
-            raise NotFoundError("no checkpoint is anchored yet", code="not-anchored")
-        return checkpoint.note
-
     @staticmethod
     def _check_own(job: JobRecord, signer: str) -> None:
         """Refuse a copy of somebody's request under another signature: the job id doesn't name the signer."""

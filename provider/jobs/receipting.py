@@ -40,9 +40,7 @@ from provider.receipts.facts import (
     WitnessFacts,
 )
 from provider.receipts.keys import SigningKeys
-from provider.receipts.log import entry_bytes
 from provider.receipts.statement import UNDECLARED, build_statement
-from provider.receipts.tree import leaf_hash
 from provider.rounding import (
     MEMORY_STEP_BYTES,
     SIZE_STEP_BYTES,
@@ -88,7 +86,7 @@ class Registrar:
         def make_entry(current: JobRecord, index: int) -> tuple[bytes, bytes]:
             facts = self._facts(current, ending, evaluation, rule=rule, report=report, gate=gate, index=index)
             envelope = sign_envelope(build_statement(facts), self._keys)
-            return envelope.to_json(), leaf_hash(entry_bytes(envelope.pae))
+            return envelope.to_json(), hashlib.sha256(envelope.pae).digest()
 
         return self._database.ledger.finish_job(
             job.job_id, job.state, ending, now=self._clock(), make_entry=make_entry
