@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from provider.auth import Access, Guard
-from provider.errors import NotFoundError, UnavailableError
+from provider.errors import LogIncompleteError, NotFoundError
 from provider.logfiles import LogFiles
 from provider.receipts.errors import MalformedError
 from provider.receipts.tiles import ENTRIES, TILE_WIDTH, Tile, parse_tile_path
 from provider.store.ledger import LedgerStore
 from provider.store.records import CheckpointRecord
+from provider.witnessing import WitnessDesk
 
 
 class LogDesk:
     """The log for everybody. Receipts hold no data and are public."""
 
-    def __init__(self, ledger: LedgerStore, files: LogFiles) -> None:
+    def __init__(self, ledger: LedgerStore, files: LogFiles, witnesses: WitnessDesk) -> None:
         self._ledger = ledger
         self._files = files
+        self._witnesses = witnesses
 
     def get_checkpoint(self, guard: Guard) -> str:
-        """Return the newest anchored checkpoint, a C2SP signed note."""
+        """Return the newest anchored checkpoint, a C2SP signed note, with the cosignatures known."""
         guard.check(Access.RECEIPT_READ)
         checkpoint = self._find_published()
         if checkpoint is None:
             raise NotFoundError("no checkpoint is anchored yet", code="not-anchored")
-        return checkpoint.note
+        return self._witnesses.note_of(checkpoint)
 
     def get_tile(self, guard: Guard, path: str) -> bytes:
         """Return the tile of hashes, or the bundle of entries, that stands at a path such as `0/x001/234` or `entries/000.p/17`."""
@@ -33,9 +35,7 @@ class LogDesk:
         try:
             return self._files.read_entries(tile) if tile.level is None else self._files.read_tile(tile)
         except MalformedError as exc:
-            raise UnavailableError(
-                "the log's files are being made anew", code="log-incomplete", remedy="try again in a while"
-            ) from exc
+            raise LogIncompleteError(remedy="try again in a while") from exc
 
     def get_receipts(self, guard: Guard, path: str) -> bytes:
         """Return the receipts of a bundle of entries, numbered as it is: an envelope in a line each, in their order."""

@@ -18,6 +18,7 @@ from provider.login import LoginDesk
 from provider.settings import Settings
 from provider.stewardship import Stewardship
 from provider.store import Database
+from provider.witnessing import WitnessDesk
 
 Clock = Callable[[], int]
 
@@ -39,6 +40,7 @@ class Services:
     stewardship: Stewardship
     jobs: JobDesk
     log: LogDesk
+    witnesses: WitnessDesk
     actions: ActionDesk
     clock: Clock
 
@@ -56,7 +58,8 @@ def build_services(
     """Build the services over one database, one blob folder, one log and one chain."""
     catalogue = Catalogue(identity, database, blobs, chain, load_settings)
     stewardship = Stewardship(database, blobs, catalogue, load_settings)
-    jobs = JobDesk(identity, database, blobs, catalogue, load_settings, chain=chain)
+    witnesses = WitnessDesk(database, log_files, load_settings)
+    jobs = JobDesk(identity, database, blobs, catalogue, load_settings, chain=chain, witnesses=witnesses)
     return Services(
         identity=identity,
         database=database,
@@ -65,7 +68,8 @@ def build_services(
         catalogue=catalogue,
         stewardship=stewardship,
         jobs=jobs,
-        log=LogDesk(database.ledger, log_files),
+        log=LogDesk(database.ledger, log_files, witnesses),
+        witnesses=witnesses,
         actions=ActionDesk(identity, database, catalogue=catalogue, stewardship=stewardship, jobs=jobs),
         clock=clock,
     )

@@ -12,6 +12,8 @@ from provider.wire import (
     AlgorithmView,
     ApprovalsView,
     ConsumersView,
+    CosignaturesView,
+    CosignedCheckpoint,
     DatasetsView,
     DatasetView,
     HealthView,
@@ -232,5 +234,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         lambda c: c.services.log.get_receipts(c.guard, c.path["path"]),
         media=JSON_LINES,
         cache=FOR_EVER,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/log/cosignatures",
+        "Hand in a checkpoint with the cosignatures of witnesses",
+        lambda c: c.services.witnesses.take(c.guard, c.body),
+        body=CosignedCheckpoint,
+        answer=CosignaturesView,
     ),
 )

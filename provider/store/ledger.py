@@ -113,6 +113,12 @@ class LedgerStore(StorePart):
             row = session.scalars(query).first()
             return _checkpoint(row) if row is not None else None
 
+    def find_checkpoint_of(self, size: int) -> CheckpointRecord | None:
+        """Return the checkpoint of exactly this size, if there is one."""
+        with self._read() as session:
+            row = session.get(CheckpointRow, size)
+            return _checkpoint(row) if row is not None else None
+
     def mark_anchored(self, size: int, *, tx_hash: str, block: int, proofs: dict[int, str]) -> None:
         """Record that the chain has a checkpoint, with the proofs made for exactly its size."""
         with self._write() as session:

@@ -147,6 +147,22 @@ class CheckpointRow(Base):
     block: Mapped[int | None]
 
 
+class WitnessRow(Base):
+    """A key that some policy kept here names: by it, checkpoints may be cosigned."""
+
+    __tablename__ = "witnesses"
+    key: Mapped[str] = mapped_column(primary_key=True)
+
+
+class CosignatureRow(Base):
+    """One witness's cosignature of a checkpoint, as a line under it."""
+
+    __tablename__ = "cosignatures"
+    checkpoint_size: Mapped[int] = mapped_column(ForeignKey("checkpoints.size"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    line: Mapped[str]
+
+
 class SettlementRow(Base):
     """An order that the chain still has to be told about: did its job run, or not.
 
