@@ -135,7 +135,7 @@ def _name(key: dict[str, Any]) -> tuple[object, ...]:
 def _is_judged_alike(key: TrustedKey | None, old: dict[str, Any], anchors: list[Anchor]) -> bool:
     if key is None:
         return False
-    if (key.valid_until, key.revoked) == (old["validUntil"], old["revoked"]):
+    if (key.valid_until, key.revoked_at) == (old["validUntil"], old["revokedAt"]):
         return True
     return key.valid_until is not None and all(anchor.time < key.valid_until for anchor in anchors)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.calldata import calldata
 from cli.context import Session, SessionGroup, pass_session
 from cli.errors import InputError
 from cli.ids import ADDRESS
@@ -114,6 +115,9 @@ def show(session: Session, file: Path) -> None:
     }
     session.output.say("this is what the receipt says; `sealroom receipt verify` tells whether it is true")
     session.output.data(statement.document, lambda: fields(words))
+
+
+receipt.add_command(calldata)
 
 
 def step_document(step: Step) -> dict[str, Any]:

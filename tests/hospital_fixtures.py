@@ -106,7 +106,7 @@ class Hospital:
     def trust(self) -> TrustRoot:
         chain, provider = self.lab.chain, self.lab.people.provider.address
         public = self.keys.public()
-        key = TrustedKey(public.p256, public.signer, public.ed25519, 0, 0, None, revoked=False)
+        key = TrustedKey(public.p256, public.signer, public.ed25519, 0, 0, None, None)
         anchors = tuple(
             Anchor(a.size, a.root, a.block.number, a.block.hash, a.block.time, a.tx_hash)
             for a in chain.list_anchors(provider)

@@ -187,9 +187,7 @@ def refused(facts: ReceiptFacts) -> ReceiptFacts:
 def trusted_key(keys: SigningKeys, **changes: Any) -> TrustedKey:
     """Return the published form of the keys, in force since long."""
     public = keys.public()
-    key = TrustedKey(
-        public.p256, public.signer, public.ed25519, ANCHOR_TIME - 10_000, 10, None, revoked=False
-    )
+    key = TrustedKey(public.p256, public.signer, public.ed25519, ANCHOR_TIME - 10_000, 10, None, None)
     return replace(key, **changes)
 
 

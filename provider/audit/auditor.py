@@ -160,7 +160,9 @@ def read_checkpoint(note: str, trust: TrustRoot, *, now: int) -> tuple[Checkpoin
     try:
         checkpoint, keys = verify_log_checkpoint(note, trust)
         anchor = trust.find_anchor(checkpoint.size, checkpoint.root)
-        check_valid_then(keys, anchor or Anchor(checkpoint.size, b"", MAX_TREE_SIZE, b"", now, ""))
+        check_valid_then(
+            "checkpoint", keys, anchor or Anchor(checkpoint.size, b"", MAX_TREE_SIZE, b"", now, "")
+        )
     except ReceiptError as exc:
         evidence = {"checkpoint": note[:MAX_EVIDENCE_CHARS]}
         return None, [Finding(Code(verdict_of(exc).value), f"checkpoint: {exc}", evidence=evidence)]

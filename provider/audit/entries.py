@@ -125,8 +125,8 @@ def _check_signatures(
             check_signer(envelope, key, trust.chain_id)
         anchor = anchors.first_covering(raw.index)
         if anchor is not None:
-            check_valid_then(keys.p256, anchor)
-            check_valid_then(keys.signer, anchor)
+            check_valid_then("p-256", keys.p256, anchor)
+            check_valid_then("secp256k1", keys.signer, anchor)
     except ReceiptError as exc:
         ids = ", ".join(signature.keyid for signature in envelope.signatures)
         yield _finding(raw, exc, keys=ids)

@@ -29,7 +29,7 @@ from provider.receipts.signatures import (
     signer_keyid,
 )
 from provider.receipts.statement import Statement, parse_statement
-from provider.receipts.trust import Anchor, TrustedKey, TrustRoot
+from provider.receipts.trust import Anchor, TrustedKey, TrustRoot, find_fault
 
 VERDICTS: dict[type[ReceiptError], Verdict] = {
     MalformedError: Verdict.MALFORMED,
@@ -104,18 +104,18 @@ def check_signer(envelope: Envelope, key: TrustedKey, chain_id: int) -> None:
         raise RefusedError(Verdict.BAD_SIGNATURE, "the secp256k1 signature is not over this statement")
 
 
-def check_valid_then(group: Sequence[TrustedKey], anchor: Anchor) -> None:
-    """Check that some set of a key was in force at an anchor, and that no set of it was revoked by then.
+def check_valid_then(name: str, sets: Sequence[TrustedKey], anchor: Anchor) -> None:
+    """Check that a key, which stands in these sets, counts at an anchor; see `find_fault`.
 
     Raises:
         RefusedError: `key-not-valid-then`.
     """
-    revoked = any(
-        key.revoked and (key.valid_until is None or key.valid_until <= anchor.time) for key in group
-    )
-    if revoked or not any(key.is_valid_at(anchor) for key in group):
-        state = "revoked" if revoked else "not in force"
-        raise RefusedError(Verdict.KEY_NOT_VALID_THEN, f"a key was {state} at block {anchor.block}")
+    fault = find_fault(sets, anchor)
+    if fault is not None:
+        raise RefusedError(
+            Verdict.KEY_NOT_VALID_THEN,
+            f"anchored in block {anchor.block} at unix time {anchor.time}, and the {name} key {fault}",
+        )
 
 
 def verify_log_checkpoint(note: str, trust: TrustRoot) -> tuple[Checkpoint, tuple[TrustedKey, ...]]:

@@ -163,8 +163,8 @@ def _verify_logged(
         anchor = _get_anchor(checkpoint, trust)
         line.detail = f"block {anchor.block}, transaction {anchor.tx}"
     with checklist.step("keys valid then") as line:
-        for group in (keys.p256, keys.signer, log_keys):
-            check_valid_then(group, anchor)
+        for name, sets in (("p-256", keys.p256), ("secp256k1", keys.signer), ("checkpoint", log_keys)):
+            check_valid_then(name, sets, anchor)
         line.detail = f"at block {anchor.block}, unix time {anchor.time}"
     return checkpoint, anchor
 
@@ -200,6 +200,11 @@ def _get_anchor(checkpoint: Checkpoint, trust: TrustRoot) -> Anchor:
         raise RefusedError(
             Verdict.ROOT_NOT_ANCHORED,
             f"no anchor with this root for size {checkpoint.size}: get a newer trust root, or ask the chain",
+        )
+    if trust.is_closed_at(anchor):
+        raise RefusedError(
+            Verdict.ROOT_NOT_ANCHORED,
+            f"anchored in block {anchor.block}, when the log had been closed for good at unix time {trust.closed}",
         )
     return anchor
 
