@@ -333,6 +333,7 @@ def order_placed(log: Any) -> OrderPlaced:  # noqa: ANN401 - web3's decoded log
         tx_hash="0x" + bytes(log["transactionHash"]).hex(),
         log_index=log["logIndex"],
         block_number=log["blockNumber"],
+        deadline=args["deadline"],
     )
 
 
