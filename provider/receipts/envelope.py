@@ -143,5 +143,5 @@ def _get_text(document: dict[str, Any], key: str, max_chars: int) -> str:
 def _check_one_alphabet(texts: list[str]) -> None:
     """Refuse an envelope that uses both base64 alphabets: no writer does, and it would give one value many texts."""
     joined = "".join(texts)
-    if set(joined) & set("-_") and set(joined) & set("+/"):
+    if ("-" in joined or "_" in joined) and ("+" in joined or "/" in joined):
         raise MalformedError(_NAME, "mixes the standard and the URL-safe base64 alphabet")

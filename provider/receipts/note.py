@@ -46,6 +46,10 @@ class NoteSignature:
     keyid: bytes
     sig: bytes
 
+    def to_line(self) -> str:
+        """Write the line, its line feed included."""
+        return f"— {self.name} {encode_base64(self.keyid + self.sig)}\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -65,8 +69,8 @@ def sign_checkpoint(checkpoint: Checkpoint, keys: SigningKeys) -> str:
     if parse_checkpoint(text) != checkpoint or re.search(r"[\s+]", checkpoint.origin):
         raise MalformedError(_NAME, "the origin holds white space or a plus sign")
     keyid = note_keyid(checkpoint.origin, keys.public().ed25519)
-    signature = encode_base64(keyid + keys.sign_ed25519(text.encode()))
-    return f"{text}\n— {checkpoint.origin} {signature}\n"
+    signature = NoteSignature(checkpoint.origin, keyid, keys.sign_ed25519(text.encode()))
+    return f"{text}\n{signature.to_line()}"
 
 
 def parse_note(text: str) -> Note:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
+from functools import lru_cache
 
 from coincurve import PublicKey as Secp256k1PublicKey
 from cryptography.exceptions import InvalidSignature
@@ -31,10 +31,11 @@ _ED25519_SMALL_ORDER = frozenset(
 _ED25519_Y_MASK = 2**255 - 1
 _NOTE_ED25519 = b"\x01"
 _RECOVERY_OFFSET = 27
-_CACHED_KEYS = 1024
+_KEPT = 1024
+"""How many keys and addresses are remembered: those of one log are few, and each is met in every receipt."""
 
 
-@functools.lru_cache(maxsize=_CACHED_KEYS)
+@lru_cache(_KEPT)
 def load_p256(point: bytes) -> ec.EllipticCurvePublicKey:
     """Return the P-256 key of an uncompressed point, 65 bytes 0x04‖X‖Y (SEC 1 §2.3.4).
 
@@ -49,7 +50,7 @@ def load_p256(point: bytes) -> ec.EllipticCurvePublicKey:
         raise MalformedError("p-256 key", "is not a point on the curve") from exc
 
 
-@functools.lru_cache(maxsize=_CACHED_KEYS)
+@lru_cache(_KEPT)
 def p256_keyid(point: bytes) -> str:
     """Return `p256:` and the hex SHA-256 of the key's SubjectPublicKeyInfo in DER (RFC 5280 §4.1).
 
@@ -60,11 +61,13 @@ def p256_keyid(point: bytes) -> str:
     return "p256:" + hashlib.sha256(spki).hexdigest()
 
 
+@lru_cache(_KEPT)
 def signer_keyid(chain_id: int, address: str) -> str:
     """Return the CAIP-10 account id of a signer, `eip155:<chain>:<checksummed address>`."""
     return f"eip155:{chain_id}:{checksum_address(address)}"
 
 
+@lru_cache(_KEPT)
 def note_keyid(name: str, ed25519: bytes) -> bytes:
     """Return the 4-byte key id of an Ed25519 note key (C2SP signed-note, "Signatures")."""
     return hashlib.sha256(name.encode() + b"\n" + _NOTE_ED25519 + ed25519).digest()[:NOTE_KEYID_BYTES]
@@ -120,12 +123,13 @@ def find_recovered_from_digest(signature: bytes, digest: bytes) -> str | None:
     return address_of(key.format(compressed=False))
 
 
+@lru_cache(_KEPT)
 def address_of(point: bytes) -> str:
     """Return the checksummed address of an uncompressed secp256k1 point: the last 20 bytes of keccak-256(X‖Y)."""
     return checksum_address("0x" + keccak(point[1:])[-20:].hex())
 
 
-@functools.lru_cache(maxsize=_CACHED_KEYS)
+@lru_cache(_KEPT)
 def checksum_address(address: str) -> str:
     """Write an address with the capitals of EIP-55.
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from policies.canonical import canonical_json, parse_digest, sha256
-from policies.errors import DocumentError
+from policies.errors import DocumentError, WitnessKeyError
+from policies.witnesses import parse_demand
 from provider.receipts.errors import FieldError, StatementRefusedError
-from provider.receipts.facts import OutputFacts, ReceiptFacts
+from provider.receipts.facts import OutputFacts, ReceiptFacts, WitnessFacts
 from provider.receipts.records import parse_record, to_json
 from provider.receipts.strictjson import JsonLimits, parse_json_strict
 
@@ -58,6 +59,16 @@ class Statement:
     def is_released(self) -> bool:
         """Whether something left: only the exact verdict RELEASED says so."""
         return self.facts.egress.verdict == RELEASED
+
+    @property
+    def is_log_open(self) -> bool:
+        """Whether what the algorithm printed was opened to the job's consumer."""
+        return self.facts.run is not None and self.facts.run.logs == CONSUMER
+
+    @property
+    def witnesses(self) -> tuple[WitnessFacts, ...]:
+        """The cosignatures without which nothing of this job may leave; empty when nothing does."""
+        return self.facts.policy.witnesses if self.is_released or self.is_log_open else ()
 
 
 def build_statement(facts: ReceiptFacts) -> bytes:
@@ -144,6 +155,7 @@ def check_statement(subjects: tuple[Subject, ...], facts: ReceiptFacts) -> None:
         raise StatementRefusedError("predicate", "an attempt, an index or a block number is below 0")
     _check_datasets(facts)
     _check_decision(facts)
+    _check_witnesses(facts)
 
 
 def _to_predicate(facts: ReceiptFacts) -> Any:  # noqa: ANN401 - any JSON value
@@ -232,6 +244,18 @@ def _check_decision(facts: ReceiptFacts) -> None:
     said = {policy.decision, *(rule.verdict for rule in policy.rules)}
     if said != {ALLOW} or judged != datasets:
         raise StatementRefusedError("predicate.policy", "not all allowed the job, and it ran")
+
+
+def _check_witnesses(facts: ReceiptFacts) -> None:
+    """Whoever verifies needs no policy document: what is demanded of witnesses has to be readable here."""
+    demands = facts.policy.witnesses
+    if len(demands) > len(facts.inputs.datasets):
+        raise StatementRefusedError("predicate.policy.witnesses", "are more demands than there are datasets")
+    for demand in demands:
+        try:
+            parse_demand(demand.threshold, demand.keys)
+        except WitnessKeyError as exc:
+            raise StatementRefusedError("predicate.policy.witnesses", str(exc)) from exc
 
 
 def _parse_subjects(value: object) -> tuple[Subject, ...]:

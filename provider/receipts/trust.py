@@ -6,6 +6,7 @@ Refuses a file it can't read exactly. Whoever verifies decides whose file to bel
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from provider.receipts.errors import FieldError, MalformedError
@@ -35,7 +36,10 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class TrustedKey:
-    """One published set of three keys; it begins at a block and ends, excluded, at `valid_until` (unix seconds)."""
+    """One published set of three keys; it begins at a block and ends, excluded, at `valid_until` (unix seconds).
+
+    `revoked_at` is when it was said last that it isn't to be trusted from `valid_until` on; None when it never was.
+    """
 
     p256: Point
     signer: Address
@@ -43,7 +47,12 @@ class TrustedKey:
     valid_from: int
     valid_from_block: int
     valid_until: int | None
-    revoked: bool
+    revoked_at: int | None
+
+    @property
+    def revoked(self) -> bool:
+        """Whether it was said that the set isn't to be trusted, from `valid_until` on or for ever."""
+        return self.revoked_at is not None
 
     def is_valid_at(self, anchor: Anchor) -> bool:
         """Tell whether the set was in force when that root was anchored; a revocation without a time is for ever."""
@@ -53,10 +62,14 @@ class TrustedKey:
             return not self.revoked
         return anchor.time < self.valid_until
 
+    def is_revoked_at(self, anchor: Anchor) -> bool:
+        """Tell whether trust was taken from the set by the time of that anchor, whenever that was said."""
+        return self.revoked and (self.valid_until is None or self.valid_until <= anchor.time)
+
 
 @dataclass(frozen=True, slots=True)
 class TrustRoot:
-    """One provider's keys and anchors on one chain."""
+    """One provider's keys and anchors on one chain; `closed` is when it ended its log for good, in unix seconds."""
 
     version: int
     chain_id: int
@@ -65,6 +78,7 @@ class TrustRoot:
     origin: str
     keys: tuple[TrustedKey, ...]
     anchors: tuple[Anchor, ...]
+    closed: int | None = None
 
     def to_json(self) -> bytes:
         """Write the file, indented for people.
@@ -77,6 +91,29 @@ class TrustRoot:
     def find_anchor(self, size: int, root: bytes) -> Anchor | None:
         """Return the anchor of exactly that checkpoint, if the chain has it."""
         return next((item for item in self.anchors if (item.size, item.root) == (size, root)), None)
+
+    def is_closed_at(self, anchor: Anchor) -> bool:
+        """Tell whether the log had been closed when that root was anchored; nothing counts that comes after."""
+        return self.closed is not None and self.closed <= anchor.time
+
+
+def find_fault(sets: Sequence[TrustedKey], anchor: Anchor) -> str | None:
+    """Say why a key, which stands in these sets, doesn't count at an anchor; None when it does.
+
+    It counts when one of the sets was in force then, and none was revoked by then: no later set brings it back.
+    """
+    for item in sets:
+        if item.is_revoked_at(anchor):
+            since = "the beginning" if item.valid_until is None else f"unix time {item.valid_until}"
+            return f"was revoked from {since} on, as was said at unix time {item.revoked_at}"
+    if any(item.is_valid_at(anchor) for item in sets):
+        return None
+    ends = [
+        item.valid_until for item in sets if item.valid_until is not None and item.valid_until <= anchor.time
+    ]
+    if ends:
+        return f"was replaced at unix time {max(ends)}"
+    return f"was published only in block {min(item.valid_from_block for item in sets)}"
 
 
 def parse_trust(data: bytes) -> TrustRoot:
