@@ -265,6 +265,8 @@ def _anchors() -> Iterator[Vector]:
     make = refused_at("root anchored", "root-not-anchored")
     (anchor,) = PLAIN.trust.anchors
     yield make("anchor-none", "No root was anchored.", trusting(PLAIN, anchors=()))
+    closed = trusting(PLAIN, closed=ANCHOR_TIME)
+    yield make("anchor-of-closed-log", "The log was closed in the anchor's own second.", closed)
     other_root = replace(anchor, root=bytes(32))
     yield make("anchor-other-root", "Another root of this size.", trusting(PLAIN, anchors=(other_root,)))
     yield make(
@@ -289,9 +291,11 @@ def _keys() -> Iterator[Vector]:
         trusting(PLAIN, keys=(trusted_key(KEYS, valid_from=ANCHOR_TIME + 1),)),
     )
     yield make(
-        "key-revoked", "Revoked without a date.", trusting(PLAIN, keys=(trusted_key(KEYS, revoked=True),))
+        "key-revoked",
+        "Revoked without a date.",
+        trusting(PLAIN, keys=(trusted_key(KEYS, revoked_at=ANCHOR_TIME + 90),)),
     )
-    before = trusted_key(KEYS, valid_until=ANCHOR_TIME - 1, revoked=True)
+    before = trusted_key(KEYS, valid_until=ANCHOR_TIME - 1, revoked_at=ANCHOR_TIME + 90)
     yield make(
         "key-revoked-before", "Revoked from a date before the anchor.", trusting(PLAIN, keys=(before,))
     )

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provider.receipts.envelope import PAYLOAD_TYPE
-from tests.fuzz.receipt_parsers import ENVELOPE, PARSERS, RECEIPT, REQUEST, TRUST, is_read
+from tests.fuzz.receipt_parsers import ENVELOPE, EVIDENCE, MARKED, PARSERS, RECEIPT, REQUEST, TRUST, is_read
 
 ROOT = Path(__file__).resolve().parents[2]
 LONG = os.environ.get("SEALROOM_FUZZ") == "long"
@@ -121,6 +121,8 @@ STRUCTURED: dict[str, bytes] = {
     "statement": ENVELOPE.payload,
     "request": REQUEST,
     "trust root": TRUST,
+    "countersignature": MARKED.sig,
+    "split view": EVIDENCE,
     "a receipt's verification": RECEIPT,
     "a trust root's verification": TRUST,
 }
