@@ -147,7 +147,7 @@ def test_documents_with_any_value_at_any_place_bring_out_nothing_but_our_errors(
 def test_no_place_of_a_document_is_overlooked() -> None:
     assert PAYLOAD_TYPE in json.loads(STRUCTURED["envelope"]).values()
     assert ("predicate", "job", "orders", 0, "amountWei") in PLACES["statement"]
-    assert ("keys", 0, "revoked") in PLACES["trust root"]
+    assert ("keys", 0, "revokedAt") in PLACES["trust root"]
 
 
 def test_an_error_that_is_not_ours_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:
