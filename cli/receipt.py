@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.calldata import calldata
+from cli.calldata import calldata, keep_root
 from cli.context import Session, SessionGroup, pass_session
 from cli.errors import InputError
 from cli.ids import ADDRESS
@@ -117,7 +117,8 @@ def show(session: Session, file: Path) -> None:
     session.output.data(statement.document, lambda: fields(words))
 
 
-receipt.add_command(calldata)
+for command in (calldata, keep_root):
+    receipt.add_command(command)
 
 
 def step_document(step: Step) -> dict[str, Any]:
