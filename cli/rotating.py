@@ -192,6 +192,7 @@ def _drain(session: Session, office: _Office) -> None:
         keys=office.keys(),
         sender=office.operator,
         pace=Pace(lambda: 0, system_clock),
+        log_folder=parts.paths.log,
         confirmations=confirmations,
     )
     while notary.turn():

@@ -188,6 +188,17 @@ class OrderPlaced:
     tx_hash: str
     log_index: int
     block_number: int
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEnd:
+    """The event that ends an order: settled, or refunded by its provider or, after its deadline, by anyone."""
+
+    order_id: bytes
+    status: OrderStatus
+    tx_hash: str
+    block_number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from datatokens.errors import (
     WrongChainError,
 )
 from datatokens.gateway import checksum
+from datatokens.holders import HolderReader
 from datatokens.model import (
     AnchorRecord,
     Approval,
@@ -34,10 +35,9 @@ from datatokens.model import (
     asset_id_of,
 )
 from datatokens.permits import order_id_of
-from datatokens.trusted import TrustedContracts
 
 
-class ChainReader(TrustedContracts):
+class ChainReader(HolderReader):
     """What anyone can know of one deployment, without a key."""
 
     def head(self) -> Block:
@@ -333,6 +333,7 @@ def order_placed(log: Any) -> OrderPlaced:  # noqa: ANN401 - web3's decoded log
         tx_hash="0x" + bytes(log["transactionHash"]).hex(),
         log_index=log["logIndex"],
         block_number=log["blockNumber"],
+        deadline=args["deadline"],
     )
 
 

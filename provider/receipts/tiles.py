@@ -111,7 +111,18 @@ def format_entries(entries: Sequence[bytes]) -> bytes:
 
 def tree_root(tiles: TileReader, size: int) -> bytes:
     """Return the root over the first `size` entries; 0 gives the root of the empty tree."""
-    return _range_root(tiles, 0, size, size) if size else EMPTY_ROOT
+    return prefix_root(tiles, size, size)
+
+
+def prefix_root(tiles: TileReader, old: int, new: int) -> bytes:
+    """Return the root over the first `old` entries, 0 included, from the tiles of the tree of `new`.
+
+    Raises:
+        ProofInvalidError: `old` is larger than `new`.
+    """
+    if not 0 <= old <= new <= MAX_TREE_SIZE:
+        raise ProofInvalidError(f"a tree of {new} has no first {old} entries")
+    return _range_root(tiles, 0, old, new) if old else EMPTY_ROOT
 
 
 def prove_inclusion(tiles: TileReader, index: int, size: int) -> list[bytes]:

@@ -87,7 +87,10 @@ class House:
         lab = self.lab
         pace = Pace(lambda: 0, lambda: lab.now)
         sender, identity = lab.people.provider, lab.services.identity
-        return Notary(identity, lab.database, lab.chain, keys=keys, sender=sender, pace=pace)
+        folder = self.paths.log
+        return Notary(
+            identity, lab.database, lab.chain, keys=keys, sender=sender, pace=pace, log_folder=folder
+        )
 
     def verdict(self, job_id: str) -> Verdict:
         """Verify a receipt as anyone would, by what the chain says now."""

@@ -23,21 +23,10 @@ from provider.receipts.tiles import (
     prove_inclusion,
     tree_root,
 )
+from tests.log_samples import PlainTiles
 
 LEAVES = [hashlib.sha256(b"%d" % number).digest() for number in range(66_001)]
 SIZES = st.integers(1, 1100)
-
-
-@dataclass(frozen=True, slots=True)
-class PlainTiles:
-    """Tiles made from the leaves, by the definition."""
-
-    leaves: list[bytes]
-
-    def read_tile(self, tile: Tile) -> bytes:
-        span = 1 << (8 * (tile.level or 0))
-        starts = range(tile.index * 256 * span, (tile.index * 256 + tile.width) * span, span)
-        return b"".join(tree.root_of(self.leaves[start : start + span]) for start in starts)
 
 
 @given(SIZES)

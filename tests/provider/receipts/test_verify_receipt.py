@@ -41,6 +41,7 @@ STEPS = [
     "read statement",
     "statement is of this log",
     "request signed by the consumer",
+    "witnesses",
     "artefact digests",
     "order and approval",
 ]
@@ -82,7 +83,7 @@ def test_a_true_receipt_is_verified_step_by_step() -> None:
     verified = check(SAMPLE)
     assert [step.name for step in verified.steps] == STEPS
     assert [step.number for step in verified.steps] == list(range(1, len(STEPS) + 1))
-    assert [step.result for step in verified.steps] == ["passed"] * 13 + ["skipped"]
+    assert [step.result for step in verified.steps] == ["passed"] * 12 + ["skipped", "passed", "skipped"]
     assert verified.statement.is_released
     assert verified.anchor.block == ANCHOR_BLOCK
 
@@ -103,7 +104,7 @@ def test_a_job_on_several_datasets_has_a_receipt_that_verifies_with_all_its_orde
 
 def test_without_artefacts_that_step_says_skipped() -> None:
     verified = check(replace(SAMPLE, artifacts={}))
-    assert verified.steps[12].result == "skipped"
+    assert verified.steps[13].result == "skipped"
 
 
 @pytest.mark.parametrize("change", [withheld, refused])
@@ -129,7 +130,7 @@ def test_two_artefacts_swapped_by_name_are_refused() -> None:
 
 def test_a_renamed_artefact_is_known_by_its_digest() -> None:
     digest = SAMPLE.artifacts["model.safetensors"]
-    assert check(replace(SAMPLE, artifacts={"downloads/my-model.bin": digest})).steps[12].result == "passed"
+    assert check(replace(SAMPLE, artifacts={"downloads/my-model.bin": digest})).steps[13].result == "passed"
 
 
 def test_keys_that_nobody_published_are_unknown_and_not_a_bad_signature() -> None:
