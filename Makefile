@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=lo
 export PYTHONWARNINGS := ignore::SyntaxWarning
 
 .PHONY: help setup tools demo up down test bench-seal security check format lint types imports generated generate wheel lock clean \
-	gas fuzz-contracts audit-contracts
+	gas fuzz-contracts fuzz-receipts audit-contracts
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -75,6 +75,9 @@ gas: tools ## Measure what the contracts cost; fail when a figure is over its ta
 
 fuzz-contracts: tools ## Trade at random, thousands of steps, and check every invariant of the contracts after each
 	@SEALROOM_FUZZ=long $(BIN)/python -m pytest tests/datatokens/test_invariants.py --timeout=0
+
+fuzz-receipts: tools ## Fuzz every parser of receipts for ten minutes, and with thousands of examples each
+	@SEALROOM_FUZZ=long $(BIN)/python -m pytest tests/fuzz --timeout=0
 
 audit-contracts: tools ## Run slither over the contracts; fail on a finding that docs/contracts.md has no answer for
 	@PYTHON=$(CURDIR)/$(BIN)/python deploy/contracts/slither.sh

@@ -18,7 +18,7 @@ from cli.home import read_file
 from cli.ids import is_job_id
 from cli.repetition import RepeatedFile, find_repeatable
 from cli.replaying import Materials
-from cli.verifying import parse_claims, read_statement
+from cli.verifying import parse_claims, read_receipt
 from policies.canonical import DIGEST_PREFIX, digest_of
 from provider.receipts.statement import Statement
 
@@ -49,7 +49,7 @@ def gather(session: Session, sources: Sources) -> Materials:
         MalformedError, StatementRefusedError: it is no receipt, or no description.
     """
     path = Path(sources.job)
-    statement = read_statement(path) if path.exists() else _fetch_statement(session, sources.job)
+    statement = read_receipt(path)[1] if path.exists() else _fetch_statement(session, sources.job)
     job = find_repeatable(statement.facts)
     bundle = _get_bundle(session, sources.bundle, job.facts.inputs)
     descriptions = _get_descriptions(session, sources, job.facts.inputs, ask=not path.exists())

@@ -112,6 +112,7 @@ def sample_facts(keys: SigningKeys, index: int = 3) -> ReceiptFacts:
             decision="allow",
             rules=(RuleFacts("a1" * 32, "purpose-allowed", "allow", "DUO:0000042 is allowed"),),
             decided=ANCHOR_TIME - 90,
+            witnesses=(),
         ),
         sandbox=SandboxFacts(
             "runc",
@@ -188,9 +189,7 @@ def refused(facts: ReceiptFacts) -> ReceiptFacts:
 def trusted_key(keys: SigningKeys, **changes: Any) -> TrustedKey:
     """Return the published form of the keys, in force since long."""
     public = keys.public()
-    key = TrustedKey(
-        public.p256, public.signer, public.ed25519, ANCHOR_TIME - 10_000, 10, None, revoked=False
-    )
+    key = TrustedKey(public.p256, public.signer, public.ed25519, ANCHOR_TIME - 10_000, 10, None, None)
     return replace(key, **changes)
 
 

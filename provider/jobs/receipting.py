@@ -39,11 +39,10 @@ from provider.receipts.facts import (
     RuleFacts,
     RunFacts,
     SandboxFacts,
+    WitnessFacts,
 )
 from provider.receipts.keys import SigningKeys
-from provider.receipts.log import entry_bytes
 from provider.receipts.statement import UNDECLARED, build_statement
-from provider.receipts.tree import leaf_hash
 from provider.rounding import (
     MEMORY_STEP_BYTES,
     SIZE_STEP_BYTES,
@@ -90,7 +89,7 @@ class Registrar:
         def make_entry(current: JobRecord, index: int) -> tuple[bytes, bytes]:
             facts = self._facts(current, ending, evaluation, rule=rule, report=report, gate=gate, index=index)
             envelope = sign_envelope(build_statement(facts), self._keys)
-            return envelope.to_json(), leaf_hash(entry_bytes(envelope.pae))
+            return envelope.to_json(), hashlib.sha256(envelope.pae).digest()
 
         return self._database.ledger.finish_job(
             job.job_id, job.state, ending, now=self._clock(), make_entry=make_entry
@@ -190,12 +189,14 @@ def _dataset_facts(asset: Asset) -> DatasetFacts:
 
 def _policy_facts(evaluation: Evaluation) -> PolicyFacts:
     decision = evaluation.decision
+    demands = evaluation.policy.witnesses if evaluation.policy else ()
     return PolicyFacts(
         digests=tuple(digest_text(item.asset.terms.policy_digest) for item in evaluation.datasets),
         engine=ENGINE,
         decision=decision.status.value,
         rules=tuple(RuleFacts(r.asset_id, r.name, r.verdict.value, r.detail) for r in decision.rules),
         decided=round_time_down(evaluation.decided),
+        witnesses=tuple(WitnessFacts(demand.threshold, demand.keys) for demand in demands),
     )
 
 

@@ -5,11 +5,13 @@ ReceiptError
 ├── FieldError               a field of a record is missing or hasn't its form
 ├── StatementRefusedError    a statement parses, but says what no honest statement says
 ├── ProofInvalidError        a Merkle proof doesn't lead to the root
+├── EvidenceRefusedError     what is said to be evidence of a split view shows none
 ├── SigningKeysError         the provider's signing keys
 │   ├── KeysExistError       there are keys already; they are never overwritten
 │   ├── KeysMissingError     there are none
 │   └── KeysLockedError      wrong password, or the file is damaged
 ├── EvidenceUnavailableError the chain was asked and did not answer
+├── CountersignatureError    a receipt can't get this countersignature
 └── VerificationError        a receipt is not verified: which verdict, at which step
 """
 
@@ -34,6 +36,8 @@ class Verdict(StrEnum):
     ROOT_NOT_ANCHORED = "root-not-anchored"
     CHAIN_UNREACHABLE = "chain-unreachable"
     ORDER_OR_APPROVAL_MISMATCH = "order-or-approval-mismatch"
+    NOT_WITNESSED = "not-witnessed"
+    NOT_COUNTERSIGNED = "not-countersigned"
 
 
 class ReceiptError(Exception):
@@ -81,6 +85,12 @@ class ProofInvalidError(ReceiptError):
     code = "not-included"
 
 
+class EvidenceRefusedError(ReceiptError):
+    """A file that is said to be evidence of a split view shows none."""
+
+    code = "evidence-refused"
+
+
 class SigningKeysError(ReceiptError):
     """The provider's signing keys can't be made or used."""
 
@@ -109,6 +119,12 @@ class EvidenceUnavailableError(ReceiptError):
     """The chain was asked and did not answer."""
 
     code = "chain-unreachable"
+
+
+class CountersignatureError(ReceiptError):
+    """A receipt can't get this countersignature: it has it, or has no room."""
+
+    code = "countersignature-refused"
 
 
 class VerificationError(ReceiptError):

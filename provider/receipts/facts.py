@@ -74,14 +74,26 @@ class RuleFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessFacts:
+    """A policy's demand: at least `threshold` of these keys must have cosigned the checkpoint in the proof."""
+
+    threshold: int
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyFacts:
-    """The decision: policy document digests in the order of the datasets, engine and version, every rule."""
+    """The decision: policy document digests in the order of the datasets, engine and version, every rule.
+
+    `witnesses` has the demands of those policies, each once; it is empty when none demands any.
+    """
 
     digests: tuple[Digest, ...]
     engine: str
     decision: str
     rules: tuple[RuleFacts, ...]
     decided: int
+    witnesses: tuple[WitnessFacts, ...]
 
 
 @dataclass(frozen=True, slots=True)

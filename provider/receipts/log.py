@@ -8,7 +8,9 @@ import re
 from provider.receipts.errors import MalformedError
 
 ENTRY_TAG = b"sealroom-receipt-v1\n"
+ENTRY_BYTES = len(ENTRY_TAG) + 32
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
+_ORIGIN = re.compile(r"sealroom/([1-9][0-9]{0,15})/0x[0-9a-f]{40}")
 
 
 def entry_bytes(pae: bytes) -> bytes:
@@ -16,7 +18,12 @@ def entry_bytes(pae: bytes) -> bytes:
 
     No data stands in the log, and a countersignature added later doesn't change the entry.
     """
-    return ENTRY_TAG + hashlib.sha256(pae).digest()
+    return entry_of_digest(hashlib.sha256(pae).digest())
+
+
+def entry_of_digest(digest: bytes) -> bytes:
+    """Return the log entry of the receipt whose PAE has that SHA-256."""
+    return ENTRY_TAG + digest
 
 
 def log_origin(provider: str, chain_id: int) -> str:
@@ -31,3 +38,15 @@ def log_origin(provider: str, chain_id: int) -> str:
             "log origin", "expected an address of 0x and 40 hex digits, and a chain id above 0"
         )
     return f"sealroom/{chain_id}/{address}"
+
+
+def chain_id_of(origin: str) -> int:
+    """Return the chain that a log is anchored on, which its origin names.
+
+    Raises:
+        MalformedError: not an origin that `log_origin` makes.
+    """
+    match = _ORIGIN.fullmatch(origin)
+    if match is None:
+        raise MalformedError("log origin", "expected sealroom/<chain id>/<address in lower case>")
+    return int(match[1])

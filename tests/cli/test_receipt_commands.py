@@ -87,6 +87,7 @@ def test_a_chain_that_does_not_answer_is_never_a_yes(folder: Path, sample: Sampl
                 "registry": address,
                 "escrow": address,
                 "providers": address,
+                "receipts": address,
                 "payment_token": None,
                 "blocks": {},
                 "code_hashes": {},

@@ -168,7 +168,9 @@ def test_gvisor_is_left_out_where_it_is_not_wanted(machine: Machine) -> None:
     assert not machine.was_told
 
 
-def test_an_engine_that_ends_at_its_start_is_started_again_without_notes_on_dead_sandboxes(machine: Machine) -> None:
+def test_an_engine_that_ends_at_its_start_is_started_again_without_notes_on_dead_sandboxes(
+    machine: Machine,
+) -> None:
     (machine.folder / "bin" / "dockerd").write_text(STARTED.format(folder=machine.folder))
     (machine.folder / "down").touch()
     runs = machine.folder / "runs"
