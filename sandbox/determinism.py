@@ -63,6 +63,11 @@ class Processor:
     vendor: str
     level: str
 
+    @property
+    def words(self) -> str:
+        """All of it in one line."""
+        return f"{self.architecture} {self.vendor} {self.level}"
+
 
 @dataclass(frozen=True, slots=True)
 class Determinism:
