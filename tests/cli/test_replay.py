@@ -105,12 +105,15 @@ def test_the_owner_repeats_a_job_of_a_provider_by_its_id_and_the_weights_are_the
     assert all(item["receipt"] == item["here"] for item in found["conditions"])
 
 
-def test_an_algorithm_in_oceans_form_gives_the_same_weights_again(
+def test_an_algorithm_in_oceans_form_gives_the_same_weights_again_on_gvisor_and_without(
     engine: DockerEngine, image_digest: str, work: Path
 ) -> None:
     bundle = load_bundle(EXAMPLES / "algorithms" / "ocean_regression", image=image_digest)
-    job = record(engine, bundle, EXAMPLES / "breast_cancer" / "wdbc.csv", work / "first")
-    assert again(engine, job, work).verdict is Verdict.REPRODUCED
+    data, runtime = EXAMPLES / "breast_cancer" / "wdbc.csv", list_runtimes()[-1]
+    job = record(engine, bundle, data, work / "first", runtime=runtime)
+    assert job.facts.sandbox is not None
+    plain = job.claim(sandbox=dataclasses.replace(job.facts.sandbox, runtime=Runtime.RUNC.value))
+    assert again(engine, plain, work).verdict is Verdict.REPRODUCED
 
 
 @pytest.fixture(scope="module")
