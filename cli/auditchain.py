@@ -42,7 +42,6 @@ class AuditChain:
 
     def __init__(self, chain: ChainClient, provider: str, state: AuditState) -> None:
         self.head = chain.head()
-        self.closed_at = chain.closed_at(provider)
         self._chain = chain
         self._provider = provider
         self._db = state.db

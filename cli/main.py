@@ -41,6 +41,7 @@ ENTRIES: Mapping[str, Entry] = {
     "job": Entry("cli.job", "job", "Submit jobs, follow them, fetch what was released."),
     "image": Entry("cli.image", "image", "List, add and verify the images that algorithms run in."),
     "receipt": Entry("cli.receipt", "receipt", "Verify and read receipts; needs no key and no provider."),
+    "audit": Entry("cli.audit", "audit", "Check what a provider did: its whole log."),
     "provider": Entry("cli.provider", "provider", "Connect to a provider, and publish what verifies it."),
     "chain": Entry("cli.chain", "chain", "Deploy the contracts on a chain, show and check them."),
     "doctor": Entry(

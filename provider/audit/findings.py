@@ -96,7 +96,7 @@ KINDS: dict[Code, Kind] = {
     Code.HISTORY_REWRITTEN: _critical("at each anchored size, the entries have the root that the chain has"),
     Code.LOG_TRUNCATED: _critical("the log has every entry that was anchored, or seen before"),
     Code.ANCHORS_BROKEN: _critical("anchored sizes grow, in the order of their blocks"),
-    Code.CLOSED_LOG_GOES_ON: _critical("a closed log was never anchored again", Need.CHAIN),
+    Code.CLOSED_LOG_GOES_ON: _critical("a closed log was never anchored again"),
     Code.CHECKPOINT_DIFFERS: _critical("the entries have the root of the log's own checkpoint"),
     Code.UNKNOWN_KEY: _critical("receipts and checkpoint are signed by keys that the provider published"),
     Code.BAD_SIGNATURE: _critical("every signature is over what it stands beside"),
@@ -140,7 +140,7 @@ KINDS: dict[Code, Kind] = {
     Code.ORDER_UNANSWERED: Kind(Severity.WARNING, Need.CHAIN, "no order was left past its deadline"),
     Code.CAP_CHANGED: Kind(Severity.NOTE, Need.LOG, "the caps of the privacy ledgers stayed the same"),
     Code.NOT_ANCHORED_YET: Kind(Severity.NOTE, Need.LOG, "the chain has the root of the whole log"),
-    Code.LOG_CLOSED: Kind(Severity.NOTE, Need.CHAIN, "the log is open"),
+    Code.LOG_CLOSED: Kind(Severity.NOTE, Need.LOG, "the log is open"),
     Code.STATE_DISCARDED: Kind(Severity.NOTE, Need.SEEN, "what an earlier audit kept could be built on"),
 }
 _ORDER = {code: place for place, code in enumerate(Code)}

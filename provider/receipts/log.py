@@ -37,3 +37,15 @@ def log_origin(provider: str, chain_id: int) -> str:
             "log origin", "expected an address of 0x and 40 hex digits, and a chain id above 0"
         )
     return f"sealroom/{chain_id}/{address}"
+
+
+def parse_origin(origin: str, *, chain_id: int) -> str:
+    """Return the provider's address, in lower case, of the log that has this origin on that chain.
+
+    Raises:
+        MalformedError: it is no origin of a log on that chain.
+    """
+    address = origin.rpartition("/")[2]
+    if not _ADDRESS.fullmatch(address) or log_origin(address, chain_id) != origin:
+        raise MalformedError("log origin", f"expected sealroom/{chain_id}/<address>, got {origin[:80]!r}")
+    return address
