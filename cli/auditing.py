@@ -105,7 +105,9 @@ class _Run:
         self._size = _size_of(self._note)
         self._anchors = Anchors(self._trust)
         self._has_seen = False
-        self._now = int(time.time()) if chain is None else chain.head.time
+        newest = self._anchors.newest
+        # A clock of ours that is behind the chain's would find its anchors too early.
+        self._now = max(int(time.time()), newest.time if newest else 0) if chain is None else chain.head.time
 
     def run(self) -> Report:
         found = [*check_anchors(self._trust), *check_closed(self._trust), *self._begin()]

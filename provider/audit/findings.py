@@ -44,12 +44,12 @@ class Code(StrEnum):
     ANCHORS_BROKEN = "anchors-broken"
     CLOSED_LOG_GOES_ON = "closed-log-goes-on"
     CHECKPOINT_DIFFERS = "checkpoint-differs"
+    ENTRY_DIFFERS = "entry-differs"
     UNKNOWN_KEY = Verdict.UNKNOWN_KEY.value
     BAD_SIGNATURE = Verdict.BAD_SIGNATURE.value
     KEY_NOT_VALID_THEN = Verdict.KEY_NOT_VALID_THEN.value
     MALFORMED = Verdict.MALFORMED.value
     STATEMENT_REFUSED = Verdict.STATEMENT_REFUSED.value
-    ENTRY_DIFFERS = "entry-differs"
     SECOND_RECEIPT = "second-receipt"
     ORDER_REUSED = "order-reused"
     RAN_WITHOUT_ORDER = "ran-without-order"
@@ -98,6 +98,7 @@ KINDS: dict[Code, Kind] = {
     Code.ANCHORS_BROKEN: _critical("anchored sizes grow, in the order of their blocks"),
     Code.CLOSED_LOG_GOES_ON: _critical("a closed log was never anchored again"),
     Code.CHECKPOINT_DIFFERS: _critical("the entries have the root of the log's own checkpoint"),
+    Code.ENTRY_DIFFERS: _critical("the log entry is the digest of the receipt shown for it"),
     Code.UNKNOWN_KEY: _critical("receipts and checkpoint are signed by keys that the provider published"),
     Code.BAD_SIGNATURE: _critical("every signature is over what it stands beside"),
     Code.KEY_NOT_VALID_THEN: _critical("the keys were in force at the first anchor that covers the receipt"),
@@ -105,7 +106,6 @@ KINDS: dict[Code, Kind] = {
     Code.STATEMENT_REFUSED: _critical(
         "each statement is sound, of this log and index, on a request that its consumer signed"
     ),
-    Code.ENTRY_DIFFERS: _critical("the log entry is the digest of the receipt shown for it"),
     Code.SECOND_RECEIPT: _critical("no job has two receipts"),
     Code.ORDER_REUSED: _critical("no order pays for two jobs"),
     Code.RAN_WITHOUT_ORDER: _critical("no job ran without an order"),
