@@ -25,7 +25,7 @@ from provider.audit.auditor import Auditor, check_release
 from provider.audit.chain import ChainFacts
 from provider.audit.entries import CheckedEntry
 from provider.audit.findings import Code, Finding, Need, sort_findings
-from provider.audit.orders import Horizon, OrderRecord, check_order
+from provider.audit.orders import Horizon, OrderRecord, check_order, check_silence
 from provider.audit.report import Report
 from provider.receipts.note import parse_checkpoint, parse_note
 from provider.receipts.trust import TrustRoot
@@ -184,12 +184,16 @@ class _Run:
         if self._chain is None:
             return
         blocks = [anchor.block for anchor in self._anchors.all if anchor.size == anchored]
-        horizon = Horizon(blocks[0] if blocks else 0, self._now)
+        horizon, silent = Horizon(blocks[0] if blocks else 0, self._now), 0
         for group in _by_job(self._chain.list_orders()):
             job = self._state.find_job(group[0].job_id)
             late = any(order.refunded_late for order in group)
-            found = [check_order(order, job, horizon, late_refund=late) for order in group]
-            yield from (item for item in found if item is not None)
+            for order in group:
+                found = check_order(order, job, horizon, late_refund=late)
+                if found is not None:
+                    yield found
+                    silent += found.code is Code.ORDER_UNANSWERED and order.block > horizon.block
+        yield from check_silence(silent, horizon)
 
     def _check_releases(self) -> Iterator[Finding]:
         folder = self._material.releases

@@ -202,6 +202,7 @@ def _order_of(facts: ReceiptFacts) -> OrderRecord:
         consumer=order.consumer,
         token_id=order.token_id,
         tx_hash=order.tx_hash,
+        block=ANCHOR_BLOCK - 20,
         deadline=ANCHOR_TIME + 500,
         status=OrderStatus.SETTLED,
         ended_block=ANCHOR_BLOCK,

@@ -128,7 +128,11 @@ KINDS: dict[Code, Kind] = {
     Code.RELEASE_DIFFERS: _critical("the files that left are those that the receipt names", Need.RELEASES),
     Code.SETTLED_WITHOUT_RECEIPT: _critical("every order that was settled has a receipt", Need.CHAIN),
     Code.SETTLED_WITHOUT_RUN: _critical("every order that was settled is of a job that ran", Need.CHAIN),
-    Code.ANCHORING_STOPPED: Kind(Severity.SERIOUS, Need.LOG, "the newest receipts were anchored in time"),
+    Code.ANCHORING_STOPPED: Kind(
+        Severity.SERIOUS,
+        Need.LOG,
+        "the provider still anchors: the newest receipts are under a root, and newer orders are answered",
+    ),
     Code.REFUNDED_THOUGH_RAN: Kind(
         Severity.SERIOUS, Need.CHAIN, "the provider refunded no order of a job that ran"
     ),
