@@ -59,3 +59,8 @@ CURIE = _Pattern("purpose", _CURIE, "a Data Use Ontology term such as DUO:000004
 def is_digest(text: str) -> bool:
     """Tell whether `text` is the edge form of a SHA-256 digest."""
     return _DIGEST.fullmatch(text) is not None
+
+
+def is_address(text: str) -> bool:
+    """Tell whether `text` is 0x and 40 hex digits."""
+    return _ADDRESS.fullmatch(text) is not None

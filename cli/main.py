@@ -42,6 +42,7 @@ ENTRIES: Mapping[str, Entry] = {
     "image": Entry("cli.image", "image", "List, add and verify the images that algorithms run in."),
     "receipt": Entry("cli.receipt", "receipt", "Verify and read receipts; needs no key and no provider."),
     "audit": Entry("cli.audit", "audit", "Check what a provider did: its whole log."),
+    "mirror": Entry("cli.mirror", "mirror", "Keep a verified copy of a provider's log."),
     "provider": Entry("cli.provider", "provider", "Connect to a provider, and publish what verifies it."),
     "chain": Entry("cli.chain", "chain", "Deploy the contracts on a chain, show and check them."),
     "doctor": Entry(
