@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.calldata import calldata
+from cli.calldata import calldata, keep_root
 from cli.context import Session, SessionGroup, pass_session
 from cli.countersignatures import countersigned_document, countersigned_words
 from cli.errors import ExitCode, InputError
@@ -192,7 +192,8 @@ def proof_beside(file: Path) -> Path:
     return file.parent / f"{file.stem}.tlog-proof"
 
 
-receipt.add_command(calldata)
+for command in (calldata, keep_root):
+    receipt.add_command(command)
 
 
 def step_document(step: Step) -> dict[str, Any]:

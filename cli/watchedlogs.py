@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.descriptions import parse_endpoint
 from cli.errors import InputError, MismatchError
 from cli.home import read_file
 from cli.ids import is_address
@@ -103,13 +104,14 @@ def _find_place(
     if trust is not None and trust.provider.lower() != target.lower():
         raise MismatchError(f"provider: the trust root is of {trust.provider}, not of {target}")
     sets = chain.list_keys(target) if chain is not None else []
-    if not sets:
+    url = parse_endpoint(sets[-1].endpoint) if sets else None
+    if url is None:
         raise InputError(
             f"the chain doesn't say where {target} answers",
             code="url-unknown",
             remedy="give its address, https://HOST",
         )
-    return sets[-1].endpoint, target
+    return url, target
 
 
 def _ask_account(url: str) -> str:

@@ -113,8 +113,8 @@ def cosign_log(home: Home, log: WatchedLog, signer: WitnessSigner, *, now: int) 
         if seen is not None:
             _check_extends(book, log, seen, note)
         book.keep(note)
-        line = signer.cosign(parse_note(note).text, now).to_line()
-    view = log.client.hand_in(note + line)
+        cosigned = _cosign(signer, note, now)
+    view = log.client.hand_in(cosigned)
     return Cosigned(checkpoint, tuple(view.witnesses))
 
 
@@ -204,6 +204,14 @@ def verify_newest(note: str, log: WatchedLog) -> Checkpoint:
     if not in_force or any(key.revoked for key in keys):
         raise VerificationError(Verdict.KEY_NOT_VALID_THEN, CHECKPOINT_STEP, "the log's key is not in force")
     return checkpoint
+
+
+def _cosign(signer: WitnessSigner, note: str, now: int) -> str:
+    """Return the checkpoint under the log's signatures and this cosignature; those of others are known where it goes."""
+    parsed = parse_note(note)
+    origin = parse_checkpoint(parsed.text).origin
+    lines = [*(item for item in parsed.signatures if item.name == origin), signer.cosign(parsed.text, now)]
+    return f"{parsed.text}\n{''.join(line.to_line() for line in lines)}"
 
 
 def _is_newest(key: TrustedKey) -> bool:
