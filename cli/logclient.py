@@ -40,11 +40,18 @@ class LogClient:
         Raises:
             MalformedError: it is no text.
         """
-        data = self._http.send("GET", f"{LOG}/checkpoint", max_bytes=MAX_NOTE_BYTES)
+        return self._get_note(f"{LOG}/checkpoint")
+
+    def find_checkpoint_after(self, size: int) -> str | None:
+        """Return the next checkpoint after one of `size`, unverified; None when there is none, or nobody to say so.
+
+        Raises:
+            MalformedError: it is no text.
+        """
         try:
-            return data.decode()
-        except UnicodeDecodeError as exc:
-            raise MalformedError("checkpoint", "is not UTF-8 text") from exc
+            return self._get_note(f"{LOG}/checkpoints/{size}")
+        except (ApiError, UnreachableError):
+            return None
 
     def read_tile(self, tile: Tile) -> bytes:
         """Return the hashes of a tile, also out of the whole one where a mirror has no part of it.
@@ -67,6 +74,13 @@ class LogClient:
         headers = {"Content-Type": "application/json"}
         answer = self._http.send("POST", f"{LOG}/cosignatures", headers=headers, content=content)
         return read_model(answer, CosignaturesView)
+
+    def _get_note(self, path: str) -> str:
+        data = self._http.send("GET", path, max_bytes=MAX_NOTE_BYTES)
+        try:
+            return data.decode()
+        except UnicodeDecodeError as exc:
+            raise MalformedError("checkpoint", "is not UTF-8 text") from exc
 
     def _get_tile(self, tile: Tile) -> bytes:
         return self._http.send("GET", f"{LOG}/tile/{tile.path}", max_bytes=MAX_TILE_BYTES)
