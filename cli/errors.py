@@ -156,6 +156,7 @@ EXIT_CODES: Mapping[str, ExitCode] = {
     "datatokens.errors.WrongChainError": ExitCode.VERIFICATION,
     "policies.errors.PolicyError": ExitCode.USAGE,
     "provider.errors.ProviderError": ExitCode.DENIED,
+    "provider.receipts.errors.CountersignatureError": ExitCode.DENIED,
     "provider.receipts.errors.EvidenceUnavailableError": ExitCode.UNREACHABLE,
     "provider.receipts.errors.EvidenceRefusedError": ExitCode.VERIFICATION,
     "provider.receipts.errors.MalformedError": ExitCode.VERIFICATION,
@@ -164,9 +165,11 @@ EXIT_CODES: Mapping[str, ExitCode] = {
     "provider.receipts.errors.VerificationError": ExitCode.VERIFICATION,
     "provider.release.ReleaseError": ExitCode.VERIFICATION,
     "sandbox.errors.BundleInvalidError": ExitCode.USAGE,
+    "sandbox.errors.DeviceMissingError": ExitCode.UNREACHABLE,
     "sandbox.errors.EngineUnavailableError": ExitCode.UNREACHABLE,
     "sandbox.errors.ImageInvalidError": ExitCode.USAGE,
     "sandbox.errors.ImageMissingError": ExitCode.USAGE,
+    "sandbox.errors.StagingError": ExitCode.USAGE,
 }
 VERDICT_EXIT_CODES: Mapping[str, ExitCode] = {"chain-unreachable": ExitCode.UNREACHABLE}
 HTTP_EXIT_CODES: Mapping[int, ExitCode] = {
