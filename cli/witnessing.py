@@ -113,7 +113,7 @@ def cosign_log(home: Home, log: WatchedLog, signer: WitnessSigner, *, now: int) 
     with book.hold():
         seen = book.find()
         following = _find_following(log, _size(seen)) if seen is not None else None
-        done = _cosign_next(book, log, signer, following or log.client.get_checkpoint(), now)
+        done = _cosign_next(book, log, signer, following or log.client.checkpoint(), now)
         for _ in range(MAX_CHECKPOINTS_AT_ONCE - 1):
             following = _find_following(log, done.checkpoint.size)
             if following is None:
