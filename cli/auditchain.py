@@ -42,7 +42,6 @@ class AuditChain:
 
     def __init__(self, chain: ChainClient, provider: str, state: AuditState) -> None:
         self.head = chain.head()
-        self.closed_at = chain.closed_at(provider)
         self._chain = chain
         self._provider = provider
         self._db = state.db
@@ -75,10 +74,10 @@ class AuditChain:
     def list_orders(self) -> Iterator[OrderRecord]:
         """Yield every order on this provider's datasets, by job."""
         rows = self._db.execute(
-            "SELECT job_id, consumer, token_id, tx_hash, deadline, status, ended_block, ended_tx FROM orders"
+            "SELECT job_id, consumer, token_id, tx_hash, block, deadline, status, ended_block, ended_tx FROM orders"
             " ORDER BY job_id"
         )
-        for job_id, consumer, token_id, tx_hash, deadline, status, block, ended_tx in rows:
+        for job_id, consumer, token_id, tx_hash, placed, deadline, status, block, ended_tx in rows:
             refunded = status == OrderStatus.REFUNDED
             ended = self.find_block(block) if refunded else None
             yield OrderRecord(
@@ -86,6 +85,7 @@ class AuditChain:
                 consumer=consumer,
                 token_id=int(token_id),
                 tx_hash=tx_hash,
+                block=placed,
                 deadline=deadline,
                 status=OrderStatus(status),
                 ended_block=block,

@@ -13,28 +13,48 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from cli.auditmemory import Memory
 from cli.auditreading import EntryReader, read_entries
 from cli.auditstate import MAX_LISTED, AuditState, open_state
 from cli.mirrored import MirrorFolder
-from provider.audit.anchors import Anchors, check_anchors
+from datatokens.model import Block
+from provider.audit.anchors import Anchors, check_anchors, check_closed
 from provider.audit.auditor import Auditor, check_release
+from provider.audit.chain import ChainFacts
 from provider.audit.entries import CheckedEntry
 from provider.audit.findings import Code, Finding, Need, sort_findings
-from provider.audit.orders import Horizon, OrderRecord, check_order
+from provider.audit.orders import Horizon, OrderRecord, check_order, check_silence
 from provider.audit.report import Report
 from provider.receipts.note import parse_checkpoint, parse_note
 from provider.receipts.trust import TrustRoot
-
-if TYPE_CHECKING:
-    from cli.auditchain import AuditChain
 
 COMMIT_EVERY = 16
 """How many bundles of entries are judged between two times that progress is kept."""
 CHUNK_BYTES = 1024 * 1024
 Progress = Callable[[int, int], None]
+
+
+class AuditedChain(ChainFacts, Protocol):
+    """What an audit reads of a chain, as of one newest block; see `cli.auditchain.AuditChain`."""
+
+    @property
+    def head(self) -> Block:
+        """The newest block."""
+        ...
+
+    def read_orders(self) -> None:
+        """Read the orders on the provider's datasets, and how they ended; the other methods tell of these."""
+        ...
+
+    def list_orders(self) -> Iterator[OrderRecord]:
+        """Yield every order on the provider's datasets, those of one job together."""
+        ...
+
+    def read_blocks(self, numbers: Iterable[int]) -> None:
+        """Read many blocks at once, to be found later."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +74,7 @@ class Material:
 
 def run_audit(
     material: Material,
-    open_chain: Callable[[AuditState], AuditChain] | None = None,
+    open_chain: Callable[[AuditState], AuditedChain] | None = None,
     *,
     progress: Progress = lambda _done, _all: None,
 ) -> Report:
@@ -74,7 +94,7 @@ class _Run:
     """One audit while it runs."""
 
     def __init__(
-        self, material: Material, state: AuditState, chain: AuditChain | None, progress: Progress
+        self, material: Material, state: AuditState, chain: AuditedChain | None, progress: Progress
     ) -> None:
         self._material = material
         self._trust = material.trust
@@ -85,10 +105,12 @@ class _Run:
         self._size = _size_of(self._note)
         self._anchors = Anchors(self._trust)
         self._has_seen = False
-        self._now = int(time.time()) if chain is None else chain.head.time
+        newest = self._anchors.newest
+        # A clock of ours that is behind the chain's would find its anchors too early.
+        self._now = max(int(time.time()), newest.time if newest else 0) if chain is None else chain.head.time
 
     def run(self) -> Report:
-        found = [*check_anchors(self._trust), *self._begin()]
+        found = [*check_anchors(self._trust), *check_closed(self._trust), *self._begin()]
         if self._chain is not None:
             self._chain.read_orders()
         covered = [anchor.size for anchor in self._anchors.all if anchor.size <= self._size]
@@ -98,7 +120,7 @@ class _Run:
         try:
             auditor = self._take_bundles(anchored, self._size)
             found += auditor.finish(self._note, now=self._now)
-            found += [*self._check_orders(anchored), *self._check_closed(), *self._check_releases()]
+            found += [*self._check_orders(anchored), *self._check_releases()]
             return self._report(found, new=self._size - start, anchored=anchored, root=auditor.root)
         finally:
             self._state.rollback()
@@ -162,22 +184,16 @@ class _Run:
         if self._chain is None:
             return
         blocks = [anchor.block for anchor in self._anchors.all if anchor.size == anchored]
-        horizon = Horizon(blocks[0] if blocks else 0, self._now)
+        horizon, silent = Horizon(blocks[0] if blocks else 0, self._now), 0
         for group in _by_job(self._chain.list_orders()):
             job = self._state.find_job(group[0].job_id)
             late = any(order.refunded_late for order in group)
-            found = [check_order(order, job, horizon, late_refund=late) for order in group]
-            yield from (item for item in found if item is not None)
-
-    def _check_closed(self) -> Iterator[Finding]:
-        closed_at = None if self._chain is None else self._chain.closed_at
-        if closed_at is None:
-            return
-        yield Finding(Code.LOG_CLOSED, f"the provider closed its log at {closed_at}")
-        for anchor in self._anchors.all:
-            if anchor.time > closed_at:
-                text = f"the log was closed at {closed_at}, and anchored again at {anchor.time}"
-                yield Finding(Code.CLOSED_LOG_GOES_ON, text, evidence={"anchored in": anchor.tx})
+            for order in group:
+                found = check_order(order, job, horizon, late_refund=late)
+                if found is not None:
+                    yield found
+                    silent += found.code is Code.ORDER_UNANSWERED and order.block > horizon.block
+        yield from check_silence(silent, horizon)
 
     def _check_releases(self) -> Iterator[Finding]:
         folder = self._material.releases

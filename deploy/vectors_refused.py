@@ -274,11 +274,6 @@ def _anchors() -> Iterator[Vector]:
         "This root, for another size.",
         trusting(PLAIN, anchors=(replace(anchor, size=8),)),
     )
-    yield make(
-        "anchor-after-close",
-        "Anchored in the second in which the log was closed.",
-        trusting(PLAIN, closed=ANCHOR_TIME),
-    )
 
 
 def _keys() -> Iterator[Vector]:

@@ -103,9 +103,6 @@ def _keys() -> Iterator[Vector]:
         "The keys were revoked from a date after the anchor.",
         trusting(signed(), keys=(later,)),
     )
-    yield verified(
-        "closed-later", "The log was closed a second after.", trusting(signed(), closed=ANCHOR_TIME + 1)
-    )
     broken = trusted_key(OTHER_KEYS, p256=b"\x04" + b"\x01" * 64)
     yield verified(
         "broken-key-published",

@@ -44,3 +44,18 @@ def check_anchors(trust: TrustRoot) -> list[Finding]:
                 )
             )
     return found
+
+
+def check_closed(trust: TrustRoot) -> list[Finding]:
+    """Say that a log is closed, and check that nothing was anchored after that."""
+    if trust.closed is None:
+        return []
+    text = f"the log was closed for good at unix time {trust.closed}, and anchored again"
+    late = [anchor for anchor in trust.anchors if trust.is_closed_at(anchor)]
+    goes_on = [
+        Finding(
+            Code.CLOSED_LOG_GOES_ON, f"{text} in block {anchor.block}", evidence={"anchored in": anchor.tx}
+        )
+        for anchor in late
+    ]
+    return [Finding(Code.LOG_CLOSED, f"the provider closed its log at unix time {trust.closed}"), *goes_on]

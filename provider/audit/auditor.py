@@ -6,7 +6,7 @@ audit can go on from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,11 +18,11 @@ from provider.audit.frontier import Frontier
 from provider.audit.growth import Growth
 from provider.audit.orders import ReceiptedJob
 from provider.audit.privacy import Ledgers, check_privacy
-from provider.receipts.errors import ReceiptError
+from provider.receipts.errors import ReceiptError, Verdict
 from provider.receipts.note import Checkpoint
-from provider.receipts.rules import check_valid_then, verdict_of, verify_log_checkpoint
+from provider.receipts.rules import RefusedError, check_valid_then, verdict_of, verify_log_checkpoint
 from provider.receipts.tree import MAX_TREE_SIZE
-from provider.receipts.trust import Anchor, TrustRoot
+from provider.receipts.trust import Anchor, TrustedKey, TrustRoot, find_fault
 
 LATE_S = 24 * 3600
 """How long a receipt may wait for its anchor before an audit says so."""
@@ -160,13 +160,21 @@ def read_checkpoint(note: str, trust: TrustRoot, *, now: int) -> tuple[Checkpoin
     try:
         checkpoint, keys = verify_log_checkpoint(note, trust)
         anchor = trust.find_anchor(checkpoint.size, checkpoint.root)
-        check_valid_then(
-            "checkpoint", keys, anchor or Anchor(checkpoint.size, b"", MAX_TREE_SIZE, b"", now, "")
-        )
+        if anchor is not None:
+            check_valid_then("checkpoint", keys, anchor)
+        else:
+            _check_valid_now(keys, now)
     except ReceiptError as exc:
         evidence = {"checkpoint": note[:MAX_EVIDENCE_CHARS]}
         return None, [Finding(Code(verdict_of(exc).value), f"checkpoint: {exc}", evidence=evidence)]
     return checkpoint, []
+
+
+def _check_valid_now(sets: Sequence[TrustedKey], now: int) -> None:
+    """Check that a key could sign what is anchored next."""
+    fault = find_fault(sets, Anchor(0, b"", MAX_TREE_SIZE, b"", now, ""))
+    if fault is not None:
+        raise RefusedError(Verdict.KEY_NOT_VALID_THEN, f"not anchored yet, and its key {fault}")
 
 
 def check_release(index: int, facts: EntryFacts, files: Mapping[str, str]) -> list[Finding]:
