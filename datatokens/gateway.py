@@ -142,6 +142,18 @@ class Gateway:
             function = contract.get_function_by_name(name)(*args)
             return function.call(block_identifier="latest" if block is None else block)
 
+    def ask(self, to: str, data: bytes, *, block: int) -> bytes:
+        """Return what somebody's contract answers to bytes, at the end of `block`; empty where there is none.
+
+        Raises:
+            ChainUnreachableError: no answer.
+            ContractRefusedError: it reverted.
+        """
+        with translated():
+            return bytes(
+                self._web3.eth.call({"to": Web3.to_checksum_address(to), "data": Web3.to_hex(data)}, block)
+            )
+
     def raw_logs(
         self, contract: Contract, event: str, *, filters: Mapping[str, object], first: int, last: int
     ) -> Sequence[Any]:
@@ -151,9 +163,14 @@ class Gateway:
             ChainUnreachableError: no answer.
             ContractRefusedError: a filter isn't an indexed argument, or doesn't fit.
         """
-        query = self._query(contract, event, filters)
-        windows = self._windows.oldest_first(query, first, last)
+        windows = self.logs_ahead(contract, event, filters=filters, first=first, last=last)
         return [log for window in windows for log in window]
+
+    def logs_ahead(
+        self, contract: Contract, event: str, *, filters: Mapping[str, object], first: int, last: int
+    ) -> Iterator[Sequence[Any]]:
+        """Yield the logs between two blocks window by window, the oldest window first; fails as `raw_logs`."""
+        yield from self._windows.oldest_first(self._query(contract, event, filters), first, last)
 
     def logs_back(
         self, contract: Contract, event: str, *, filters: Mapping[str, object], first: int, last: int

@@ -56,7 +56,7 @@ def open_log_house(home: Path) -> LogHouse:
     database = open_database(paths.database)
     database.migrate()
     nobody = "0x" + "00" * 20
-    identity = ProviderIdentity(PROVIDER, Deployment(CHAIN_ID, nobody, ESCROW, nobody, None))
+    identity = ProviderIdentity(PROVIDER, Deployment(CHAIN_ID, nobody, ESCROW, nobody, nobody, None))
     settings = Settings(port=1, rpc_url="http://127.0.0.1:1", data_root=str(home))
     services = build_services(
         identity,

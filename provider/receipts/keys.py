@@ -107,15 +107,16 @@ def load_signing_keys(folder: Path, password: str, chain_id: int) -> SigningKeys
 
 
 def create_next_keys(
-    folder: Path, password: str, *, chain_id: int, scrypt_log2_n: int = SCRYPT_LOG2_N
+    folder: Path, password: str, *, chain_id: int, lost: bool = False, scrypt_log2_n: int = SCRYPT_LOG2_N
 ) -> SigningKeys:
     """Return the keys that are to follow, made beside those in use unless an earlier rotation made them and was stopped.
 
     Raises:
-        KeysLockedError: the password isn't that of the keys in use.
+        KeysLockedError: the password isn't that of the keys in use, unless these are `lost`.
         SigningKeysError: see `load_signing_keys`.
     """
-    load_signing_keys(folder, password, chain_id)
+    if not lost:
+        load_signing_keys(folder, password, chain_id)
     found = find_next_keys(folder, password, chain_id)
     return found or _create(folder / NEXT_KEYS_FILE, password, chain_id, scrypt_log2_n)
 
@@ -128,13 +129,15 @@ def find_next_keys(folder: Path, password: str, chain_id: int) -> SigningKeys | 
 
 
 def promote_next_keys(folder: Path, retired: PublicKeys) -> None:
-    """Put the next keys in place of the `retired` ones, which are kept under their signer's address; can be repeated.
+    """Put the next keys in place of the `retired` ones, kept under their signer's address if there are any left of them.
+
+    Can be repeated.
 
     Raises:
         SigningKeysError: the folder can't be written.
     """
     try:
-        with suppress(FileExistsError):
+        with suppress(FileExistsError, FileNotFoundError):
             os.link(folder / KEYS_FILE, folder / f"retired-{retired.signer.lower()}.json")
         (folder / NEXT_KEYS_FILE).replace(folder / KEYS_FILE)
     except OSError as exc:

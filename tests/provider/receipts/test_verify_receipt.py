@@ -217,24 +217,26 @@ def test_a_receipt_from_before_a_rotation_verifies_for_ever() -> None:
     "changes",
     [
         pytest.param({"valid_until": ANCHOR_TIME}, id="rotated out in the anchor's own second"),
-        pytest.param({"valid_until": ANCHOR_TIME - 1, "revoked": True}, id="revoked from before the anchor"),
-        pytest.param({"revoked": True}, id="revoked for ever"),
+        pytest.param(
+            {"valid_until": ANCHOR_TIME - 1, "revoked_at": ANCHOR_TIME}, id="revoked from before the anchor"
+        ),
+        pytest.param({"revoked_at": ANCHOR_TIME}, id="revoked for ever"),
         pytest.param({"valid_from_block": ANCHOR_BLOCK + 1}, id="published a block too late"),
         pytest.param({"valid_from": ANCHOR_TIME + 1}, id="published a second too late"),
     ],
 )
-def test_a_key_that_was_not_in_force_at_the_anchor_is_refused(changes: dict[str, int | bool]) -> None:
+def test_a_key_that_was_not_in_force_at_the_anchor_is_refused(changes: dict[str, int]) -> None:
     trust = replace(SAMPLE.trust, keys=(trusted_key(KEYS, **changes),))
     check_refused(replace(SAMPLE, trust=trust), Verdict.KEY_NOT_VALID_THEN, "keys valid then")
 
 
 def test_a_receipt_from_before_a_revocation_date_still_verifies() -> None:
-    key = trusted_key(KEYS, valid_until=ANCHOR_TIME + 60, revoked=True)
+    key = trusted_key(KEYS, valid_until=ANCHOR_TIME + 60, revoked_at=ANCHOR_TIME)
     assert check(replace(SAMPLE, trust=replace(SAMPLE.trust, keys=(key,)))).verdict is Verdict.VERIFIED
 
 
 def test_publishing_a_revoked_key_again_does_not_bring_it_back() -> None:
-    revoked = trusted_key(KEYS, valid_until=ANCHOR_TIME - 60, revoked=True)
+    revoked = trusted_key(KEYS, valid_until=ANCHOR_TIME - 60, revoked_at=ANCHOR_TIME)
     again = trusted_key(KEYS, valid_from=ANCHOR_TIME - 30)
     trust = replace(SAMPLE.trust, keys=(revoked, again))
     check_refused(replace(SAMPLE, trust=trust), Verdict.KEY_NOT_VALID_THEN, "keys valid then")
