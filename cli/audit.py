@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cli.auditrun import run
 from cli.context import SessionGroup
 from cli.replay import replay
 
@@ -13,4 +14,5 @@ def audit() -> None:
     """Check what a provider did, and run a job again to see that it did."""
 
 
+audit.add_command(run)
 audit.add_command(replay)

@@ -5,7 +5,7 @@ Every answer is as of one newest block. What is kept of orders ends where no reo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from datatokens.history import OVERLAP_BLOCKS
 from datatokens.model import Approval, AssetEvent, Block, OrderPlaced, OrderStatus, PolicyRecord
 from provider.audit.chain import RegisteredDataset
 from provider.audit.orders import OrderRecord
+from provider.audit.report import AnchorGas
+from provider.receipts.trust import Anchor
 
 if TYPE_CHECKING:
     from cli.auditstate import AuditState
@@ -42,7 +44,6 @@ class AuditChain:
 
     def __init__(self, chain: ChainClient, provider: str, state: AuditState) -> None:
         self.head = chain.head()
-        self.closed_at = chain.closed_at(provider)
         self._chain = chain
         self._provider = provider
         self._db = state.db
@@ -75,10 +76,10 @@ class AuditChain:
     def list_orders(self) -> Iterator[OrderRecord]:
         """Yield every order on this provider's datasets, by job."""
         rows = self._db.execute(
-            "SELECT job_id, consumer, token_id, tx_hash, deadline, status, ended_block, ended_tx FROM orders"
+            "SELECT job_id, consumer, token_id, tx_hash, block, deadline, status, ended_block, ended_tx FROM orders"
             " ORDER BY job_id"
         )
-        for job_id, consumer, token_id, tx_hash, deadline, status, block, ended_tx in rows:
+        for job_id, consumer, token_id, tx_hash, placed, deadline, status, block, ended_tx in rows:
             refunded = status == OrderStatus.REFUNDED
             ended = self.find_block(block) if refunded else None
             yield OrderRecord(
@@ -86,6 +87,7 @@ class AuditChain:
                 consumer=consumer,
                 token_id=int(token_id),
                 tx_hash=tx_hash,
+                block=placed,
                 deadline=deadline,
                 status=OrderStatus(status),
                 ended_block=block,
@@ -147,6 +149,16 @@ class AuditChain:
             return
         with ThreadPoolExecutor(READERS) as pool:
             self._keep(dict(zip(missing, pool.map(self._read_block, missing), strict=True)))
+
+    def list_gas(self, anchors: Sequence[Anchor], *, before: int) -> tuple[AnchorGas, ...]:
+        """Return what the transactions of anchors, oldest first, cost, settlements in them included."""
+        sizes = [before, *(anchor.size for anchor in anchors)]
+        with ThreadPoolExecutor(READERS) as pool:
+            costs = list(pool.map(lambda anchor: self._chain.get_result(anchor.tx).gas_used, anchors))
+        return tuple(
+            AnchorGas(anchor.size, anchor.size - size, anchor.time, gas)
+            for anchor, size, gas in zip(anchors, sizes, costs, strict=False)
+        )
 
     def _keep(self, blocks: dict[int, Block | None]) -> None:
         if len(self._blocks) + len(blocks) > MAX_BLOCKS:

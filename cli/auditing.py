@@ -8,53 +8,81 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from cli.auditmemory import Memory
 from cli.auditreading import EntryReader, read_entries
 from cli.auditstate import MAX_LISTED, AuditState, open_state
 from cli.mirrored import MirrorFolder
-from provider.audit.anchors import Anchors, check_anchors
+from datatokens.model import Block
+from provider.audit.anchors import Anchors, check_anchors, check_closed
 from provider.audit.auditor import Auditor, check_release
+from provider.audit.chain import ChainFacts
 from provider.audit.entries import CheckedEntry
 from provider.audit.findings import Code, Finding, Need, sort_findings
-from provider.audit.orders import Horizon, OrderRecord, check_order
-from provider.audit.report import Report
+from provider.audit.orders import Horizon, OrderRecord, check_order, check_silence
+from provider.audit.report import AnchorGas, Report
 from provider.receipts.note import parse_checkpoint, parse_note
-from provider.receipts.trust import TrustRoot
+from provider.receipts.trust import Anchor, TrustRoot
 
-if TYPE_CHECKING:
-    from cli.auditchain import AuditChain
-
+MAX_GAS = 60
+"""Of how many of the newest anchors the report states the gas."""
 COMMIT_EVERY = 16
 """How many bundles of entries are judged between two times that progress is kept."""
 CHUNK_BYTES = 1024 * 1024
 Progress = Callable[[int, int], None]
 
 
+class AuditedChain(ChainFacts, Protocol):
+    """What an audit reads of a chain, as of one newest block; see `cli.auditchain.AuditChain`."""
+
+    @property
+    def head(self) -> Block:
+        """The newest block."""
+        ...
+
+    def read_orders(self) -> None:
+        """Read the orders on the provider's datasets, and how they ended; the other methods tell of these."""
+        ...
+
+    def list_orders(self) -> Iterator[OrderRecord]:
+        """Yield every order on the provider's datasets, those of one job together."""
+        ...
+
+    def read_blocks(self, numbers: Iterable[int]) -> None:
+        """Read many blocks at once, to be found later."""
+        ...
+
+    def list_gas(self, anchors: Sequence[Anchor], *, before: int) -> tuple[AnchorGas, ...]:
+        """Return what the transactions of anchors, oldest first, cost; `before` entries were anchored earlier."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Material:
     """What an audit is made of: a copy of the log, whom to trust, where to keep what is remembered, and what else there is.
 
-    `seen` are signed checkpoints that were shown before or to others, `releases` a folder with a folder for each job.
+    `fresh` says that the provider was asked for its log after the trust root was read. `seen` are signed checkpoints that
+    were shown before or to others, `releases` a folder with a folder for each job.
     """
 
     folder: Path
     trust: TrustRoot
     state: Path
     processes: int = 1
+    fresh: bool = False
     seen: tuple[str, ...] = ()
     releases: Path | None = None
 
 
 def run_audit(
     material: Material,
-    open_chain: Callable[[AuditState], AuditChain] | None = None,
+    open_chain: Callable[[AuditState], AuditedChain] | None = None,
     *,
     progress: Progress = lambda _done, _all: None,
 ) -> Report:
@@ -74,7 +102,7 @@ class _Run:
     """One audit while it runs."""
 
     def __init__(
-        self, material: Material, state: AuditState, chain: AuditChain | None, progress: Progress
+        self, material: Material, state: AuditState, chain: AuditedChain | None, progress: Progress
     ) -> None:
         self._material = material
         self._trust = material.trust
@@ -84,11 +112,14 @@ class _Run:
         self._note = MirrorFolder(material.folder).checkpoint()
         self._size = _size_of(self._note)
         self._anchors = Anchors(self._trust)
+        self._memory = Memory(state, material.trust, with_chain=chain is not None)
         self._has_seen = False
-        self._now = int(time.time()) if chain is None else chain.head.time
+        newest = self._anchors.newest
+        # A clock of ours that is behind the chain's would find its anchors too early.
+        self._now = max(int(time.time()), newest.time if newest else 0) if chain is None else chain.head.time
 
     def run(self) -> Report:
-        found = [*check_anchors(self._trust), *self._begin()]
+        found = [*check_anchors(self._trust), *check_closed(self._trust), *self._begin()]
         if self._chain is not None:
             self._chain.read_orders()
         covered = [anchor.size for anchor in self._anchors.all if anchor.size <= self._size]
@@ -97,8 +128,10 @@ class _Run:
         self._state.begin()
         try:
             auditor = self._take_bundles(anchored, self._size)
-            found += auditor.finish(self._note, now=self._now)
-            found += [*self._check_orders(anchored), *self._check_closed(), *self._check_releases()]
+            found += auditor.finish(
+                self._note, now=self._now, asked=self._now if self._material.fresh else None
+            )
+            found += [*self._check_orders(anchored), *self._check_releases()]
             return self._report(found, new=self._size - start, anchored=anchored, root=auditor.root)
         finally:
             self._state.rollback()
@@ -106,7 +139,7 @@ class _Run:
     def _begin(self) -> list[Finding]:
         """Make sure that what is kept can be built on, else forget it and say so."""
         state, material = self._state, self._material
-        memory = Memory(state, self._trust, with_chain=self._chain is not None)
+        memory = self._memory
         mirror = MirrorFolder(material.folder)
         found = memory.compare_seen(material.seen, self._note, mirror)
         past, holds = memory.look_back(self._note, self._size, mirror)
@@ -120,18 +153,19 @@ class _Run:
 
     def _take(self, start: int, anchored: int) -> None:
         """Judge what is new and anchored, and keep it, a few bundles at a time."""
-        state = self._state
-        state.begin()
+        self._state.begin()
         auditor = self._new_auditor()
         for number, bundle in enumerate(self._read(start, anchored), 1):
             self._take_bundle(auditor, bundle)
             if number % COMMIT_EVERY == 0:
-                state.set_position(auditor.position)
-                state.commit()
-                state.begin()
-        state.set_position(auditor.position)
-        Memory(state, self._trust, with_chain=self._chain is not None).keep(self._note, auditor.root)
-        state.commit()
+                self._keep(auditor)
+                self._state.begin()
+        self._keep(auditor)
+
+    def _keep(self, auditor: Auditor) -> None:
+        self._state.set_position(auditor.position)
+        self._memory.keep(self._note, auditor.root)
+        self._state.commit()
 
     def _take_bundles(self, start: int, end: int) -> Auditor:
         auditor = self._new_auditor()
@@ -162,22 +196,17 @@ class _Run:
         if self._chain is None:
             return
         blocks = [anchor.block for anchor in self._anchors.all if anchor.size == anchored]
-        horizon = Horizon(blocks[0] if blocks else 0, self._now)
+        horizon, silent = Horizon(blocks[0] if blocks else 0, self._now), 0
+        newest = self._anchors.newest.block if self._anchors.newest else 0
         for group in _by_job(self._chain.list_orders()):
             job = self._state.find_job(group[0].job_id)
             late = any(order.refunded_late for order in group)
-            found = [check_order(order, job, horizon, late_refund=late) for order in group]
-            yield from (item for item in found if item is not None)
-
-    def _check_closed(self) -> Iterator[Finding]:
-        closed_at = None if self._chain is None else self._chain.closed_at
-        if closed_at is None:
-            return
-        yield Finding(Code.LOG_CLOSED, f"the provider closed its log at {closed_at}")
-        for anchor in self._anchors.all:
-            if anchor.time > closed_at:
-                text = f"the log was closed at {closed_at}, and anchored again at {anchor.time}"
-                yield Finding(Code.CLOSED_LOG_GOES_ON, text, evidence={"anchored in": anchor.tx})
+            for order in group:
+                found = check_order(order, job, horizon, late_refund=late)
+                if found is not None:
+                    yield found
+                    silent += found.code is Code.ORDER_UNANSWERED and order.block > newest
+        yield from check_silence(silent, newest)
 
     def _check_releases(self) -> Iterator[Finding]:
         folder = self._material.releases
@@ -193,6 +222,13 @@ class _Run:
             (entry,) = reader.check(job.index, job.index + 1)
             if entry.facts is not None:
                 yield from check_release(job.index, entry.facts, _hash_files(place))
+
+    def _list_gas(self) -> tuple[AnchorGas, ...]:
+        anchors = self._anchors.all
+        if self._chain is None:
+            return ()
+        before = anchors[-MAX_GAS - 1].size if len(anchors) > MAX_GAS else 0
+        return self._chain.list_gas(anchors[-MAX_GAS:], before=before)
 
     def _report(self, found: list[Finding], *, new: int, anchored: int, root: bytes) -> Report:
         state, trust = self._state, self._trust
@@ -220,6 +256,7 @@ class _Run:
             needs=frozenset(need for need, is_given in given.items() if is_given),
             days=state.list_days(),
             spending=state.list_spending(),
+            gas=self._list_gas(),
         )
 
 

@@ -51,6 +51,7 @@ ENTRIES: Mapping[str, Entry] = {
     "witness": Entry(
         "cli.witness", "witness", "Cosign providers' logs, and show where one has two histories."
     ),
+    "mirror": Entry("cli.mirror", "mirror", "Keep a verified copy of a provider's log."),
     "provider": Entry("cli.provider", "provider", "Connect to a provider, and publish what verifies it."),
     "chain": Entry("cli.chain", "chain", "Deploy the contracts on a chain, show and check them."),
     "doctor": Entry(

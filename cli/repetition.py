@@ -134,10 +134,8 @@ def _files(facts: ReceiptFacts, released: Sequence[ReleasedFile]) -> tuple[Repea
 
 
 def _conditions(sandbox: SandboxFacts, report: RunReport) -> tuple[Condition, ...]:
-    fixed, here = sandbox.determinism, report.determinism.processor
-    before = f"{fixed.architecture} {fixed.vendor} {fixed.level}"
     return (
         Condition("runtime", sandbox.runtime, report.runtime.value),
         Condition("seal", sandbox.profile, report.seal_digest),
-        Condition("processor", before, f"{here.architecture} {here.vendor} {here.level}"),
+        Condition("processor", sandbox.determinism.processor, report.determinism.processor.words),
     )

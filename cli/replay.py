@@ -109,6 +109,7 @@ def _say(session: Session, facts: ReceiptFacts, spec: RunSpec) -> None:
         session.output.say(
             f"this engine has no {plain(wanted)}: the job runs on {spec.runtime.value}, another seal"
         )
+    session.output.say("the receipt is taken at its word; `sealroom receipt verify` tells whether it is true")
     session.output.say(f"job {facts.job.id} runs again, for at most {spec.limits.time_s} s")
 
 

@@ -19,11 +19,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from policies.canonical import canonical_json
 from provider.receipts.envelope import Envelope, format_receipt
-from provider.receipts.facts import ReceiptFacts
+from provider.receipts.facts import ReceiptFacts, WitnessFacts
 from provider.receipts.keys import SigningKeys
+from provider.receipts.proof import format_proof, parse_proof
 from provider.receipts.statement import build_statement
 from provider.receipts.trust import TrustRoot
-from tests.receipt_samples import CHAIN_ID, Sample, make_sample, sample_facts
+from tests.receipt_samples import CHAIN_ID, Sample, make_sample, sample_facts, withheld
+from tests.witness_samples import make_witness
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
@@ -71,9 +73,30 @@ def vector_keys(name: str) -> VectorKeys:
     return VectorKeys(CHAIN_ID, p256, signer, Ed25519PrivateKey.from_private_bytes(seed("ed25519")))
 
 
+def demanding(facts: ReceiptFacts) -> ReceiptFacts:
+    """Return the facts under a policy that demands two of three witnesses."""
+    demand = WitnessFacts(2, tuple(witness.public().to_text() for witness in WITNESSES))
+    return replace(facts, policy=replace(facts.policy, witnesses=(demand,)))
+
+
+def with_open_log(facts: ReceiptFacts) -> ReceiptFacts:
+    """Return a job that released nothing, but whose consumer reads what it printed."""
+    facts = withheld(facts)
+    if facts.run is None:
+        raise ValueError("the job didn't run")
+    return replace(facts, run=replace(facts.run, logs="consumer"))
+
+
+def with_note(sample: Sample, change: Callable[[str], str]) -> Sample:
+    """Return the sample with another checkpoint in its proof."""
+    proof = parse_proof(sample.proof)
+    return replace(sample, proof=format_proof(proof.index, proof.hashes, change(proof.note)).encode())
+
+
 KEYS = vector_keys("provider")
 OTHER_KEYS = vector_keys("stranger")
 FACTS = sample_facts(KEYS)
+WITNESSES = tuple(make_witness(f"witness.example/w{number}") for number in (1, 2, 3))
 
 
 def verified(name: str, about: str, sample: Sample, **files: Any) -> Vector:  # noqa: ANN401 - any file of a vector

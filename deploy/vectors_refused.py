@@ -211,6 +211,8 @@ def _checkpoints() -> Iterator[Vector]:
     yield malformed("checkpoint-extension", "A fourth line, signed.", _noted(extended))
     padded = _signed_note(f"{ORIGIN}\n0{anchor.size}\n{_b64(anchor.root)}\n")
     yield malformed("checkpoint-leading-zero", "The size has a leading zero, signed.", _noted(padded))
+    twice = replace(PLAIN, proof=PLAIN.proof + PLAIN.proof[PLAIN.proof.rindex(b"\xe2\x80\x94") :])
+    yield malformed("checkpoint-signed-twice", "The log's line stands twice.", twice)
     unsigned = replace(PLAIN, proof=PLAIN.proof[: PLAIN.proof.rindex(b"\xe2\x80\x94")])
     yield malformed("checkpoint-unsigned", "No signature line.", unsigned)
 
@@ -263,17 +265,14 @@ def _anchors() -> Iterator[Vector]:
     make = refused_at("root anchored", "root-not-anchored")
     (anchor,) = PLAIN.trust.anchors
     yield make("anchor-none", "No root was anchored.", trusting(PLAIN, anchors=()))
+    closed = trusting(PLAIN, closed=ANCHOR_TIME)
+    yield make("anchor-of-closed-log", "The log was closed in the anchor's own second.", closed)
     other_root = replace(anchor, root=bytes(32))
     yield make("anchor-other-root", "Another root of this size.", trusting(PLAIN, anchors=(other_root,)))
     yield make(
         "anchor-other-size",
         "This root, for another size.",
         trusting(PLAIN, anchors=(replace(anchor, size=8),)),
-    )
-    yield make(
-        "anchor-after-close",
-        "Anchored in the second in which the log was closed.",
-        trusting(PLAIN, closed=ANCHOR_TIME),
     )
 
 

@@ -6,11 +6,24 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from vector_maker import FACTS, Vector, refused_at, signed, signed_with
+from vector_maker import (
+    FACTS,
+    WITNESSES,
+    Vector,
+    demanding,
+    refused_at,
+    signed,
+    signed_with,
+    with_note,
+    with_open_log,
+)
 
+from provider.receipts.note import parse_note
+from provider.receipts.proof import parse_proof
 from provider.receipts.statement import build_statement
 from tests.receipt_samples import (
     ANCHOR_BLOCK,
+    ANCHOR_TIME,
     ARTEFACTS,
     METRICS,
     WEIGHTS,
@@ -19,6 +32,7 @@ from tests.receipt_samples import (
     two_datasets,
     withheld,
 )
+from tests.witness_samples import cosign, make_witness
 
 PLAIN = signed()
 OTHER = signed(withheld(FACTS))
@@ -30,6 +44,7 @@ def cases() -> Iterator[Vector]:
     yield from _contradictions()
     yield from _places()
     yield from _requests()
+    yield from _witnesses()
     yield from _artefacts()
 
 
@@ -165,6 +180,50 @@ def _requests() -> Iterator[Vector]:
     yield make(
         "request-parameters", "Other parameters than their digest.", signed(replace(FACTS, inputs=inputs))
     )
+
+
+def _witnesses() -> Iterator[Vector]:
+    make, demanded = refused_at("witnesses", "not-witnessed"), signed(demanding(FACTS))
+    first, second, _ = WITNESSES
+    yield make("witnesses-none", "Nobody cosigned.", demanded)
+    yield make(
+        "witnesses-one",
+        "One of the two that are demanded.",
+        with_note(demanded, lambda note: cosign(note, first)),
+    )
+    twice = with_note(demanded, lambda note: cosign(cosign(note, first), first, timestamp=ANCHOR_TIME + 1))
+    yield make("witnesses-one-twice", "One witness twice.", twice)
+    stranger = make_witness("witness.example/w4")
+    strange = with_note(demanded, lambda note: cosign(note, first, stranger))
+    yield make("witnesses-stranger", "One of the two is a witness that nobody named.", strange)
+    bad = refused_at("witnesses", "bad-signature")
+    other = parse_note(parse_proof(OTHER.proof).note).text
+    wrong = second.cosign(other, ANCHOR_TIME).to_line()
+    yield bad(
+        "witnesses-bad",
+        "A cosignature of another checkpoint.",
+        with_note(demanded, lambda note: cosign(note, first) + wrong),
+    )
+    yield make(
+        "witnesses-of-log", "Nothing was released, but the log left.", signed(demanding(with_open_log(FACTS)))
+    )
+    for name, about, value in DEMANDS:
+        refused = refused_at("read statement", "statement-refused")
+        yield refused(f"demand-{name}", about, signed_with("predicate.policy.witnesses", value))
+
+
+KEY_TEXTS = [witness.public().to_text() for witness in WITNESSES]
+DEMANDS: tuple[tuple[str, str, Any], ...] = (
+    ("of-none", "A threshold of 0.", [{"threshold": 0, "keys": KEY_TEXTS}]),
+    ("out-of-reach", "More than there are keys.", [{"threshold": 4, "keys": KEY_TEXTS}]),
+    ("key-twice", "One key twice.", [{"threshold": 1, "keys": [KEY_TEXTS[0], KEY_TEXTS[0]]}]),
+    (
+        "key-id",
+        "A key id that isn't the key's.",
+        [{"threshold": 1, "keys": [KEY_TEXTS[0].replace("/w1", "/w9")]}],
+    ),
+    ("too-many", "More demands than datasets.", [{"threshold": 1, "keys": KEY_TEXTS}] * 2),
+)
 
 
 def _artefacts() -> Iterator[Vector]:

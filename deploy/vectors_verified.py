@@ -10,12 +10,15 @@ from vector_maker import (
     FACTS,
     KEYS,
     OTHER_KEYS,
+    WITNESSES,
     Vector,
+    demanding,
     signed,
     signed_with,
     trusting,
     verified,
     with_envelope,
+    with_note,
 )
 
 from policies.canonical import canonical_json, digest_of
@@ -36,6 +39,7 @@ from tests.receipt_samples import (
     two_datasets,
     withheld,
 )
+from tests.witness_samples import cosign
 
 PARAMETERS = {
     "b": [True, False, None, -0.0, 1e-7, 0.000001, 1e21, 1.5e300, -2.5, 2**53 - 1],
@@ -48,6 +52,7 @@ def cases() -> Iterator[Vector]:
     yield from _outcomes()
     yield from _places()
     yield from _keys()
+    yield from _witnesses()
     yield from _forms()
 
 
@@ -98,20 +103,32 @@ def _keys() -> Iterator[Vector]:
         "The keys were revoked from a date after the anchor.",
         trusting(signed(), keys=(later,)),
     )
-    yield verified(
-        "closed-later", "The log was closed a second after.", trusting(signed(), closed=ANCHOR_TIME + 1)
-    )
     broken = trusted_key(OTHER_KEYS, p256=b"\x04" + b"\x01" * 64)
     yield verified(
         "broken-key-published",
         "Another published P-256 key is no point of the curve; it doesn't spoil the receipts of good keys.",
         trusting(signed(), keys=(broken, trusted_key(KEYS))),
     )
+    yield verified(
+        "closed-later",
+        "The log was closed a second after the anchor.",
+        trusting(signed(), closed=ANCHOR_TIME + 1),
+    )
     first_block = trusted_key(KEYS, valid_from=ANCHOR_TIME, valid_from_block=ANCHOR_BLOCK)
     yield verified(
         "valid-from-then",
         "The keys came into force in the anchor's own block.",
         trusting(signed(), keys=(first_block,)),
+    )
+
+
+def _witnesses() -> Iterator[Vector]:
+    met = with_note(signed(demanding(FACTS)), lambda note: cosign(note, *WITNESSES[:2]))
+    yield verified("witnessed", "Two of three witnesses cosigned, as a policy demands.", met)
+    yield verified(
+        "witnesses-not-needed",
+        "Nothing left, so that nobody had to cosign.",
+        signed(demanding(withheld(FACTS))),
     )
 
 

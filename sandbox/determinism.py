@@ -12,8 +12,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.guest import SITE
+
 HASH_SEED = 0
-SITE = "/sealroom/site"
 THREAD_VARIABLES = (
     "LOKY_MAX_CPU_COUNT",
     "MKL_NUM_THREADS",
@@ -32,7 +33,7 @@ FIXED_VARIABLES = {
     "MKL_DYNAMIC": "FALSE",
     "OMP_DYNAMIC": "FALSE",
     "PYTHONHASHSEED": str(HASH_SEED),
-    "PYTHONPATH": SITE,  # where PyTorch finds the guest's `deterministic.py`
+    "PYTHONPATH": f"/sealroom/{SITE}",  # where PyTorch finds the guest's `deterministic.py`
     "TORCHINDUCTOR_DETERMINISTIC": "1",
 }
 CPUINFO = Path("/proc/cpuinfo")
@@ -61,6 +62,11 @@ class Processor:
     architecture: str
     vendor: str
     level: str
+
+    @property
+    def words(self) -> str:
+        """All of it in one line."""
+        return f"{self.architecture} {self.vendor} {self.level}"
 
 
 @dataclass(frozen=True, slots=True)

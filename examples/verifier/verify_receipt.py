@@ -3,7 +3,7 @@
     python verify_receipt.py receipt.jsonl provider-keys.json [artefact ...]
 
 Needs `cryptography` and `pycryptodome` (for keccak-256). The proof stands beside the receipt, with the ending .tlog-proof.
-Steps 1 to 13 of the checklist; step 14 needs a chain.
+Steps 1 to 14 of the checklist; step 15 needs a chain.
 """
 
 import base64
@@ -56,9 +56,12 @@ RECORDS = {
     "tokenId:whole",
     "inputs": "datasets:dataset* algorithm:digest image:digest? parametersDigest:digest parameters:object",
     "dataset": "assetId:hex32 tokenId:whole commitment:digest scheme:text metadataDigest:digest",
-    "policy": "digests:digest* engine:text decision:text rules:rule* decided:integer",
+    "policy": "digests:digest* engine:text decision:text rules:rule* decided:integer witnesses:demand*",
+    "demand": "threshold:integer keys:text*",
     "rule": "assetId:hex32 name:text verdict:text detail:text",
-    "sandbox": "runtime:text profile:digest limits:object probe:probe?",
+    "sandbox": "runtime:text profile:digest limits:object determinism:determinism probe:probe?",
+    "determinism": "threads:integer hashSeed:integer deterministicAlgorithms:boolean architecture:text vendor:text "
+    "level:text",
     "probe": "passed:boolean digest:digest rows:integer",
     "run": "started:integer finished:integer reason:text cpuS:decimal peakMemoryBytes:whole bytesWritten:whole "
     "logDigest:digest logs:text",
@@ -239,8 +242,7 @@ def is_p256(key, signature, message):
     return True
 
 
-def is_ed25519(key, signature, message):
-    raw = unhex(key["ed25519"])
+def is_ed25519(raw, signature, message):
     if len(signature) != 64 or int.from_bytes(raw, "little") % 2**255 in SMALL_ORDER:
         return False
     try:
@@ -399,6 +401,7 @@ def verify(receipt, proof, trust_data, artefacts):
     facts, subjects = step("read statement", lambda: read_statement(payload, kind))
     step("statement is of this log", lambda: check_place(facts, index, signatures, anchor, trust))
     step("request signed by the consumer", lambda: check_request(facts, trust))
+    step("witnesses", lambda: check_witnesses(facts, note))
     step("artefact digests", lambda: check_artefacts(artefacts, facts, subjects))
     return "verified"
 
@@ -440,8 +443,12 @@ def check_note(note, trust):
     ]
     need(by_log, "unknown-key", "not signed by the log")
     need(
-        all(is_ed25519(key, sig, text.encode()) for key, sig in by_log), "bad-signature", "not over this text"
+        all(is_ed25519(unhex(key["ed25519"]), sig, text.encode()) for key, sig in by_log),
+        "bad-signature",
+        "not over this text",
     )
+    marks = [who for who, _ in lines if who in {(origin, note_keyid(key, origin)) for key, _ in by_log}]
+    need(len(set(marks)) == len(marks), "malformed", "signed twice by one key")
     return ([key for key, _ in by_log], *read_checkpoint(text, origin))
 
 
@@ -468,8 +475,8 @@ def check_path(leaf, index, size, path, root):
 def find_anchor(size, root, trust):
     found = [item for item in trust["anchors"] if item["size"] == size and unhex(item["root"]) == root]
     need(found, "root-not-anchored", "not on the chain")
-    open_then = trust["closed"] is None or found[0]["time"] < trust["closed"]
-    need(open_then, "root-not-anchored", "anchored after the log was closed")
+    closed = trust["closed"] is not None and trust["closed"] <= found[0]["time"]
+    need(not closed, "root-not-anchored", "the log was closed")
     return found[0]
 
 
@@ -502,6 +509,7 @@ def read_statement(payload, kind):
     check_run(facts, no)
     check_subjects(facts, subjects, no)
     check_datasets(facts, no)
+    check_demands(facts, no)
     return facts, subjects
 
 
@@ -565,6 +573,48 @@ def check_datasets(facts, no):
     if facts["run"] is not None:
         said = {policy["decision"], *(rule["verdict"] for rule in policy["rules"])}
         need(said == {"allow"} and judged == set(ids), no, "not allowed")
+
+
+def check_demands(facts, no):
+    demands = facts["policy"]["witnesses"]
+    need(len(demands) <= len(facts["inputs"]["datasets"]), no, "too many demands")
+    for demand in demands:
+        keys = [read_witness_key(text, no) for text in demand["keys"]]
+        need(1 <= demand["threshold"] <= len(keys) <= 7, no, "a threshold out of reach")
+        need(
+            len({key for _, _, key in keys}) == len({mark for _, mark, _ in keys}) == len(keys),
+            no,
+            "a key twice",
+        )
+
+
+def read_witness_key(text, no="statement-refused"):
+    """Return name, key id and Ed25519 key of a C2SP verifier key."""
+    found = re.fullmatch(r"([!-*,-~]{1,200})\+([0-9a-f]{8})\+([A-Za-z0-9+/]{44})", text)
+    need(found, no, "no witness key")
+    key = unbase64(found[3], no)
+    keyid = sha256(found[1].encode(), b"\n", key)[:4]
+    need(len(key) == 33 and key[0] == 4 and keyid.hex() == found[2], no, "no witness key")
+    return found[1], keyid, key[1:]
+
+
+def check_witnesses(facts, note):
+    """Each demand is met by the lines under the checkpoint, when something left."""
+    text, lines = read_note(note)
+    opened = facts["run"] is not None and facts["run"]["logs"] == "consumer"
+    for demand in facts["policy"]["witnesses"] if opened or facts["egress"]["verdict"] == "RELEASED" else ():
+        count = 0
+        for name, keyid, key in map(read_witness_key, demand["keys"]):
+            stamped = [sig for who, sig in lines if who == (name, keyid)]
+            need(all(is_cosignature(key, sig, text) for sig in stamped), "bad-signature", name)
+            count += bool(stamped)
+        need(count >= demand["threshold"], "not-witnessed", f"{count} cosigned")
+
+
+def is_cosignature(key, stamped, text):
+    time = int.from_bytes(stamped[:8])
+    message = f"cosignature/v1\ntime {time}\n{text}".encode()
+    return len(stamped) == 72 and time < 2**63 and is_ed25519(key, stamped[8:], message)
 
 
 def check_place(facts, index, signatures, anchor, trust):

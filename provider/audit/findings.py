@@ -44,12 +44,12 @@ class Code(StrEnum):
     ANCHORS_BROKEN = "anchors-broken"
     CLOSED_LOG_GOES_ON = "closed-log-goes-on"
     CHECKPOINT_DIFFERS = "checkpoint-differs"
+    ENTRY_DIFFERS = "entry-differs"
     UNKNOWN_KEY = Verdict.UNKNOWN_KEY.value
     BAD_SIGNATURE = Verdict.BAD_SIGNATURE.value
     KEY_NOT_VALID_THEN = Verdict.KEY_NOT_VALID_THEN.value
     MALFORMED = Verdict.MALFORMED.value
     STATEMENT_REFUSED = Verdict.STATEMENT_REFUSED.value
-    ENTRY_DIFFERS = "entry-differs"
     SECOND_RECEIPT = "second-receipt"
     ORDER_REUSED = "order-reused"
     RAN_WITHOUT_ORDER = "ran-without-order"
@@ -68,6 +68,7 @@ class Code(StrEnum):
     REFUNDED_THOUGH_RAN = "refunded-though-ran"
     OUT_OF_ORDER = "out-of-order"
     ANCHORED_LATE = "anchored-late"
+    COPY_BEHIND = "copy-behind"
     REFUNDED_WITHOUT_RECEIPT = "refunded-without-receipt"
     ORDER_UNANSWERED = "order-unanswered"
     CAP_CHANGED = "cap-changed"
@@ -96,8 +97,9 @@ KINDS: dict[Code, Kind] = {
     Code.HISTORY_REWRITTEN: _critical("at each anchored size, the entries have the root that the chain has"),
     Code.LOG_TRUNCATED: _critical("the log has every entry that was anchored, or seen before"),
     Code.ANCHORS_BROKEN: _critical("anchored sizes grow, in the order of their blocks"),
-    Code.CLOSED_LOG_GOES_ON: _critical("a closed log was never anchored again", Need.CHAIN),
+    Code.CLOSED_LOG_GOES_ON: _critical("a closed log was never anchored again"),
     Code.CHECKPOINT_DIFFERS: _critical("the entries have the root of the log's own checkpoint"),
+    Code.ENTRY_DIFFERS: _critical("the log entry is the digest of the receipt shown for it"),
     Code.UNKNOWN_KEY: _critical("receipts and checkpoint are signed by keys that the provider published"),
     Code.BAD_SIGNATURE: _critical("every signature is over what it stands beside"),
     Code.KEY_NOT_VALID_THEN: _critical("the keys were in force at the first anchor that covers the receipt"),
@@ -105,7 +107,6 @@ KINDS: dict[Code, Kind] = {
     Code.STATEMENT_REFUSED: _critical(
         "each statement is sound, of this log and index, on a request that its consumer signed"
     ),
-    Code.ENTRY_DIFFERS: _critical("the log entry is the digest of the receipt shown for it"),
     Code.SECOND_RECEIPT: _critical("no job has two receipts"),
     Code.ORDER_REUSED: _critical("no order pays for two jobs"),
     Code.RAN_WITHOUT_ORDER: _critical("no job ran without an order"),
@@ -128,19 +129,24 @@ KINDS: dict[Code, Kind] = {
     Code.RELEASE_DIFFERS: _critical("the files that left are those that the receipt names", Need.RELEASES),
     Code.SETTLED_WITHOUT_RECEIPT: _critical("every order that was settled has a receipt", Need.CHAIN),
     Code.SETTLED_WITHOUT_RUN: _critical("every order that was settled is of a job that ran", Need.CHAIN),
-    Code.ANCHORING_STOPPED: Kind(Severity.SERIOUS, Need.LOG, "the newest receipts were anchored in time"),
+    Code.ANCHORING_STOPPED: Kind(
+        Severity.SERIOUS,
+        Need.LOG,
+        "the provider still anchors: the newest receipts are under a root, and newer orders are answered",
+    ),
     Code.REFUNDED_THOUGH_RAN: Kind(
         Severity.SERIOUS, Need.CHAIN, "the provider refunded no order of a job that ran"
     ),
     Code.OUT_OF_ORDER: Kind(Severity.WARNING, Need.LOG, "receipts stand in the order in which jobs ended"),
     Code.ANCHORED_LATE: Kind(Severity.WARNING, Need.LOG, "receipts were anchored soon after their jobs"),
+    Code.COPY_BEHIND: Kind(Severity.WARNING, Need.LOG, "the copy of the log has all that was anchored"),
     Code.REFUNDED_WITHOUT_RECEIPT: Kind(
         Severity.WARNING, Need.CHAIN, "every order that the provider refunded has a receipt"
     ),
     Code.ORDER_UNANSWERED: Kind(Severity.WARNING, Need.CHAIN, "no order was left past its deadline"),
     Code.CAP_CHANGED: Kind(Severity.NOTE, Need.LOG, "the caps of the privacy ledgers stayed the same"),
     Code.NOT_ANCHORED_YET: Kind(Severity.NOTE, Need.LOG, "the chain has the root of the whole log"),
-    Code.LOG_CLOSED: Kind(Severity.NOTE, Need.CHAIN, "the log is open"),
+    Code.LOG_CLOSED: Kind(Severity.NOTE, Need.LOG, "the log is open"),
     Code.STATE_DISCARDED: Kind(Severity.NOTE, Need.SEEN, "what an earlier audit kept could be built on"),
 }
 _ORDER = {code: place for place, code in enumerate(Code)}

@@ -16,6 +16,7 @@ class OrderRecord:
     consumer: str
     token_id: int
     tx_hash: str
+    block: int
     deadline: int
     status: OrderStatus
     ended_block: int = 0
@@ -49,6 +50,14 @@ class Horizon:
 
     block: int
     time: int
+
+
+def check_silence(unanswered: int, block: int) -> list[Finding]:
+    """Judge how many orders, placed after the newest anchor in `block`, were left past their deadline."""
+    if not unanswered:
+        return []
+    text = f"nothing was anchored since block {block}, and {unanswered} orders placed since are past their deadline"
+    return [Finding(Code.ANCHORING_STOPPED, text, evidence={"newest anchor in block": str(block)})]
 
 
 def check_order(

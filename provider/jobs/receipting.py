@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 from datatokens.model import Asset
 from policies.canonical import digest_text, parse_digest
@@ -42,7 +43,9 @@ from provider.receipts.facts import (
     WitnessFacts,
 )
 from provider.receipts.keys import SigningKeys
+from provider.receipts.modelsigning import SIGNATURE_FILE, sign_weights
 from provider.receipts.statement import UNDECLARED, build_statement
+from provider.release import seal_release
 from provider.rounding import (
     MEMORY_STEP_BYTES,
     SIZE_STEP_BYTES,
@@ -53,6 +56,7 @@ from provider.rounding import (
 )
 from provider.store import Database
 from provider.store.records import Ending, JobRecord, OrderRecord
+from provider.wire import decode_base64
 from sandbox.determinism import Determinism
 from sandbox.spec import RunReport
 
@@ -94,6 +98,19 @@ class Registrar:
         return self._database.ledger.finish_job(
             job.job_id, job.state, ending, now=self._clock(), make_entry=make_entry
         )
+
+    def seal(self, job: JobRecord, gate: GateReport) -> bytes:
+        """Encrypt what the gate let out to the job's result key, the signature of its weights with it.
+
+        Raises:
+            ReleaseError: see `seal_release`.
+        """
+        files: dict[str, bytes | Path] = {file.name: file.path for file in gate.released}
+        digests = {file.name: parse_digest(file.digest) for file in gate.released}
+        signature = sign_weights(digests, job.job_id, self._keys)
+        if signature is not None:
+            files[SIGNATURE_FILE] = signature
+        return seal_release(files, result_key=decode_base64(job.request.result_key), job_id=job.job_id)
 
     def _facts(
         self,

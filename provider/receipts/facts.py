@@ -116,6 +116,11 @@ class DeterminismFacts:
     vendor: str
     level: str
 
+    @property
+    def processor(self) -> str:
+        """The class of the processor in a few words."""
+        return f"{self.architecture} {self.vendor} {self.level}"
+
 
 @dataclass(frozen=True, slots=True)
 class SandboxFacts:

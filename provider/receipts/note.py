@@ -128,7 +128,7 @@ def verify_checkpoint(text: str, origin: str, ed25519: bytes) -> Checkpoint:
     Signatures by other keys are ignored, as C2SP asks. Not checked here: whether the root is anchored.
 
     Raises:
-        MalformedError: not a signed checkpoint.
+        MalformedError: not a signed checkpoint, or signed twice by that key.
         VerificationError: `unknown-key` when that key didn't sign or the text names another log, `bad-signature` when
             what stands as its signature isn't.
     """
@@ -142,6 +142,8 @@ def verify_checkpoint(text: str, origin: str, ed25519: bytes) -> Checkpoint:
         raise VerificationError(
             Verdict.BAD_SIGNATURE, CHECKPOINT_STEP, "the signature is not over this checkpoint"
         )
+    if len(known) > 1:
+        raise MalformedError("note", "the log's key signed twice")
     checkpoint = parse_checkpoint(note.text)
     if checkpoint.origin != origin:
         raise VerificationError(Verdict.UNKNOWN_KEY, CHECKPOINT_STEP, "the checkpoint is of another log")

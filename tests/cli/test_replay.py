@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from cli.bundles import write_bundle
 from cli.context import Session
+from cli.distances import TensorDistance, measure_files
 from cli.errors import ExitCode, InputError, MismatchError
 from cli.main import run
 from cli.output import Output
@@ -23,6 +24,7 @@ from policies.canonical import digest_of, digest_text
 from provider.datasets import commit_entries, hash_files, list_files
 from provider.receipts.errors import StatementRefusedError
 from sandbox.bundle import load_bundle
+from sandbox.determinism import variables
 from sandbox.engine import DockerEngine
 from sandbox.errors import ImageMissingError
 from sandbox.session import Session as Streams
@@ -37,6 +39,14 @@ from tests.sandbox_fixtures import ROOT, list_runtimes
 EXAMPLES = ROOT / "examples"
 RANDOM = HONEST.replace("0.5, len(rows))", "0.5, int.from_bytes(os.urandom(2), 'big') + 1)")
 BROKEN = "raise SystemExit('what it says is not for everybody')\n"
+OLDER_PROCESSOR = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "MKL_CBWR": "COMPATIBLE",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "OPENBLAS_CORETYPE": "Nehalem",
+}
+LAST_DIGITS = 1e-6
 Change = Callable[[Recorded, Path], Materials]
 PICKLED = HONEST + "out.joinpath('more.pkl').write_bytes(b'rows')\n"
 
@@ -95,15 +105,51 @@ def test_the_owner_repeats_a_job_of_a_provider_by_its_id_and_the_weights_are_the
     assert all(item["receipt"] == item["here"] for item in found["conditions"])
 
 
-@pytest.mark.parametrize("name", ["ocean_regression", "torch_mlp"])
-def test_an_example_gives_the_same_weights_again(
-    engine: DockerEngine, image_digest: str, work: Path, name: str
+def test_an_algorithm_in_oceans_form_gives_the_same_weights_again_on_gvisor_and_without(
+    engine: DockerEngine, image_digest: str, work: Path
 ) -> None:
-    bundle = load_bundle(EXAMPLES / "algorithms" / name, image=image_digest)
-    job = record(engine, bundle, EXAMPLES / "breast_cancer" / "wdbc.csv", work / "first")
-    found = again(engine, job, work)
+    bundle = load_bundle(EXAMPLES / "algorithms" / "ocean_regression", image=image_digest)
+    data, runtime = EXAMPLES / "breast_cancer" / "wdbc.csv", list_runtimes()[-1]
+    job = record(engine, bundle, data, work / "first", runtime=runtime)
+    assert job.facts.sandbox is not None
+    plain = job.claim(sandbox=dataclasses.replace(job.facts.sandbox, runtime=Runtime.RUNC.value))
+    assert again(engine, plain, work).verdict is Verdict.REPRODUCED
+
+
+@pytest.fixture(scope="module")
+def network(
+    engine: DockerEngine, image_digest: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Recorded]:
+    """The example network, trained once."""
+    folder = tmp_path_factory.mktemp("network")
+    bundle = load_bundle(EXAMPLES / "algorithms" / "torch_mlp", image=image_digest)
+    yield record(
+        engine, bundle, EXAMPLES / "breast_cancer" / "wdbc.csv", folder / "first", parameters={"seed": 7}
+    )
+    cleanup(folder)
+
+
+def test_the_example_network_gives_the_same_weights_again(
+    engine: DockerEngine, network: Recorded, work: Path
+) -> None:
+    found = again(engine, network, work)
     assert found.verdict is Verdict.REPRODUCED
     assert [file.name for file in found.files] == ["metrics.json", "model.safetensors"]
+
+
+def test_with_the_instructions_of_an_older_processor_the_last_digits_differ_and_no_metric(
+    engine: DockerEngine, network: Recorded, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.seal.variables", lambda threads: variables(threads) | OLDER_PROCESSOR)
+    found = again(engine, network, work)
+    assert [(file.name, file.is_same) for file in found.files] == [
+        ("metrics.json", True),
+        ("model.safetensors", False),
+    ]
+    measured = measure_files(found.files, network.released, network.bundle.manifest.outputs)
+    tensors = [item for item in measured["model.safetensors"] if isinstance(item, TensorDistance)]
+    assert 0 < max(item.max_absolute or 0 for item in tensors) < LAST_DIGITS
+    assert all((item.cosine or 0) > 1 - LAST_DIGITS for item in tensors)
 
 
 @pytest.mark.parametrize("runtime", list_runtimes())

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,6 +61,19 @@ def test_a_log_of_three_levels_has_the_tiles_root_and_proofs_of_the_tree(long_lo
     check_whole(long_log, 65_536)
     for index in (0, 255, 65_535, MOST - 1):
         assert prove_inclusion(long_log, index, MOST) == tree.inclusion_proof(LEAVES, index, MOST)
+
+
+def test_opening_a_log_and_proving_an_entry_take_no_memory_for_its_length(tmp_path: Path) -> None:
+    with LogWriter(tmp_path) as log:
+        log.append(DIGESTS)
+    tracemalloc.start()
+    try:
+        with LogWriter(tmp_path) as log:
+            assert len(prove_inclusion(log, 12_345, MOST)) == 17
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < MOST * 32 // 10
 
 
 @pytest.mark.parametrize("tile", [Tile(0, 257, 210), Tile(1, 1, 3), Tile(2, 0, 2), Tile(3, 0, 1)])
