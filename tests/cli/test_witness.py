@@ -310,7 +310,7 @@ def test_an_older_checkpoint_is_not_cosigned_after_a_newer_one(watcher: Watcher,
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        pytest.param({"revoked": True}, "key-not-valid-then", id="revoked"),
+        pytest.param({"revoked_at": 5}, "key-not-valid-then", id="revoked"),
         pytest.param({"valid_until": 5}, "key-not-valid-then", id="ended"),
         pytest.param({"ed25519": b"k" * 32}, "unknown-key", id="another key"),
     ],
