@@ -18,18 +18,21 @@ from cli.main import run
 from cli.output import Output
 from cli.witnessing import Cosigned, cosign_again
 from policies.witnesses import parse_witness_key
+from provider.jobs.logkeeping import LogKeeper
 from provider.receipts.cosignature import find_cosignatures
 from provider.receipts.errors import ReceiptError
+from provider.receipts.keys import SigningKeys
 from provider.receipts.note import Checkpoint
 from provider.receipts.proof import format_proof
 from provider.receipts.splitview import verify_split_view
 from provider.receipts.tiles import Tile
-from provider.receipts.tree import inclusion_proof
-from provider.receipts.trust import TrustRoot
-from tests.log_house import LogHouse, open_log_house
+from provider.receipts.tree import inclusion_proof, root_of
+from provider.receipts.trust import Anchor, TrustRoot
+from provider.settings import ProviderPaths
+from tests.log_house import LogHouse, open_log_house, record
 from tests.log_samples import KEYS, PlainTiles, SampleLog, make_log
 from tests.provider.receipts.test_receipt_mutation import flips
-from tests.receipt_samples import CHAIN_ID, ESCROW, ORIGIN, PROVIDER, trusted_key
+from tests.receipt_samples import ANCHOR_BLOCK, ANCHOR_TIME, CHAIN_ID, ESCROW, ORIGIN, PROVIDER, trusted_key
 from tests.web_servers import Application, serve_app
 
 FORK = 2
@@ -170,6 +173,36 @@ def test_witnesses_that_look_at_different_times_cosign_the_same_checkpoints(
         house.grow(HONEST, size)
     assert watcher.cosign(url)[1]["size"] == 12
     assert all(house.database.witnesses.cosignatures(size) for size in (3, 4, 7, 12))
+
+
+def test_the_last_checkpoint_of_rotated_keys_is_cosigned_in_its_turn(
+    watcher: Watcher, houses: Houses
+) -> None:
+    house = houses.open(HONEST, 3, witness=key_of(watcher))
+    url, newer = watcher.serve(house.app), SigningKeys.generate(CHAIN_ID)
+    watcher.cosign(url)
+    house.grow(HONEST, 7)
+    root_9 = root_of(HONEST.leaves[:9])
+    record(house.database, HONEST, 9)
+    LogKeeper(house.database.ledger, ProviderPaths(house.home).log).update(9)
+    house.database.ledger.add_checkpoint(9, root_9, HONEST.checkpoint(9, newer))
+    house.database.ledger.mark_anchored(9, tx_hash="0x" + "ef" * 32, block=2, proofs={})
+    ended = trusted_key(KEYS, valid_until=ANCHOR_TIME + 5)
+    begun = trusted_key(newer, valid_from=ANCHOR_TIME + 5)
+    anchors = tuple(
+        Anchor(size, root_of(HONEST.leaves[:size]), ANCHOR_BLOCK, b"b" * 32, at, "0x" + "ee" * 32)
+        for size, at in ((3, ANCHOR_TIME), (7, ANCHOR_TIME + 4), (9, ANCHOR_TIME + 6))
+    )
+    watcher.trust.write_bytes(replace(TRUST, keys=(ended, begun), anchors=anchors).to_json())
+    assert watcher.cosign(url)[1]["size"] == 9
+    assert all(house.database.witnesses.cosignatures(size) for size in (3, 7, 9))
+
+
+def test_without_a_key_the_remedy_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    session = Session({"SEALROOM_PASSWORD": "correct horse"}, Output(), interactive=False, home_path=tmp_path)
+    for words in (["show"], ["cosign", "http://127.0.0.1:1"]):
+        assert run(["witness", *words], session) is ExitCode.USAGE
+        assert "sealroom witness init" in capsys.readouterr().err
 
 
 def test_what_was_seen_is_on_the_disk_before_a_cosignature_leaves(watcher: Watcher, houses: Houses) -> None:
