@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ import pytest
 
 from cli.context import Session
 from cli.errors import ExitCode, InputError, SplitViewError, UnprovenError
+from cli.home import Home
 from cli.logclient import LogClient
 from cli.main import run
 from cli.output import Output
@@ -28,6 +30,7 @@ from provider.receipts.splitview import verify_split_view
 from provider.receipts.tiles import Tile
 from provider.receipts.tree import inclusion_proof, root_of
 from provider.receipts.trust import Anchor, TrustRoot
+from provider.receipts.witnesskeys import create_witness_key
 from provider.settings import ProviderPaths
 from tests.log_house import LogHouse, open_log_house, record
 from tests.log_samples import KEYS, PlainTiles, SampleLog, make_log
@@ -40,6 +43,7 @@ HONEST = make_log(12)
 OTHER = SampleLog([*HONEST.envelopes[:FORK], *make_log(12, seed="other").envelopes[FORK:]])
 TRUST = TrustRoot(1, CHAIN_ID, ESCROW, PROVIDER, ORIGIN, (trusted_key(KEYS),), ())
 PUBLIC = (KEYS.public().ed25519,)
+PASSWORD = "correct horse"
 NAME = "ethics.example.org/w1"
 
 
@@ -55,7 +59,7 @@ class Watcher:
     def run(self, *words: str) -> tuple[ExitCode, dict[str, Any]]:
         """Run a command and return its exit code and its document."""
         session = Session(
-            environ={"SEALROOM_PASSWORD": "correct horse"},
+            environ={"SEALROOM_PASSWORD": PASSWORD},
             output=Output(),
             interactive=False,
             home_path=self.root / "home",
@@ -89,9 +93,9 @@ def watcher(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Watc
     trust = tmp_path / "provider-keys.json"
     trust.write_bytes(TRUST.to_json())
     with ExitStack() as servers:
-        found = Watcher(tmp_path, trust, capsys, servers)
-        assert found.run("init", NAME)[0] is ExitCode.OK
-        yield found
+        home = Home(tmp_path / "home")
+        create_witness_key(home.witness_key, NAME, PASSWORD, scrypt_log2_n=4)
+        yield Watcher(tmp_path, trust, capsys, servers)
 
 
 @dataclass(slots=True)
@@ -99,10 +103,15 @@ class Houses:
     """Real providers of one account, each with a history of its own."""
 
     root: Path
+    empty: Path
     opened: list[LogHouse]
 
     def open(self, log: SampleLog, *sizes: int, witness: str | None = None) -> LogHouse:
-        house = open_log_house(self.root / f"house-{len(self.opened)}")
+        home = self.root / f"house-{len(self.opened)}"
+        paths = ProviderPaths(home)
+        paths.database.parent.mkdir(parents=True)
+        shutil.copyfile(self.empty, paths.database)
+        house = open_log_house(home)
         self.opened.append(house)
         for size in sizes:
             house.grow(log, size)
@@ -111,9 +120,17 @@ class Houses:
         return house
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the database of a provider that has nothing yet; making one takes longer than a test."""
+    home = tmp_path_factory.mktemp("empty")
+    open_log_house(home).database.close()
+    return ProviderPaths(home).database
+
+
 @pytest.fixture
-def houses(tmp_path: Path) -> Iterator[Houses]:
-    found = Houses(tmp_path, [])
+def houses(tmp_path: Path, empty: Path) -> Iterator[Houses]:
+    found = Houses(tmp_path, empty, [])
     yield found
     for house in found.opened:
         house.database.close()
@@ -124,7 +141,10 @@ def key_of(watcher: Watcher) -> str:
 
 
 def test_a_witness_has_one_key_that_is_made_once_and_shown_without_a_password(watcher: Watcher) -> None:
+    (watcher.root / "home" / "witness" / "key.json").unlink()
+    code, made = watcher.run("init", NAME)
     key = parse_witness_key(key_of(watcher))
+    assert (code, made) == (ExitCode.OK, {"name": NAME, "key": key.to_text()})
     assert key.name == NAME
     assert watcher.run("init", "another") == (
         ExitCode.USAGE,
@@ -142,7 +162,7 @@ def test_a_witness_has_one_key_that_is_made_once_and_shown_without_a_password(wa
 
 @pytest.mark.parametrize("name", ["two words", "a+b", ""])
 def test_a_name_that_no_note_could_carry_is_refused(tmp_path: Path, name: str) -> None:
-    session = Session({"SEALROOM_PASSWORD": "correct horse"}, Output(), interactive=False, home_path=tmp_path)
+    session = Session({"SEALROOM_PASSWORD": PASSWORD}, Output(), interactive=False, home_path=tmp_path)
     assert run(["witness", "init", name], session) is ExitCode.USAGE
     assert not (tmp_path / "witness").exists()
 
@@ -199,7 +219,7 @@ def test_the_last_checkpoint_of_rotated_keys_is_cosigned_in_its_turn(
 
 
 def test_without_a_key_the_remedy_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    session = Session({"SEALROOM_PASSWORD": "correct horse"}, Output(), interactive=False, home_path=tmp_path)
+    session = Session({"SEALROOM_PASSWORD": PASSWORD}, Output(), interactive=False, home_path=tmp_path)
     for words in (["show"], ["cosign", "http://127.0.0.1:1"]):
         assert run(["witness", *words], session) is ExitCode.USAGE
         assert "sealroom witness init" in capsys.readouterr().err
