@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from policies.witnesses import WitnessKey
 from provider.jobs.states import State
 from provider.receipts.cosignature import WitnessSigner, find_cosignatures
+from provider.receipts.envelope import parse_receipt
 from provider.receipts.errors import Verdict, VerificationError
 from provider.receipts.note import Checkpoint, parse_note, sign_checkpoint
 from provider.receipts.proof import parse_proof
+from provider.store.tables import JobRow, LogEntryRow
 from tests.hospital_fixtures import Hospital
 from tests.provider_fixtures import POLICY, make_bundle
 from tests.witness_samples import cosign, make_witness
@@ -154,6 +158,19 @@ def test_only_a_checkpoint_that_this_log_has_anchored_is_taken(hospital: Hospita
         answer = hand_in(hospital, wrong)
         assert (answer.status_code, (answer.json or {})["code"]) == (status, code)
     assert cosigners(checkpoint(hospital)) == []
+
+
+def test_a_job_of_an_earlier_version_is_still_listed(hospital: Hospital) -> None:
+    """Its receipt says nothing of witnesses, and doesn't parse any more."""
+    job_id = refuse_job(hospital)
+    lab = hospital.lab
+    envelope = parse_receipt(hospital.receipt(job_id))[0]
+    old = replace(envelope, payload=envelope.payload.replace(b'"witnesses"', b'"unheardof"'))
+    with lab.database.ledger._write() as session:
+        session.execute(update(LogEntryRow).values(envelope=old.to_json()))
+        session.execute(update(JobRow).values(state="released", code="released"))
+    (view,) = (lab.read(lab.people.scientist, "/v1/jobs").json or {})["jobs"]
+    assert (view["state"], view["code"]) == ("released", "released")
 
 
 @pytest.mark.parametrize("body", [{}, {"note": 1}, {"note": "x", "more": 1}, []])
