@@ -108,7 +108,8 @@ class LogWriter(LogFiles):
     def close(self) -> None:
         """Put all hashes on the disk, and let another writer in."""
         with self._files:
-            self._record_derived()
+            if self._derived != self.size:
+                self._record_derived()
 
     @property
     def size(self) -> int:
