@@ -10,7 +10,7 @@ from cli.context import SessionGroup
 
 @click.group(cls=SessionGroup)
 def audit() -> None:
-    """Check what a provider did."""
+    """Check what a provider did: its whole log."""
 
 
 audit.add_command(run)
