@@ -6,11 +6,13 @@ import click
 
 from cli.auditrun import run
 from cli.context import SessionGroup
+from cli.replay import replay
 
 
 @click.group(cls=SessionGroup)
 def audit() -> None:
-    """Check what a provider did: its whole log."""
+    """Check what a provider did: its whole log, and a job by running it again."""
 
 
 audit.add_command(run)
+audit.add_command(replay)

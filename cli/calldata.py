@@ -1,4 +1,4 @@
-"""`sealroom receipt calldata`: the call by which another contract has a receipt checked. Verifies nothing."""
+"""`sealroom receipt calldata|keep-root`: the call by which another contract has a receipt checked. Verifies nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.context import Session, SessionCommand, pass_session
-from cli.output import fields
+from cli.ids import ADDRESS
+from cli.output import fields, say_transaction
 
 if TYPE_CHECKING:
     from datatokens.receipts import LoggedReceipt
@@ -26,7 +27,7 @@ FILE = click.Path(path_type=Path)
 def calldata(session: Session, file: Path, proof: Path | None) -> None:
     """Print what the contract `Receipts` is to be shown of FILE, and its `check` encoded (docs/contracts.md).
 
-    The proof has to be for the newest anchored size, or for one that was kept on chain.
+    The proof has to be for the newest anchored size, or for one whose root was kept on chain (`receipt keep-root`).
     """
     from cli.home import read_file
     from cli.verifying import MAX_PROOF_BYTES, MAX_RECEIPT_BYTES
@@ -40,6 +41,16 @@ def calldata(session: Session, file: Path, proof: Path | None) -> None:
     document = {"arguments": _document(receipt), "calldata": "0x" + encode_check(receipt).hex()}
     words = {**_document(receipt), "calldata": document["calldata"]}
     session.output.data(document, lambda: fields(words))
+
+
+@click.command("keep-root", cls=SessionCommand)
+@click.option("--provider", "address", type=ADDRESS, metavar="ADDRESS", help="Default: the pinned provider.")
+@pass_session
+def keep_root(session: Session, address: str | None) -> None:
+    """Keep the newest root of a provider's log on chain, so that proofs for its size stay good for contracts."""
+    provider = address or session.get_provider()
+    result = session.get_chain().keep_root(provider, sender=session.get_account())
+    say_transaction(session.output, result, {"provider": provider})
 
 
 def logged_receipt(receipt: bytes, proof: bytes) -> LoggedReceipt:

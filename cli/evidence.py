@@ -1,10 +1,12 @@
-"""What a chain says of a receipt's orders and approvals, for `receipt verify` with an RPC address.
+"""What a chain says of a receipt's orders, approvals and countersigners, for `receipt verify` with an RPC address.
 
 Silence is an error, never a yes. Not checked here: signatures, inclusion and anchors; the checklist does those.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,12 +14,20 @@ from datatokens.errors import ChainUnreachableError, NoSuchAssetError
 from policies.canonical import parse_digest
 from provider.audit.chain import RegisteredDataset, is_kept, is_same_block, is_same_order, was_approved
 from provider.receipts.errors import EvidenceUnavailableError
-from provider.receipts.facts import DatasetFacts, OrderFacts, ReceiptFacts
+from provider.receipts.facts import BlockFacts, DatasetFacts, OrderFacts, ReceiptFacts
 from provider.receipts.statement import RUN_OUTCOMES, Statement
 
 if TYPE_CHECKING:
     from datatokens.client import ChainClient
     from datatokens.model import Block, OrderPlaced
+
+
+@contextmanager
+def _answering(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ChainUnreachableError as exc:
+        raise EvidenceUnavailableError(f"the chain doesn't answer about {what}") from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +46,8 @@ class DeploymentEvidence:
         if not job.orders:
             return not statement.is_released
         same_datasets = [item.token_id for item in job.orders] == [item.token_id for item in datasets]
-        try:
+        with _answering("the orders"):
             return same_datasets and all(self._stands(order, statement) for order in job.orders)
-        except ChainUnreachableError as exc:
-            raise EvidenceUnavailableError("the chain doesn't answer about the orders") from exc
 
     def approvals_match(self, statement: Statement) -> bool:
         """Tell whether the owner's approval of the algorithm held for each dataset when the policy was decided.
@@ -49,15 +57,40 @@ class DeploymentEvidence:
         """
         facts = statement.facts
         algorithm = parse_digest(facts.inputs.algorithm)
-        try:
+        with _answering("approvals"):
             block = self.chain.get_block(facts.not_before.number)
             return is_same_block(block, facts.not_before) and all(
                 self._is_kept(item, facts.provider.address)
                 and self._was_approved(item, algorithm, facts, block)
                 for item in facts.inputs.datasets
             )
-        except ChainUnreachableError as exc:
-            raise EvidenceUnavailableError("the chain doesn't answer about approvals") from exc
+
+    def is_block(self, block: BlockFacts) -> bool:
+        """Tell whether the chain has this very block.
+
+        Raises:
+            EvidenceUnavailableError: the chain doesn't answer.
+        """
+        with _answering("a block"):
+            return "0x" + self.chain.get_block(block.number).hash.hex() == block.hash
+
+    def accepts(self, account: str, digest: bytes, signature: bytes, *, at_block: int) -> bool:
+        """Tell whether the contract `account` says at the end of a block that the signature is its own (ERC-1271).
+
+        Raises:
+            EvidenceUnavailableError: the chain doesn't answer, or no longer has the state of that block.
+        """
+        with _answering("a signature"):
+            return self.chain.accepts_signature(account, digest, signature, at_block=at_block)
+
+    def find_owner(self, token_id: int, *, at_block: int | None = None) -> str | None:
+        """Return who owns a dataset's NFT, now or at the end of a block; None when there is none.
+
+        Raises:
+            EvidenceUnavailableError: the chain doesn't answer.
+        """
+        with _answering("an owner"):
+            return self.chain.find_owner(token_id, at_block=at_block)
 
     def _stands(self, order: OrderFacts, statement: Statement) -> bool:
         job = statement.facts.job

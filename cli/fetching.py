@@ -18,14 +18,14 @@ from cli.resultkeys import open_key
 from cli.submissions import load_sealed_key, load_submission
 from cli.trusting import build_trust
 from policies.canonical import digest_of, sha256
+from provider.receipts.modelsigning import PROOF_FILE, RECEIPT_FILE, SIGNATURE_FILE, verify_weights
+from provider.receipts.signatures import p256_keyid
+from provider.receipts.trust import TrustRoot
 from provider.receipts.verify import VerifiedReceipt, verify_receipt
 from provider.release import open_release
 
 if TYPE_CHECKING:
     from cli.context import Session
-
-RECEIPT_FILE = "receipt.jsonl"
-PROOF_FILE = "receipt.tlog-proof"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +53,35 @@ def fetch_job(session: Session, job_id: str, target: Path) -> Fetched:
     if verified.statement.facts.job.id != job_id:
         raise MismatchError(f"receipt: expected one for job {job_id}, got one for another job")
     released = _get_release(session, job_id) if verified.statement.is_released else {}
+    signature = released.pop(SIGNATURE_FILE, None)
     if released:
         digests = {name: sha256(data) for name, data in released.items()}
         verified = verify_receipt(receipt, proof, trust, digests, evidence)
         _check_complete(verified, released)
     files = {**released, RECEIPT_FILE: receipt, PROOF_FILE: proof}
+    if signature is not None:
+        files[SIGNATURE_FILE] = _check_signature(signature, verified, trust, released)
     paths = tuple(_write(target, name, data) for name, data in files.items())
     return Fetched(paths, {name: digest_of(data) for name, data in released.items()}, verified)
 
 
-def _get_release(session: Session, job_id: str) -> Mapping[str, bytes]:
+def _get_release(session: Session, job_id: str) -> dict[str, bytes]:
     """Download and decrypt what was released."""
     record = load_submission(session.home, job_id)
     private = open_key(load_sealed_key(session.home, job_id), session.get_password(), job_id)
     path = f"/v1/jobs/{record.job_id}/release"
     ciphertext = session.get_api().get_bytes(path, login=True, max_bytes=MAX_RELEASE_BYTES)
     return open_release(ciphertext, private, job_id)
+
+
+def _check_signature(
+    signature: bytes, verified: VerifiedReceipt, trust: TrustRoot, released: Mapping[str, bytes]
+) -> bytes:
+    """Return the model signature, once it is known to be of these files, by the key that signed the receipt."""
+    keyids = {item.keyid for item in verified.envelope.signatures}
+    points = [key.p256 for key in trust.keys if p256_keyid(key.p256) in keyids]
+    verify_weights(signature, points, {name: sha256(data) for name, data in released.items()})
+    return signature
 
 
 def _check_complete(verified: VerifiedReceipt, released: Mapping[str, bytes]) -> None:

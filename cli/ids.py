@@ -39,6 +39,24 @@ class _Address(_Pattern):
         return text
 
 
+class _RoleAddress(click.ParamType[tuple[str, str]]):
+    """A role and the account in it."""
+
+    name = "role=address"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, str]:
+        """Return role and address, or fail with the form that was expected."""
+        role, separator, address = str(value).partition("=")
+        if not separator or not role:
+            self.fail(f"expected ROLE=ADDRESS, got {str(value)[:80]!r}", param, ctx)
+        return role, ADDRESS.convert(address, param, ctx)
+
+
 def has_checksum(address: str) -> bool:
     """Tell whether an address has the capitals of EIP-55; one in a single case has none that could be wrong."""
     digits = address[2:]
@@ -53,6 +71,7 @@ ASSET_ID = _Pattern("asset id", _HEX32, "64 lower-case hex digits")
 JOB_ID = _Pattern("job id", _HEX32, "64 lower-case hex digits")
 DIGEST = _Pattern("digest", _DIGEST, "sha256:<64 lower-case hex digits>")
 ADDRESS = _Address("address", _ADDRESS, "0x and 40 hex digits")
+ROLE_ADDRESS = _RoleAddress()
 CURIE = _Pattern("purpose", _CURIE, "a Data Use Ontology term such as DUO:0000042")
 
 
@@ -64,3 +83,8 @@ def is_digest(text: str) -> bool:
 def is_address(text: str) -> bool:
     """Tell whether `text` is 0x and 40 hex digits."""
     return _ADDRESS.fullmatch(text) is not None
+
+
+def is_job_id(text: str) -> bool:
+    """Tell whether `text` has the form of a job id."""
+    return _HEX32.fullmatch(text) is not None

@@ -40,8 +40,17 @@ ENTRIES: Mapping[str, Entry] = {
     "algorithm": Entry("cli.algorithm", "algorithm", "Pack algorithms, ask for approval, read their code."),
     "job": Entry("cli.job", "job", "Submit jobs, follow them, fetch what was released."),
     "image": Entry("cli.image", "image", "List, add and verify the images that algorithms run in."),
-    "receipt": Entry("cli.receipt", "receipt", "Verify and read receipts; needs no key and no provider."),
-    "audit": Entry("cli.audit", "audit", "Check what a provider did: its whole log."),
+    "receipt": Entry(
+        "cli.receipt",
+        "receipt",
+        "Verify, read, countersign and export receipts; needs no provider, and a key only to sign.",
+    ),
+    "audit": Entry(
+        "cli.audit", "audit", "Check what a provider did: its whole log, and a job by running it again."
+    ),
+    "witness": Entry(
+        "cli.witness", "witness", "Cosign providers' logs, and show where one has two histories."
+    ),
     "mirror": Entry("cli.mirror", "mirror", "Keep a verified copy of a provider's log."),
     "provider": Entry("cli.provider", "provider", "Connect to a provider, and publish what verifies it."),
     "chain": Entry("cli.chain", "chain", "Deploy the contracts on a chain, show and check them."),

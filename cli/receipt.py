@@ -1,27 +1,31 @@
-"""`sealroom receipt`: verify and read receipts. Needs no key, no home folder and no provider."""
+"""`sealroom receipt`: verify, read and countersign receipts. All but signing needs no key, no home folder, no provider."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.calldata import calldata
+from cli.calldata import calldata, keep_root
 from cli.context import Session, SessionGroup, pass_session
-from cli.errors import InputError
-from cli.ids import ADDRESS
-from cli.output import fields, plain
+from cli.countersignatures import countersigned_document, countersigned_words
+from cli.errors import ExitCode, InputError
+from cli.ids import ADDRESS, ROLE_ADDRESS
+from cli.output import fields, plain, table
 
 if TYPE_CHECKING:
     from provider.receipts.checklist import Step
+    from provider.receipts.envelope import Envelope
+    from provider.receipts.statement import Statement
 
 FILE = click.Path(path_type=Path)
 
 
 @click.group(cls=SessionGroup)
 def receipt() -> None:
-    """Verify and read receipts; needs no key and no provider."""
+    """Verify, read, countersign and export receipts; needs no provider, and a key only to sign."""
 
 
 @receipt.command("verify")
@@ -44,8 +48,16 @@ def receipt() -> None:
     metavar="ADDRESS",
     help="With --rpc and no --trust: whose receipt it must be.",
 )
+@click.option(
+    "--require-countersignature",
+    "required",
+    multiple=True,
+    type=ROLE_ADDRESS,
+    metavar="ROLE=ADDRESS",
+    help="Also demand a valid countersignature of this account in this role; repeatable.",
+)
 @pass_session
-def verify(
+def verify(  # noqa: PLR0913 - one argument per option
     session: Session,
     file: Path,
     *,
@@ -55,28 +67,32 @@ def verify(
     rpc_url: str | None,
     deployment: Path | None,
     provider: str | None,
+    required: tuple[tuple[str, str], ...],
 ) -> None:
     """Verify a receipt step by step: offline with --trust, against the chain with --rpc, or both."""
     from cli.verifying import Question, verify_file
+    from provider.receipts.countersigners import Requirement
     from provider.receipts.errors import VerificationError
 
     if trust is None and rpc_url is None:
         raise InputError("say whom to trust: --trust FILE, --rpc URL, or both", code="no-trust-root")
     question = Question(
         receipt=file,
-        proof=proof or file.parent / f"{file.stem}.tlog-proof",
+        proof=proof or proof_beside(file),
         artifacts=artifacts,
         trust=trust,
         rpc_url=rpc_url,
         deployment=deployment or session.home.deployment_file,
         provider=provider,
+        required=tuple(Requirement(role, account) for role, account in required),
     )
     try:
-        verified = verify_file(question)
+        answer = verify_file(question)
     except VerificationError as exc:
         if not session.output.json:
             click.echo(_checklist(exc.steps))
         raise
+    verified = answer.receipt
     facts = verified.statement.facts
     document = {
         "verdict": verified.verdict.value,
@@ -85,39 +101,99 @@ def verify(
         "provider": facts.provider.address,
         "anchor": {"tx": verified.anchor.tx, "size": verified.anchor.size, "time": verified.anchor.time},
         "steps": [step_document(step) for step in verified.steps],
+        "countersignatures": [countersigned_document(item) for item in answer.countersigned],
     }
-    session.output.data(
-        document, lambda: f"{_checklist(verified.steps)}\nVERIFIED: job {facts.job.id} {facts.egress.outcome}"
-    )
+    lines = [_checklist(verified.steps), *(countersigned_words(item) for item in answer.countersigned)]
+    lines.append(f"VERIFIED: job {facts.job.id} {facts.egress.outcome}")
+    session.output.data(document, lambda: "\n".join(lines))
+
+
+@receipt.command("countersign")
+@click.argument("file", type=FILE)
+@click.option("--role", required=True, help="In which role: owner, ethics-board, or another of a-z 0-9 -.")
+@click.option("--statement", required=True, metavar="TEXT", help="What is said of the receipt, in one line.")
+@click.option(
+    "--for",
+    "contract",
+    type=ADDRESS,
+    metavar="CONTRACT",
+    help="Sign for this contract account, which must accept the key's signature (ERC-1271); needs the chain.",
+)
+@click.option("--instead", is_flag=True, help="Take the place of what this account said before in this role.")
+@pass_session
+def countersign(
+    session: Session, file: Path, *, role: str, statement: str, contract: str | None, instead: bool
+) -> None:
+    """Add a signature to the receipt in FILE that says TEXT of it; its log entry and its proof stay as they are.
+
+    What is signed is shown first, and on a terminal a yes is asked for. It doesn't verify the receipt.
+    """
+    from cli.countersigning import Wish, countersign
+
+    mark = countersign(session, Wish(file, role, statement, contract, instead))
+    words = {"file": str(file), "keyid": mark.keyid, "role": role, "account": mark.account}
+    session.output.data(words, lambda: fields(words))
 
 
 @receipt.command("show")
 @click.argument("file", type=FILE)
 @pass_session
 def show(session: Session, file: Path) -> None:
-    """Show what a receipt says; verifies nothing."""
-    from cli.verifying import read_statement
+    """Show what a receipt says, with the proof beside it; verifies nothing."""
+    from cli.reading import describe_receipt
+    from cli.verifying import find_place, read_receipt
+    from provider.receipts.countersigners import verify_countersignatures
 
-    statement = read_statement(file)
-    facts = statement.facts
-    words = {
-        "job": facts.job.id,
-        "outcome": facts.egress.outcome,
-        "consumer": facts.job.consumer,
-        "provider": facts.provider.address,
-        "datasets": ", ".join(item.asset_id for item in facts.inputs.datasets),
-        "orders": ", ".join(order.tx_hash for order in facts.job.orders) or "none",
-        "algorithm": facts.inputs.algorithm,
-        "decision": facts.policy.decision,
-        "runtime": facts.sandbox.runtime if facts.sandbox else "did not run",
-        "gate": f"{facts.egress.verdict} {facts.egress.rule}".strip(),
-        "left": ", ".join(f"{item.name} sha256:{item.sha256}" for item in statement.subjects),
+    envelope, statement = read_receipt(file)
+    place, found = find_place(proof_beside(file)), verify_countersignatures(envelope, statement)
+    document = {
+        **statement.document,
+        "checkpoint": None if place is None else {"size": place.size, "root": place.root.hex()},
+        "countersignatures": [countersigned_document(item) for item in found],
     }
     session.output.say("this is what the receipt says; `sealroom receipt verify` tells whether it is true")
-    session.output.data(statement.document, lambda: fields(words))
+    session.output.data(document, lambda: describe_receipt(statement, place, found))
 
 
-receipt.add_command(calldata)
+@receipt.command("diff")
+@click.argument("first", type=FILE)
+@click.argument("second", type=FILE)
+@pass_session
+def diff(session: Session, first: Path, second: Path) -> ExitCode:
+    """Show what two receipts say differently, by path; verifies neither.
+
+    Exits 0 when they say the same, 4 when they don't: 1 would be a bug of ours.
+    """
+    from cli.comparing import find_differences
+    from cli.verifying import read_receipt
+
+    left, right = (_signed_document(*read_receipt(file)) for file in (first, second))
+    found = list(find_differences(left, right))
+    rows = [(item.path, _side(item.first), _side(item.second)) for item in found]
+    session.output.data(
+        {"differences": [item.to_json() for item in found]},
+        lambda: table(("PATH", "FIRST", "SECOND"), rows, empty="they say the same"),
+    )
+    return ExitCode.VERIFICATION if found else ExitCode.OK
+
+
+def _signed_document(envelope: Envelope, statement: Statement) -> dict[str, Any]:
+    """Return what a receipt says, and whose signatures stand under it."""
+    return {**statement.document, "signatures": {item.keyid: "signed" for item in envelope.signatures}}
+
+
+def _side(value: object) -> str:
+    plain_value = isinstance(value, (dict, list, bool, int)) or value is None
+    return json.dumps(value, ensure_ascii=False) if plain_value else str(value)
+
+
+def proof_beside(file: Path) -> Path:
+    """Return where the proof of a receipt stands unless it is said otherwise."""
+    return file.parent / f"{file.stem}.tlog-proof"
+
+
+for command in (calldata, keep_root):
+    receipt.add_command(command)
 
 
 def step_document(step: Step) -> dict[str, Any]:

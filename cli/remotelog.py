@@ -12,10 +12,10 @@ from typing import Self
 
 import httpx
 
-from cli.api import is_loopback
 from cli.descriptions import parse_endpoint
 from cli.errors import InputError, UnreachableError
 from cli.mirrored import CHECKPOINT, receipts_name, tile_name
+from cli.transport import is_loopback
 from provider.receipts.envelope import MAX_ENVELOPE_BYTES
 from provider.receipts.errors import MalformedError
 from provider.receipts.note import MAX_NOTE_BYTES

@@ -54,6 +54,15 @@ def review(session: Session, intent: Intent) -> None:
         DeclinedError: the answer is no; nothing is signed.
     """
     session.output.say(describe(session, intent))
+    ask(session)
+
+
+def ask(session: Session) -> None:
+    """Ask whether to sign what was shown, where there is somebody to ask.
+
+    Raises:
+        DeclinedError: the answer is no; nothing is signed.
+    """
     if session.asks and not click.confirm("sign it?", default=False, err=True):
         raise DeclinedError
 

@@ -12,13 +12,22 @@ from typing import TYPE_CHECKING
 
 from cli.errors import InputError
 from cli.home import read_file
-from provider.receipts.envelope import parse_receipt
+from provider.receipts.countersigners import (
+    Countersigned,
+    Requirement,
+    require_countersignatures,
+    verify_countersignatures,
+)
+from provider.receipts.envelope import Envelope, parse_receipt
 from provider.receipts.errors import MalformedError, StatementRefusedError, Verdict, VerificationError
+from provider.receipts.note import Checkpoint, parse_checkpoint, parse_note
+from provider.receipts.proof import parse_proof
 from provider.receipts.statement import MAX_PAYLOAD_BYTES, Statement, parse_statement
 from provider.receipts.trust import MAX_TRUST_BYTES, TrustRoot, parse_trust
-from provider.receipts.verify import ChainEvidence, VerifiedReceipt, verify_receipt
+from provider.receipts.verify import VerifiedReceipt, verify_receipt
 
 if TYPE_CHECKING:
+    from cli.evidence import DeploymentEvidence
     from datatokens.client import ChainClient
 
 MAX_RECEIPT_BYTES = 16 * MAX_PAYLOAD_BYTES
@@ -37,10 +46,19 @@ class Question:
     rpc_url: str | None
     deployment: Path
     provider: str | None
+    required: tuple[Requirement, ...] = ()
 
 
-def verify_file(question: Question) -> VerifiedReceipt:
-    """Verify a receipt file.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A receipt that was verified, and how each of its countersignatures stands."""
+
+    receipt: VerifiedReceipt
+    countersigned: tuple[Countersigned, ...]
+
+
+def verify_file(question: Question) -> Answer:
+    """Verify a receipt file; of its countersignatures, only those that were required decide.
 
     Raises:
         InputError: a file can't be read, or two artefacts have one name.
@@ -52,18 +70,47 @@ def verify_file(question: Question) -> VerifiedReceipt:
     artifacts = _hash_artifacts(question.artifacts)
     chain = _connect(question) if question.rpc_url is not None else None
     trust = _load_trust(question, chain, receipt)
-    return verify_receipt(receipt, proof, trust, artifacts, _evidence(chain))
+    evidence = _evidence(chain)
+    verified = verify_receipt(receipt, proof, trust, artifacts, evidence)
+    found = verify_countersignatures(verified.envelope, verified.statement, evidence)
+    if question.required:
+        verified = require_countersignatures(verified, found, question.required)
+    return Answer(verified, found)
 
 
-def read_statement(path: Path) -> Statement:
-    """Read what a receipt says without verifying it.
+def read_receipt(path: Path) -> tuple[Envelope, Statement]:
+    """Read a receipt and what it says without verifying it.
 
     Raises:
         InputError: the file can't be read.
         MalformedError, StatementRefusedError: it is not a receipt.
     """
-    data = read_file(path, what="receipt", max_bytes=MAX_RECEIPT_BYTES)
-    return parse_statement(parse_receipt(data)[0].payload)
+    envelopes = parse_receipt(read_file(path, what="receipt", max_bytes=MAX_RECEIPT_BYTES))
+    if len(envelopes) != 1:
+        raise MalformedError("receipt", f"holds {len(envelopes)} envelopes: take them one by one")
+    return envelopes[0], parse_statement(envelopes[0].payload)
+
+
+def find_place(path: Path) -> Checkpoint | None:
+    """Return the checkpoint that a proof file leads to, not verified; None when there is no file.
+
+    Raises:
+        InputError: the file can't be read.
+        MalformedError: it is no proof.
+    """
+    if not path.exists():
+        return None
+    proof = parse_proof(read_file(path, what="proof", max_bytes=MAX_PROOF_BYTES))
+    return parse_checkpoint(parse_note(proof.note).text)
+
+
+def parse_claims(receipt: bytes) -> Statement:
+    """Return what a receipt says without verifying it.
+
+    Raises:
+        MalformedError, StatementRefusedError: it is not a receipt.
+    """
+    return parse_statement(parse_receipt(receipt)[0].payload)
 
 
 def _hash_artifacts(paths: tuple[Path, ...]) -> dict[str, bytes]:
@@ -99,7 +146,7 @@ def _load_trust(question: Question, chain: ChainClient | None, receipt: bytes) -
 def _claimed_provider(receipt: bytes) -> str:
     """Return whose receipt it says it is; the keys that this account published on chain then judge it."""
     try:
-        return parse_statement(parse_receipt(receipt)[0].payload).facts.provider.address
+        return parse_claims(receipt).facts.provider.address
     except MalformedError as exc:
         raise VerificationError(Verdict.MALFORMED, "read receipt", str(exc)) from exc
     except StatementRefusedError as exc:
@@ -115,7 +162,7 @@ def _connect(question: Question) -> ChainClient:
     return chain
 
 
-def _evidence(chain: ChainClient | None) -> ChainEvidence | None:
+def _evidence(chain: ChainClient | None) -> DeploymentEvidence | None:
     if chain is None:
         return None
     from cli.evidence import DeploymentEvidence

@@ -142,6 +142,18 @@ class Gateway:
             function = contract.get_function_by_name(name)(*args)
             return function.call(block_identifier="latest" if block is None else block)
 
+    def ask(self, to: str, data: bytes, *, block: int) -> bytes:
+        """Return what somebody's contract answers to bytes, at the end of `block`; empty where there is none.
+
+        Raises:
+            ChainUnreachableError: no answer.
+            ContractRefusedError: it reverted.
+        """
+        with translated():
+            return bytes(
+                self._web3.eth.call({"to": Web3.to_checksum_address(to), "data": Web3.to_hex(data)}, block)
+            )
+
     def raw_logs(
         self, contract: Contract, event: str, *, filters: Mapping[str, object], first: int, last: int
     ) -> Sequence[Any]:

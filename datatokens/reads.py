@@ -20,6 +20,7 @@ from datatokens.errors import (
     WrongChainError,
 )
 from datatokens.gateway import checksum
+from datatokens.holders import HolderReader
 from datatokens.model import (
     AnchorRecord,
     Approval,
@@ -35,10 +36,9 @@ from datatokens.model import (
     asset_id_of,
 )
 from datatokens.permits import order_id_of
-from datatokens.trusted import TrustedContracts
 
 
-class ChainReader(TrustedContracts):
+class ChainReader(HolderReader):
     """What anyone can know of one deployment, without a key."""
 
     def head(self) -> Block:

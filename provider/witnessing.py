@@ -55,12 +55,11 @@ class WitnessDesk:
                 code="witness-unknown",
                 remedy="the data's owner names witnesses in the policy, the operator in settings.yaml",
             )
-        self._store.add_cosignatures(
-            checkpoint.size, {key.to_text(): line.to_line() for key, line in found.items()}
-        )
-        return CosignaturesView(
-            size=checkpoint.size, witnesses=sorted(self._store.cosignatures(checkpoint.size))
-        )
+        known = self._store.cosignatures(checkpoint.size)
+        lines = {key.to_text(): line.to_line() for key, line in found.items()}
+        new = {key: line for key, line in lines.items() if key not in known}
+        self._store.add_cosignatures(checkpoint.size, new)
+        return CosignaturesView(size=checkpoint.size, witnesses=sorted(known.keys() | new.keys()))
 
     def note_of(self, checkpoint: CheckpointRecord, demands: Sequence[WitnessFacts] = ()) -> str:
         """Return a checkpoint with the cosignatures known, those demanded before others."""

@@ -15,6 +15,7 @@ from provider.receipts.facts import (
     BlockFacts,
     CheckFacts,
     DatasetFacts,
+    DeterminismFacts,
     EgressFacts,
     InputsFacts,
     JobFacts,
@@ -117,6 +118,7 @@ def sample_facts(keys: SigningKeys, index: int = 3) -> ReceiptFacts:
             "runc",
             digest("profile"),
             {"time_s": 60},
+            DeterminismFacts(1, 0, True, "x86_64", "AuthenticAMD", "x86-64-v3"),  # noqa: FBT003
             ProbeFacts(passed=True, digest=digest("probe"), rows=21),
         ),
         run=RunFacts(

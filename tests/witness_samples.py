@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from provider.receipts import tree
 from provider.receipts.cosignature import WitnessSigner
 from provider.receipts.keys import SigningKeys
 from provider.receipts.note import Checkpoint, parse_note, sign_checkpoint
-from provider.receipts.tiles import Tile
-from tests.receipt_samples import CHAIN_ID, ORIGIN
+from provider.receipts.tree import root_of
+from tests.log_samples import PlainTiles
+from tests.receipt_samples import ORIGIN
 
 NOW = 1_800_000_000
 
@@ -30,22 +30,14 @@ def cosign(note: str, *witnesses: WitnessSigner, timestamp: int = NOW) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """A log's entries as one reader is shown them; it also is a `TileReader` of as many as it has."""
+class History(PlainTiles):
+    """A log's entries as one reader is shown them."""
 
-    leaves: tuple[bytes, ...]
     keys: SigningKeys
-    origin: str = ORIGIN
 
     def note(self, size: int) -> str:
         """Return the signed checkpoint of the first `size` entries."""
-        root = tree.root_of(self.leaves[:size])
-        return sign_checkpoint(Checkpoint(self.origin, size, root), self.keys)
-
-    def read_tile(self, tile: Tile) -> bytes:
-        span = 1 << (8 * (tile.level or 0))
-        starts = range(tile.index * 256 * span, (tile.index * 256 + tile.width) * span, span)
-        return b"".join(tree.root_of(self.leaves[start : start + span]) for start in starts)
+        return sign_checkpoint(Checkpoint(ORIGIN, size, root_of(self.leaves[:size])), self.keys)
 
 
 def make_history(size: int, *, keys: SigningKeys, differs_at: int | None = None) -> History:
@@ -53,7 +45,4 @@ def make_history(size: int, *, keys: SigningKeys, differs_at: int | None = None)
     leaves = [hashlib.sha256(b"%d" % number).digest() for number in range(size)]
     if differs_at is not None:
         leaves[differs_at] = hashlib.sha256(b"another").digest()
-    return History(tuple(leaves), keys)
-
-
-KEYS = SigningKeys.generate(CHAIN_ID)
+    return History(leaves, keys)

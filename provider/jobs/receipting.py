@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 from datatokens.model import Asset
 from policies.canonical import digest_text, parse_digest
@@ -18,11 +19,13 @@ from provider.datasets import SCHEME
 from provider.gate.decide import GATE, GateReport, GateVerdict
 from provider.identity import ProviderIdentity, software_digest
 from provider.jobs.judge import Evaluation
+from provider.limits import state_limits
 from provider.receipts.envelope import sign_envelope
 from provider.receipts.facts import (
     BlockFacts,
     CheckFacts,
     DatasetFacts,
+    DeterminismFacts,
     EgressFacts,
     InputsFacts,
     JobFacts,
@@ -40,7 +43,9 @@ from provider.receipts.facts import (
     WitnessFacts,
 )
 from provider.receipts.keys import SigningKeys
+from provider.receipts.modelsigning import SIGNATURE_FILE, sign_weights
 from provider.receipts.statement import UNDECLARED, build_statement
+from provider.release import seal_release
 from provider.rounding import (
     MEMORY_STEP_BYTES,
     SIZE_STEP_BYTES,
@@ -51,6 +56,8 @@ from provider.rounding import (
 )
 from provider.store import Database
 from provider.store.records import Ending, JobRecord, OrderRecord
+from provider.wire import decode_base64
+from sandbox.determinism import Determinism
 from sandbox.spec import RunReport
 
 BLIND_TAG = b"sealroom-blind-v1\n"
@@ -91,6 +98,19 @@ class Registrar:
         return self._database.ledger.finish_job(
             job.job_id, job.state, ending, now=self._clock(), make_entry=make_entry
         )
+
+    def seal(self, job: JobRecord, gate: GateReport) -> bytes:
+        """Encrypt what the gate let out to the job's result key, the signature of its weights with it.
+
+        Raises:
+            ReleaseError: see `seal_release`.
+        """
+        files: dict[str, bytes | Path] = {file.name: file.path for file in gate.released}
+        digests = {file.name: parse_digest(file.digest) for file in gate.released}
+        signature = sign_weights(digests, job.job_id, self._keys)
+        if signature is not None:
+            files[SIGNATURE_FILE] = signature
+        return seal_release(files, result_key=decode_base64(job.request.result_key), job_id=job.job_id)
 
     def _facts(
         self,
@@ -200,10 +220,25 @@ def _policy_facts(evaluation: Evaluation) -> PolicyFacts:
 def _sandbox_facts(evaluation: Evaluation, report: RunReport | None) -> SandboxFacts | None:
     if report is None or evaluation.policy is None:
         return None
-    limits = {name: str(value) for name, value in evaluation.policy.limits.model_dump().items()}
+    limits = state_limits(evaluation.policy.limits)
     probe = report.probe
     seen = ProbeFacts(probe.passed, probe.digest, len(probe.rows)) if probe else None
-    return SandboxFacts(report.runtime.value, report.seal_digest, limits, seen)
+    return SandboxFacts(
+        report.runtime.value, report.seal_digest, limits, _determinism_facts(report.determinism), seen
+    )
+
+
+def _determinism_facts(fixed: Determinism) -> DeterminismFacts:
+    """Return what was fixed for a run as a receipt states it."""
+    processor = fixed.processor
+    return DeterminismFacts(
+        threads=fixed.threads,
+        hash_seed=fixed.hash_seed,
+        deterministic_algorithms=fixed.deterministic_algorithms,
+        architecture=processor.architecture,
+        vendor=processor.vendor,
+        level=processor.level,
+    )
 
 
 def _run_facts(evaluation: Evaluation, report: RunReport | None, key: bytes) -> RunFacts | None:
@@ -245,8 +280,7 @@ def _output_facts(
     """List declared files, and undeclared ones as one line: their names, number and sizes are the algorithm's to choose."""
     if report is None or evaluation.bundle is None:
         return ()
-    outputs = evaluation.bundle.manifest.outputs
-    declared = {part.file for part in (outputs.weights, outputs.metrics) if part is not None}
+    declared = evaluation.bundle.manifest.outputs.files
     released = {file.name: file for file in gate.released} if gate else {}
     facts = []
     for produced in sorted(report.outputs, key=lambda file: file.path):

@@ -23,11 +23,9 @@ from provider.jobs.launch import Launch, Launcher
 from provider.jobs.owing import is_owed
 from provider.jobs.receipting import Registrar
 from provider.jobs.states import State
-from provider.release import seal_release
 from provider.settings import Settings
 from provider.store import Database
 from provider.store.records import Ending, JobRecord
-from provider.wire import decode_base64
 from sandbox.bundle import Bundle
 from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailableError, SandboxError
@@ -217,9 +215,7 @@ class Runner:
         report, gate = finding.report, finding.gate
         release = None
         if finding.state is State.RELEASED and gate is not None:
-            files = {file.name: file.path for file in gate.released}
-            key = decode_base64(job.request.result_key)
-            release = self._blobs.put(seal_release(files, result_key=key, job_id=job.job_id))
+            release = self._blobs.put(self._registrar.seal(job, gate))
         keep_log = evaluation.policy is not None and evaluation.policy.logs != "nobody"
         current = self._jobs.get(job.job_id)
         output = report.log.read_bytes() if report and report.log and keep_log else None

@@ -17,11 +17,12 @@ from provider.receipts.strictjson import JsonLimits, parse_json_strict
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_ENVELOPE_BYTES = 1024 * 1024
+MAX_ENVELOPE_DEPTH = 4
 MAX_RECEIPT_BYTES = 8 * 1024 * 1024
 MAX_SIGNATURES = 16
 MAX_SIGNATURE_BYTES = 8192
 MAX_TEXT_CHARS = 256
-_LIMITS = JsonLimits(size_bytes=MAX_ENVELOPE_BYTES, depth=4)
+_LIMITS = JsonLimits(size_bytes=MAX_ENVELOPE_BYTES, depth=MAX_ENVELOPE_DEPTH)
 _NAME = "envelope"
 
 

@@ -11,6 +11,7 @@ ReceiptError
 │   ├── KeysMissingError     there are none
 │   └── KeysLockedError      wrong password, or the file is damaged
 ├── EvidenceUnavailableError the chain was asked and did not answer
+├── CountersignatureError    a receipt can't get this countersignature
 └── VerificationError        a receipt is not verified: which verdict, at which step
 """
 
@@ -36,6 +37,7 @@ class Verdict(StrEnum):
     CHAIN_UNREACHABLE = "chain-unreachable"
     ORDER_OR_APPROVAL_MISMATCH = "order-or-approval-mismatch"
     NOT_WITNESSED = "not-witnessed"
+    NOT_COUNTERSIGNED = "not-countersigned"
 
 
 class ReceiptError(Exception):
@@ -117,6 +119,12 @@ class EvidenceUnavailableError(ReceiptError):
     """The chain was asked and did not answer."""
 
     code = "chain-unreachable"
+
+
+class CountersignatureError(ReceiptError):
+    """A receipt can't get this countersignature: it has it, or has no room."""
+
+    code = "countersignature-refused"
 
 
 class VerificationError(ReceiptError):

@@ -106,12 +106,30 @@ class ProbeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DeterminismFacts:
+    """What the seal fixed so that the run can be repeated, and the class of the processor, which decides the last digits."""
+
+    threads: int
+    hash_seed: int
+    deterministic_algorithms: bool
+    architecture: str
+    vendor: str
+    level: str
+
+    @property
+    def processor(self) -> str:
+        """The class of the processor in a few words."""
+        return f"{self.architecture} {self.vendor} {self.level}"
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxFacts:
     """The seal that was in force; `probe` is None when the container never got as far."""
 
     runtime: str
     profile: Digest
     limits: dict[str, Any]
+    determinism: DeterminismFacts
     probe: ProbeFacts | None
 
 

@@ -10,6 +10,7 @@ from provider.receipts.errors import MalformedError
 ENTRY_TAG = b"sealroom-receipt-v1\n"
 ENTRY_BYTES = len(ENTRY_TAG) + 32
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
+_ORIGIN = re.compile(r"sealroom/([1-9][0-9]{0,15})/0x[0-9a-f]{40}")
 
 
 def entry_bytes(pae: bytes) -> bytes:
@@ -37,6 +38,18 @@ def log_origin(provider: str, chain_id: int) -> str:
             "log origin", "expected an address of 0x and 40 hex digits, and a chain id above 0"
         )
     return f"sealroom/{chain_id}/{address}"
+
+
+def chain_id_of(origin: str) -> int:
+    """Return the chain that a log is anchored on, which its origin names.
+
+    Raises:
+        MalformedError: not an origin that `log_origin` makes.
+    """
+    match = _ORIGIN.fullmatch(origin)
+    if match is None:
+        raise MalformedError("log origin", "expected sealroom/<chain id>/<address in lower case>")
+    return int(match[1])
 
 
 def parse_origin(origin: str, *, chain_id: int) -> str:

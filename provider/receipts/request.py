@@ -79,8 +79,7 @@ def parse_request(value: dict[str, object]) -> SignedRequest:
     Raises:
         FieldError: a missing field or a wrong form.
     """
-    renamed = {("resultKey" if key == "result_key" else key): item for key, item in value.items()}
-    request = parse_record(SignedRequest, renamed, _PATH)
+    request = parse_record(SignedRequest, value | {"resultKey": value.get("result_key")}, _PATH)
     if not 0 <= request.expiry < MAX_EXPIRY:
         raise FieldError(f"{_PATH}.expiry", "expected a unix time")
     return request

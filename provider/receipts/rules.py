@@ -71,7 +71,7 @@ def find_keys(envelope: Envelope, trust: TrustRoot) -> EnvelopeKeys:
         RefusedError: `unknown-key`.
     """
     used = {signature.keyid for signature in envelope.signatures}
-    p256 = tuple(key for key in trust.keys if p256_keyid(key.p256) in used)
+    p256 = tuple(key for key in trust.keys if _find_p256_keyid(key) in used)
     signer = tuple(key for key in trust.keys if signer_keyid(trust.chain_id, key.signer) in used)
     for kind, found in (("p-256", p256), ("secp256k1", signer)):
         if not found:
@@ -166,3 +166,11 @@ def check_place(
     for path, holds in checks:
         if not holds:
             raise StatementRefusedError(f"predicate.{path}", "is not that of the log entry it stands in")
+
+
+def _find_p256_keyid(key: TrustedKey) -> str | None:
+    """Return the key's id; None for a point off the curve, which signed nothing and must not stop the other keys."""
+    try:
+        return p256_keyid(key.p256)
+    except MalformedError:
+        return None

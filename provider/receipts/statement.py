@@ -21,7 +21,11 @@ from provider.receipts.strictjson import JsonLimits, parse_json_strict
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:sealroom:sealed-training-run:v1"
 MAX_PAYLOAD_BYTES = 768 * 1024
-MAX_SUBJECTS = 256
+MAX_PAYLOAD_DEPTH = 24
+MAX_SUBJECTS = 1024
+MAX_DATASETS = 64
+MAX_ITEMS = 4096
+"""In any other list of the predicate: rules, outputs, checks, key ids."""
 RELEASED = "RELEASED"
 WITHHELD = "WITHHELD"
 OUTCOMES = ("released", "withheld", "failed", "refused", "cancelled")
@@ -32,7 +36,7 @@ LOG_READERS = ("owner", "nobody", CONSUMER)
 JOB_SUBJECT = "job"
 UNDECLARED = "undeclared"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_LIMITS = JsonLimits(size_bytes=MAX_PAYLOAD_BYTES, depth=24, fractions=True)
+_LIMITS = JsonLimits(size_bytes=MAX_PAYLOAD_BYTES, depth=MAX_PAYLOAD_DEPTH, fractions=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ def check_statement(subjects: tuple[Subject, ...], facts: ReceiptFacts) -> None:
     Raises:
         StatementRefusedError: they don't.
     """
+    _check_counts(facts)
     _check_verdict(facts)
     _check_outputs(facts)
     _check_run(facts)
@@ -158,6 +163,23 @@ def _to_predicate(facts: ReceiptFacts) -> Any:  # noqa: ANN401 - any JSON value
         return to_json(facts)
     except FieldError as exc:
         raise StatementRefusedError(exc.path, exc.problem) from exc
+
+
+def _check_counts(facts: ReceiptFacts) -> None:
+    lists = (
+        ("inputs.datasets", facts.inputs.datasets, MAX_DATASETS),
+        ("policy.rules", facts.policy.rules, MAX_ITEMS),
+        ("outputs", facts.outputs, MAX_ITEMS),
+        ("egress.checks", facts.egress.checks, MAX_ITEMS),
+        ("provider.keyids", facts.provider.keyids, MAX_ITEMS),
+    )
+    for path, items, most in lists:
+        if len(items) > most:
+            raise StatementRefusedError(
+                f"predicate.{path}", f"has {len(items)} items, at most {most} are read"
+            )
+    if sum(item.released for item in facts.outputs) > MAX_SUBJECTS:
+        raise StatementRefusedError("predicate.outputs", f"more than {MAX_SUBJECTS} were released")
 
 
 def _check_verdict(facts: ReceiptFacts) -> None:

@@ -16,7 +16,9 @@ from provider.receipts.strictjson import JsonLimits, parse_json_strict
 
 TRUST_VERSION = 1
 MAX_TRUST_BYTES = 64 * 1024 * 1024
-_LIMITS = JsonLimits(size_bytes=MAX_TRUST_BYTES, depth=6)
+MAX_TRUST_DEPTH = 6
+MAX_KEY_SETS = 4096
+_LIMITS = JsonLimits(size_bytes=MAX_TRUST_BYTES, depth=MAX_TRUST_DEPTH)
 _NAME = "trust root"
 
 
@@ -118,7 +120,7 @@ def parse_trust(data: bytes) -> TrustRoot:
     """Read a trust root file.
 
     Raises:
-        MalformedError: not strict JSON, a wrong field, another version, or an origin that isn't this provider's.
+        MalformedError: not strict JSON, a wrong field, another version, too many key sets, or an origin that isn't this provider's.
     """
     value = parse_json_strict(data, document=_NAME, limits=_LIMITS)
     try:
@@ -127,6 +129,8 @@ def parse_trust(data: bytes) -> TrustRoot:
         raise MalformedError(_NAME, str(exc)) from exc
     if trust.version != TRUST_VERSION:
         raise MalformedError(_NAME, f"expected version {TRUST_VERSION}, got {trust.version}")
+    if len(trust.keys) > MAX_KEY_SETS:
+        raise MalformedError(_NAME, f"has {len(trust.keys)} key sets, at most {MAX_KEY_SETS} are read")
     if trust.origin != log_origin(trust.provider, trust.chain_id):
         raise MalformedError(_NAME, "the origin is not that of this provider on this chain")
     return trust

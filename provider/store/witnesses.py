@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from provider.store.part import StorePart
 from provider.store.tables import CheckpointRow, CosignatureRow, WitnessRow
@@ -15,9 +17,8 @@ class WitnessStore(StorePart):
 
     def name_witnesses(self, keys: Iterable[str]) -> None:
         """Remember keys that a policy names; those known stay."""
-        with self._write() as session:
-            for key in keys:
-                session.merge(WitnessRow(key=key))
+        for key in keys:
+            self._add_once(WitnessRow(key=key))
 
     def list_witnesses(self) -> list[str]:
         """Return every key that a policy names or has named."""
@@ -26,10 +27,8 @@ class WitnessStore(StorePart):
 
     def add_cosignatures(self, checkpoint_size: int, lines: Mapping[str, str]) -> None:
         """Keep the line of each key under a checkpoint; the first that came stays."""
-        with self._write() as session:
-            for key, line in lines.items():
-                if session.get(CosignatureRow, (checkpoint_size, key)) is None:
-                    session.add(CosignatureRow(checkpoint_size=checkpoint_size, key=key, line=line))
+        for key, line in lines.items():
+            self._add_once(CosignatureRow(checkpoint_size=checkpoint_size, key=key, line=line))
 
     def cosignatures(self, checkpoint_size: int) -> dict[str, str]:
         """Return the lines under a checkpoint by their key."""
@@ -51,3 +50,7 @@ class WitnessStore(StorePart):
             for size, key in session.execute(query):
                 found.setdefault(size, set()).add(key)
         return found
+
+    def _add_once(self, row: WitnessRow | CosignatureRow) -> None:
+        with suppress(IntegrityError), self._write() as session:  # it is there already
+            session.add(row)

@@ -5,8 +5,10 @@ Keys and roots stand on a real chain, under the contracts' rules. `docs/keys.md`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -17,14 +19,16 @@ from cli.operating import publish
 from cli.times import MOMENT, Moment
 from cli.trusting import build_trust
 from datatokens.client import ChainClient
+from datatokens.errors import ContractRefusedError
 from datatokens.localchain import LocalChain
+from datatokens.model import Asset, OrderItem
 from provider.receipts.envelope import format_receipt
 from provider.receipts.errors import Verdict, VerificationError
 from provider.receipts.facts import BlockFacts, ReceiptFacts
 from provider.receipts.keys import KEYS_FILE, SigningKeys, create_next_keys
 from provider.receipts.trust import parse_trust
 from provider.receipts.verify import verify_receipt
-from tests.chain_fixtures import People, travel
+from tests.chain_fixtures import ALGORITHM, JOB, PRICE, People, place_order, register_dataset, travel
 from tests.cli.conftest import PASSWORD
 from tests.cli.key_house import House, house
 from tests.cli.test_wallet_commands import ask, code_of
@@ -34,6 +38,7 @@ __all__ = ["house"]
 
 KEYS, NEXT_KEYS, STRANGERS = (SigningKeys.generate(CHAIN_ID) for _ in range(3))
 HOUR_S = 3600
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(slots=True)
@@ -252,6 +257,29 @@ def test_what_becomes_of_a_receipt(life: Life, story: Story, verdict: Verdict, w
     found, detail = life.judge(story(life))
     assert found is verdict
     assert words in detail
+
+
+def test_the_page_on_keys_has_every_case_with_its_verdict_and_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "keys.md").read_text()
+    rows = re.findall(r"^\| ([^`|]+) \| `([a-z-]+)` \|$", page, re.MULTILINE)
+    assert rows == [(sentence, verdict.value) for sentence, (_, verdict, _) in CASES.items()]
+    tree = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name in re.findall(r"`(test_\w+)`", page) if f"\ndef {name}(" not in tree] == []
+
+
+def test_an_owner_whose_provider_is_lost_offers_the_data_through_another(
+    chain: ChainClient, people: People, asset: Asset
+) -> None:
+    item, deadline = OrderItem(asset.token_id, PRICE), chain.head().time + HOUR_S
+    chain.retire(asset.token_id, sender=people.owner)
+    with pytest.raises(ContractRefusedError, match="retired"):
+        chain.order(JOB, ALGORITHM, [item], deadline, sender=people.scientist)
+    again = register_dataset(chain, people, provider=people.stranger.address)
+    assert again.terms.commitment == asset.terms.commitment
+    with pytest.raises(ContractRefusedError, match="isn't approved"):
+        chain.order(JOB, ALGORITHM, [OrderItem(again.token_id, PRICE)], deadline, sender=people.scientist)
+    chain.approve(again.token_id, ALGORITHM, deadline, sender=people.owner)
+    assert place_order(chain, again, people.scientist).provider == people.stranger.address
 
 
 def test_who_says_later_that_keys_were_stolen_earlier_is_seen_to_have_said_so_later(life: Life) -> None:

@@ -43,7 +43,7 @@ def test_a_paid_job_is_released_to_its_scientist_receipted_anchored_and_paid_to_
     sealed = hospital.lab.read(hospital.lab.people.scientist, f"/v1/jobs/{job.job_id}/release").data
     files = open_release(sealed, key.private, job.job_id)
     assert json.loads(files["metrics.json"]) == {"loss": 0.1235}
-    assert set(files) == {"model.safetensors", "metrics.json"}
+    assert set(files) == {"model.safetensors", "metrics.json", "model.sig"}
     statement = hospital.verify(job.job_id, files)
     assert statement.is_released
     assert statement.facts.job.consumer == hospital.lab.people.scientist.address.lower()

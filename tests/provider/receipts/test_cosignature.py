@@ -29,8 +29,9 @@ from provider.receipts.note import NoteSignature, parse_note, verify_checkpoint
 from provider.receipts.proof import parse_proof
 from provider.receipts.statement import build_statement
 from provider.receipts.verify import verify_receipt
+from tests.log_samples import KEYS
 from tests.receipt_samples import ORIGIN, Sample, make_sample, sample_facts, withheld
-from tests.witness_samples import KEYS, cosign, make_history, make_witness
+from tests.witness_samples import cosign, make_history, make_witness
 
 PUBLISHED_NOTE = """\
 arche2025h1.staging.ct.transparency.dev

@@ -132,8 +132,9 @@ MERKLE = load("merkle/vectors.json")
 def decoded(name: str) -> dict[str, Any]:
     """One vector with its hashes as bytes."""
     hashes = {"root", "leafHash", "root1", "root2"}
-    found = {key: base64.b64decode(item) if key in hashes else item for key, item in MERKLE[name].items()}
-    return found | {"proof": [base64.b64decode(item) for item in found["proof"]]}
+    vector: dict[str, Any] = MERKLE[name]
+    found = {key: base64.b64decode(item) if key in hashes else item for key, item in vector.items()}
+    return found | {"proof": [base64.b64decode(item) for item in vector["proof"]]}
 
 
 def alterations(vector: dict[str, Any]) -> Iterator[dict[str, Any]]:

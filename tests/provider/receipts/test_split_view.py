@@ -19,9 +19,10 @@ from provider.receipts.splitview import (
     parse_evidence,
     verify_split_view,
 )
+from tests.log_samples import KEYS
 from tests.provider.receipts.test_receipt_mutation import cuts, flips
 from tests.receipt_samples import CHAIN_ID, ORIGIN
-from tests.witness_samples import KEYS, cosign, make_history, make_witness
+from tests.witness_samples import cosign, make_history, make_witness
 
 PUBLIC = (KEYS.public().ed25519,)
 HONEST = make_history(300, keys=KEYS)
