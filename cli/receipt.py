@@ -177,6 +177,43 @@ def diff(session: Session, first: Path, second: Path) -> ExitCode:
     return ExitCode.VERIFICATION if found else ExitCode.OK
 
 
+@receipt.command("export")
+@click.argument("file", type=FILE)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["ro-crate", "slsa"]),
+    required=True,
+    help="A Five Safes RO-Crate in a BagIt folder, or an SLSA provenance v1 statement in a file.",
+)
+@click.option("--output", "-o", type=FILE, required=True, help="The folder, or the file, to write.")
+@click.option(
+    "--artifact",
+    "artifacts",
+    multiple=True,
+    type=FILE,
+    help="With ro-crate: a released file to put into the crate; repeatable.",
+)
+@pass_session
+def export(session: Session, file: Path, *, form: str, output: Path, artifacts: tuple[Path, ...]) -> None:
+    """Write what a receipt says in a form that other tools read; verifies nothing.
+
+    Nobody signs it: only the provider could sign an SLSA statement. Whoever reads either verifies the receipt that it
+    names, which a crate holds.
+    """
+    from cli.exporting import export_crate, export_provenance
+
+    if form == "slsa" and artifacts:
+        raise InputError("--artifact goes into a crate: leave it away with --format slsa", code="usage")
+    if form == "slsa":
+        written = export_provenance(file, output)
+    else:
+        written = export_crate(file, proof_beside(file), artifacts, output)
+    session.output.say("this is what the receipt says; `sealroom receipt verify` tells whether it is true")
+    names = [str(path) for path in written]
+    session.output.data({"format": form, "files": names}, lambda: "\n".join(names))
+
+
 def _signed_document(envelope: Envelope, statement: Statement) -> dict[str, Any]:
     """Return what a receipt says, and whose signatures stand under it."""
     return {**statement.document, "signatures": {item.keyid: "signed" for item in envelope.signatures}}

@@ -67,7 +67,7 @@ def verify_file(question: Question) -> Answer:
     """
     receipt = read_file(question.receipt, what="receipt", max_bytes=MAX_RECEIPT_BYTES)
     proof = read_file(question.proof, what="proof", max_bytes=MAX_PROOF_BYTES)
-    artifacts = _hash_artifacts(question.artifacts)
+    artifacts = hash_artifacts(question.artifacts)
     chain = _connect(question) if question.rpc_url is not None else None
     trust = _load_trust(question, chain, receipt)
     evidence = _evidence(chain)
@@ -113,7 +113,12 @@ def parse_claims(receipt: bytes) -> Statement:
     return parse_statement(parse_receipt(receipt)[0].payload)
 
 
-def _hash_artifacts(paths: tuple[Path, ...]) -> dict[str, bytes]:
+def hash_artifacts(paths: tuple[Path, ...]) -> dict[str, bytes]:
+    """Return the SHA-256 of files by their names.
+
+    Raises:
+        InputError: a file can't be read, or two have one name.
+    """
     digests: dict[str, bytes] = {}
     for path in paths:
         if path.name in digests:
