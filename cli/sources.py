@@ -1,4 +1,4 @@
-"""Finds a log to copy: where it answers, and by which keys it is judged."""
+"""Finds a log and copies it: where it answers, and by which keys it is judged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cli.errors import InputError, MismatchError
 from cli.home import read_file
 from cli.ids import is_address
-from cli.mirroring import LogKeys
+from cli.mirroring import Copied, LogKeys, Tell, copy_log
 from cli.remotelog import PREFIX, NoSuchFileError, RemoteLog
 from provider.receipts.errors import MalformedError
 from provider.receipts.log import log_origin
@@ -16,6 +16,13 @@ from provider.receipts.trust import MAX_TRUST_BYTES, parse_trust
 
 if TYPE_CHECKING:
     from cli.context import Session
+
+
+def copy_target(session: Session, target: str, folder: Path, trust: Path | None, *, tell: Tell) -> Copied:
+    """Bring the copy in a folder to what a log shows now; see `open_source`, `find_log_keys` and `copy_log`."""
+    with open_source(session, target) as source:
+        note = source.checkpoint()
+        return copy_log(source, note, folder, find_log_keys(session, target, note, trust), tell=tell)
 
 
 def open_source(session: Session, target: str) -> RemoteLog:
@@ -36,7 +43,7 @@ def open_source(session: Session, target: str) -> RemoteLog:
     return log
 
 
-def find_keys(session: Session, target: str, note: str, trust: Path | None) -> LogKeys:
+def find_log_keys(session: Session, target: str, note: str, trust: Path | None) -> LogKeys:
     """Return the keys to judge a log by: those of a trust root file, else those that its provider published on the chain.
 
     Without either account or file it is the log that says whose it is; that account's keys then judge it.

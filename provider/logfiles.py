@@ -94,6 +94,8 @@ class LogWriter(LogFiles):
             self._files = files
             self._digests = self._open(DIGESTS)
             self._digests.lock()
+            if not self._digests.count:
+                _sync_folder(folder)
             self._levels: dict[int, _Records] = {}
             self._derived = _read_count(folder / DERIVED)
             self._recover()
@@ -108,7 +110,8 @@ class LogWriter(LogFiles):
     def close(self) -> None:
         """Put all hashes on the disk, and let another writer in."""
         with self._files:
-            self._record_derived()
+            if self._derived != self.size:
+                self._record_derived()
 
     @property
     def size(self) -> int:
@@ -140,10 +143,11 @@ class LogWriter(LogFiles):
     def _recover(self) -> None:
         """Bring all files to the last receipt that is whole; hashes that a crash may have taken are made anew."""
         self._digests.cut(self._count_whole())
-        self._cut_levels(min(self._derived, self.size))
+        certain = self._count_certain()
+        if certain < self._derived:
+            self._tell_derived(certain)
+        self._cut_levels(certain)
         self._derive()
-        if self._derived > self.size:
-            self._record_derived()
 
     def _count_whole(self) -> int:
         """Return how many digests stand before the first that never came to the disk."""
@@ -152,6 +156,15 @@ class LogWriter(LogFiles):
             if _UNWRITTEN in digests:
                 return start + digests.index(_UNWRITTEN)
         return self.size
+
+    def _count_certain(self) -> int:
+        """Return of how many entries all hashes are there and on the disk: fewer than was recorded when a file was lost."""
+        certain = min(self._derived, self.size)
+        for level in range(MAX_TILE_LEVEL + 1):
+            wanted = certain >> (TILE_HEIGHT * level)
+            if wanted and self._level(level).count < wanted:
+                certain = self._level(level).count << (TILE_HEIGHT * level)
+        return certain
 
     def _derive(self) -> None:
         """Make the hashes that are missing, from the digests and from level to level."""
@@ -181,8 +194,11 @@ class LogWriter(LogFiles):
         """Put all hashes on the disk, and then how many entries they are of."""
         for records in self._levels.values():
             records.sync()
-        _write_count(self._folder / DERIVED, self.size)
-        self._derived = self.size
+        self._tell_derived(self.size)
+
+    def _tell_derived(self, count: int) -> None:
+        _write_count(self._folder / DERIVED, count)
+        self._derived = count
 
     def _level(self, level: int) -> _Records:
         if level not in self._levels:
@@ -234,6 +250,15 @@ def _write_at(file: int, data: bytes, offset: int) -> None:
     while data:
         written = os.pwrite(file, data, offset)
         data, offset = data[written:], offset + written
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the names of the files in a folder on the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _read_count(path: Path) -> int:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +228,15 @@ def test_what_a_stopped_mirror_left_of_a_history_that_was_never_signed_off_is_no
     (town.copy / "checkpoint").unlink()
     town.mirror()
     assert files_of(town.copy) == town.expected(SIZES[0])
+
+
+def test_any_key_that_was_published_for_the_log_may_have_signed_its_checkpoint(town: Town) -> None:
+    stranger = SigningKeys.generate(CHAIN_ID).public().ed25519
+    keys = (trusted_key(KEYS), replace(trusted_key(KEYS), ed25519=stranger))
+    for order in (keys, keys[::-1]):
+        trust = TrustRoot(1, CHAIN_ID, ESCROW, PROVIDER, ORIGIN, order, ())
+        town.trust.write_bytes(trust.to_json())
+        assert town.mirror()["receipts"] == SIZES[0]
 
 
 def test_a_log_by_a_key_that_was_not_published_is_not_copied(town: Town) -> None:
