@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from cli.home import Home
 from cli.logclient import LogClient
 from cli.main import run
 from cli.output import Output
-from cli.witnessing import Cosigned, cosign_again
+from cli.witnessing import Cosigned, WitnessBook, cosign_again
 from policies.witnesses import parse_witness_key
 from provider.jobs.logkeeping import LogKeeper
 from provider.receipts.cosignature import find_cosignatures
@@ -423,6 +424,16 @@ def test_what_is_missing_is_said_with_a_remedy(watcher: Watcher, words: tuple[st
     code, document = watcher.run(*(str(watcher.trust) if word == "TRUST" else word for word in words))
     assert code in {ExitCode.USAGE, ExitCode.UNREACHABLE, ExitCode.VERIFICATION}
     assert document["error"]["message"]
+
+
+def test_two_that_witness_with_one_home_folder_take_turns(tmp_path: Path) -> None:
+    book = WitnessBook(Home(tmp_path), ORIGIN)
+    with book.hold():
+        (lock,) = (tmp_path / "witness" / "logs").glob("*.lock")
+        with lock.open("a") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 # Going on

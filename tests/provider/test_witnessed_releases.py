@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import update
 
 from policies.witnesses import WitnessKey
@@ -16,6 +17,7 @@ from provider.receipts.envelope import parse_receipt
 from provider.receipts.errors import Verdict, VerificationError
 from provider.receipts.note import Checkpoint, parse_note, sign_checkpoint
 from provider.receipts.proof import parse_proof
+from provider.settings import Settings
 from provider.store.tables import JobRow, LogEntryRow
 from tests.hospital_fixtures import Hospital
 from tests.provider_fixtures import POLICY, make_bundle
@@ -112,6 +114,12 @@ def test_a_witness_that_the_operator_names_is_heard_without_any_policy(hospital:
     assert hand_in(hospital, cosign(note, ONE)).status_code == 403
     lab.settings = lab.settings.model_copy(update={"witnesses": (KEYS[0],)})
     assert hand_in(hospital, cosign(note, ONE)).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["garbage", "", KEYS[0][:-1], KEYS[0] + "\n"])
+def test_an_operator_who_names_no_key_is_told(key: str) -> None:
+    with pytest.raises(ValidationError, match="witness"):
+        Settings(port=1, rpc_url="", data_root="", witnesses=(key,))
 
 
 def test_witnesses_of_a_policy_that_was_handed_in_later_are_heard(hospital: Hospital) -> None:
