@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from cli.mirroring import Tell
 
 FILE = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 STEPS = 10
 
 
 @click.command(cls=SessionCommand)
 @click.argument("log", metavar="PROVIDER|URL")
-@click.option("-o", "--output", "folder", type=FILE, required=True, help="The folder of the copy.")
+@click.option("-o", "--output", "folder", type=FOLDER, required=True, help="The folder of the copy.")
 @click.option(
     "--trust", type=FILE, help="The trust root file that has the log's keys (default: those on the chain)."
 )

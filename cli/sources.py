@@ -10,6 +10,7 @@ from cli.home import read_file
 from cli.ids import is_address
 from cli.mirroring import Copied, LogKeys, Tell, copy_log
 from cli.remotelog import PREFIX, NoSuchFileError, RemoteLog
+from cli.settings import find_settings
 from provider.receipts.errors import MalformedError
 from provider.receipts.log import log_origin
 from provider.receipts.trust import MAX_TRUST_BYTES, parse_trust
@@ -51,12 +52,15 @@ def find_log_keys(session: Session, target: str, note: str, trust: Path | None) 
     Raises:
         MismatchError: the file is of another provider than the account given.
         MalformedError: the file is no trust root, or the note names no provider.
+        InputError: there is neither a file nor a chain.
     """
     if trust is not None:
         root = parse_trust(read_file(trust, what="trust root", max_bytes=MAX_TRUST_BYTES))
         if is_address(target) and root.provider.lower() != target.lower():
             raise MismatchError(f"the trust root is of {root.provider}, not of {target}")
         return LogKeys(root.origin, tuple(key.ed25519 for key in root.keys))
+    if find_settings(session.home) is None:
+        raise untrusted()
     chain, provider = session.get_chain(), target if is_address(target) else claimed_provider(note)
     return LogKeys(
         log_origin(provider, chain.chain_id), tuple(key.ed25519 for key in chain.list_keys(provider))
@@ -91,3 +95,12 @@ def claimed_provider(note: str) -> str:
     if not is_address(account):
         raise MalformedError("checkpoint", "its origin names no provider")
     return account
+
+
+def untrusted() -> InputError:
+    """Return what is said where nothing tells by which keys a log is judged."""
+    return InputError(
+        "say whom to trust: whose keys, by which the log is judged",
+        code="no-trust-root",
+        remedy="--trust FILE, or connect this home folder with `sealroom provider connect`",
+    )

@@ -28,7 +28,7 @@ from provider.errors import ProviderError
 from provider.receipts.errors import MalformedError
 from provider.receipts.log import entry_of_digest
 from provider.receipts.tiles import MAX_TILE_LEVEL, TILE_HEIGHT, TILE_WIDTH, Tile, format_entries
-from provider.receipts.tree import HASH_BYTES, leaf_hash, root_of
+from provider.receipts.tree import HASH_BYTES, leaf_hash, root_of, split_hashes
 
 DIGESTS = "digests"
 HASHES = "hashes-{}"
@@ -65,7 +65,9 @@ class LogFiles:
         Raises:
             MalformedError: the files don't reach that far.
         """
-        return format_entries([entry_of_digest(digest) for digest in _split(self._read(DIGESTS, bundle))])
+        return format_entries(
+            [entry_of_digest(digest) for digest in split_hashes(self._read(DIGESTS, bundle))]
+        )
 
     def _read(self, name: str, tile: Tile) -> bytes:
         try:
@@ -138,7 +140,7 @@ class LogWriter(LogFiles):
 
     def read_digests(self, start: int, end: int) -> list[bytes]:
         """Return the digests from index `start` to before `end`, or to the last."""
-        return _split(self._digests.read(start, min(end, self.size)))
+        return split_hashes(self._digests.read(start, min(end, self.size)))
 
     def _recover(self) -> None:
         """Bring all files to the last receipt that is whole; hashes that a crash may have taken are made anew."""
@@ -182,7 +184,7 @@ class LogWriter(LogFiles):
     def _derive_level(self, level: int) -> None:
         below, records = self._level(level - 1), self._level(level)
         for index in range(records.count, below.count // TILE_WIDTH):
-            records.write(root_of(_split(below.read(index * TILE_WIDTH, (index + 1) * TILE_WIDTH))))
+            records.write(root_of(split_hashes(below.read(index * TILE_WIDTH, (index + 1) * TILE_WIDTH))))
 
     def _cut_levels(self, size: int) -> None:
         """Leave no hash that is not one of the first `size` entries."""
@@ -240,10 +242,6 @@ class _Records:
 
     def close(self) -> None:
         os.close(self._file)
-
-
-def _split(hashes: bytes) -> list[bytes]:
-    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
 
 
 def _write_at(file: int, data: bytes, offset: int) -> None:
