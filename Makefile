@@ -7,8 +7,8 @@ IMAGE_FILE := .build/image-id
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 export PYTHONWARNINGS := ignore::SyntaxWarning
 
-.PHONY: help setup tools demo up down test bench-seal security check format lint types imports generated generate wheel lock clean \
-	gas fuzz-contracts audit-contracts
+.PHONY: help setup tools demo up down test bench-seal bench-receipts security check format lint types imports generated generate wheel lock clean \
+	gas fuzz-contracts fuzz-receipts audit-contracts
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -36,6 +36,9 @@ test: setup ## Pass every test
 
 bench-seal: setup ## Measure what the seal costs (an hour, on a quiet machine); writes bench/results/seal.json
 	@$(BIN)/python -m bench.seal --image-file $(IMAGE_FILE)
+
+bench-receipts: tools ## Measure verifying, auditing and logging receipts; writes bench/results/receipts.json
+	@$(BIN)/python -m bench.receipts
 
 security: setup ## Make every attack on the seal, on every runtime here, and write the page that tells of it
 	@$(BIN)/python -m pytest tests/attacks --write-outcomes
@@ -75,6 +78,9 @@ gas: tools ## Measure what the contracts cost; fail when a figure is over its ta
 
 fuzz-contracts: tools ## Trade at random, thousands of steps, and check every invariant of the contracts after each
 	@SEALROOM_FUZZ=long $(BIN)/python -m pytest tests/datatokens/test_invariants.py --timeout=0
+
+fuzz-receipts: tools ## Fuzz every parser of receipts for ten minutes, and with thousands of examples each
+	@SEALROOM_FUZZ=long $(BIN)/python -m pytest tests/fuzz --timeout=0
 
 audit-contracts: tools ## Run slither over the contracts; fail on a finding that docs/contracts.md has no answer for
 	@PYTHON=$(CURDIR)/$(BIN)/python deploy/contracts/slither.sh

@@ -25,6 +25,10 @@ TARGETS = {
     "paid_job_batch20": 110_000,
     "paid_job_500_open_minus_1_open": 100,
     "anchor": 36_000,
+    "check_depth0": 26_000,
+    "check_depth10": 34_000,
+    "check_depth20": 43_000,
+    "keep_root": 80_000,
 }
 REGRESSION = 1.02
 NEW_SLOT, CHANGED_SLOT = 22_100, 5_000  # EIP-2200 and EIP-2929: a cold slot from zero, and one that changes
@@ -63,6 +67,8 @@ def make_document(life: Life) -> dict[str, Any]:
         "paid_job_500_open_minus_1_open": life.open_orders[OPEN_ORDERS[-1]]
         - life.open_orders[OPEN_ORDERS[0]],
         "anchor": life.anchor.gas,
+        **{f"check_depth{depth}": check.execution for depth, check in life.checks.items()},
+        "keep_root": life.keep_root,
     }
     artifact = json.loads((ARTIFACTS / "Escrow.json").read_text(encoding="utf-8"))
     return {
@@ -77,6 +83,7 @@ def make_document(life: Life) -> dict[str, Any]:
                 "of one dataset, by a permit, with no credit": life.order_by_permit,
                 "of one dataset, with a datatoken": life.order_by_datatoken,
             },
+            "checks": {str(depth): asdict(check) for depth, check in life.checks.items()},
             "open_orders": {str(count): gas for count, gas in life.open_orders.items()},
         },
     }

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from bench.gas_checks import WHO, Check, check_receipts
 from datatokens.client import ChainClient
 from datatokens.deploy import deploy_contracts
 from datatokens.errors import LocalChainError
@@ -49,7 +50,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """The transactions of one life; `open_orders` has what a paid job cost by the number of strangers' open orders."""
+    """The transactions of one life; `open_orders` has what a paid job cost by the number of strangers' open orders.
+
+    `checks` has what it cost to check a receipt by the depth of its log.
+    """
 
     register: Cost
     approve: Cost
@@ -63,6 +67,8 @@ class Life:
     order_by_datatoken: int
     open_orders: dict[int, int]
     clone_bytes: int
+    checks: dict[int, Check]
+    keep_root: int
 
 
 def digest(name: str) -> bytes:
@@ -80,6 +86,7 @@ class Stage:
             "provider",
             "scientist",
             "newcomer",
+            WHO,
             *(f"stranger {number}" for number in range(STRANGERS)),
         )
         self.people: dict[str, LocalAccount] = {name: Account.from_key(digest(name)) for name in names}
@@ -164,7 +171,7 @@ def play(stage: Stage) -> Life:
     """Live once; the second job is the one that counts, when every account has been seen before."""
     registered, approved = stage.register(), stage.approve(1)
     for name in stage.people:
-        if name not in {"owner", "newcomer"}:
+        if name not in {"owner", "newcomer", WHO}:
             stage.enrich(name)
     stage.order("scientist", "first")
     stage.settle("scientist", "first")
@@ -175,6 +182,7 @@ def play(stage: Stage) -> Life:
     batch = stage.settle("scientist", *jobs)
     anchored = stage.anchor()
     other = _other_ways(stage)
+    checks, keep_root = check_receipts(stage)
     return Life(
         register=stage.cost(registered),
         approve=stage.cost(approved),
@@ -188,6 +196,8 @@ def play(stage: Stage) -> Life:
         order_by_datatoken=other[2],
         open_orders=_with_open_orders(stage),
         clone_bytes=stage.clone_bytes(),
+        checks=checks,
+        keep_root=keep_root,
     )
 
 

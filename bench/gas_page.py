@@ -21,6 +21,10 @@ WORDS = {
     "paid_job_batch20": "one paid job: order, settled in a batch of 20",
     "paid_job_500_open_minus_1_open": "a paid job with 500 strangers' orders open, less one with 1 open",
     "anchor": "anchor a log alone",
+    "check_depth0": "have a receipt checked, in a log of one",
+    "check_depth10": "have a receipt checked, in a log of a thousand",
+    "check_depth20": "have a receipt checked, in a log of a million",
+    "keep_root": "keep a log's newest root",
 }
 OCEAN = {
     "register": OCEAN_REGISTER,
@@ -69,6 +73,7 @@ def make_page(document: Mapping[str, Any]) -> str:
     details = document["details"]
     parts = [HEAD, _targets(rows), OCEAN_WORDS, FLOOR_WORDS, _floors(rows, details["floors"])]
     parts += [REST_WORDS, _spent(details["spent"]), _other(details["other"]), _open(details["open_orders"])]
+    parts += [_checks(details["checks"])]
     return "\n".join(parts)
 
 
@@ -116,4 +121,16 @@ def _open(open_orders: Mapping[str, int]) -> str:
     for count, gas in open_orders.items():
         ocean = OCEAN_LOCK[int(count)] + OCEAN_CLAIM[int(count)] if int(count) in OCEAN_LOCK else None
         lines.append(f"| {count} | {gas:,} | {f'{ocean:,}' if ocean else ''} |")
+    return "\n".join(lines) + "\n"
+
+
+def _checks(checks: Mapping[str, Mapping[str, int]]) -> str:
+    lines = [
+        "## A receipt checked on chain\n",
+        "What a contract pays that calls `Receipts.check`, and what a transaction costs that does nothing else: 21,000 and the",
+        "proof's calldata come on top. A hash of the path costs some 830, its calldata some 500.\n",
+        "| hashes in the proof | the check | a transaction of its own |",
+        "|--:|--:|--:|",
+    ]
+    lines += [f"| {depth} | {cost['execution']:,} | {cost['gas']:,} |" for depth, cost in checks.items()]
     return "\n".join(lines) + "\n"

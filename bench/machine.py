@@ -16,16 +16,23 @@ BUSY_FIELDS = (0, 1, 2, 5, 6)
 """user, nice, system, irq, softirq of the first line of proc_stat(5)."""
 
 
-def describe_machine(image: str) -> dict[str, Any]:
-    """Return what somebody needs who wants to measure the same."""
-    python, torch = run_words(*PLAIN_RUN, "none", image, "python", "-c", IMAGE_FACTS).split()
-    engine, runtimes = run_words("docker", "info", "--format", "{{.ServerVersion}};{{.Runtimes}}").split(";")
+def describe_host() -> dict[str, Any]:
+    """Return what is known of the machine itself."""
     return {
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "cpu": _read_field("/proc/cpuinfo", "model name"),
         "cores": os.cpu_count(),
         "memory": _read_field("/proc/meminfo", "MemTotal"),
         "kernel": platform.release(),
+        "load_average_before": [round(load, 2) for load in os.getloadavg()],
+    }
+
+
+def describe_machine(image: str) -> dict[str, Any]:
+    """Return what somebody needs who wants to measure the same in containers of that image."""
+    python, torch = run_words(*PLAIN_RUN, "none", image, "python", "-c", IMAGE_FACTS).split()
+    engine, runtimes = run_words("docker", "info", "--format", "{{.ServerVersion}};{{.Runtimes}}").split(";")
+    return describe_host() | {
         "engine": f"Docker {engine}",
         "runtimes": sorted(name for name in ("runc", "runsc") if f"{name}:" in runtimes),
         "runsc": _version_of("runsc"),
@@ -33,7 +40,6 @@ def describe_machine(image: str) -> dict[str, Any]:
         "image": image,
         "image_python": python,
         "image_torch": torch,
-        "load_average_before": [round(load, 2) for load in os.getloadavg()],
     }
 
 

@@ -11,19 +11,18 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from eth_account.messages import encode_defunct
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from cli.errors import ApiError, MismatchError, UnreachableError
+from cli.errors import ApiError, MismatchError
 from cli.login import check_login_message
+from cli.transport import MAX_ANSWER_BYTES, HttpClient, ModelT, read_model
 from provider.wire import (
     ActionName,
     Domain,
-    ErrorBody,
     JobRequest,
     JobSubmission,
     JobView,
@@ -41,10 +40,7 @@ if TYPE_CHECKING:
 
     from datatokens.model import Deployment
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
-TIMEOUT_S = 30.0
 ACTION_LIFETIME_S = 300
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_RELEASE_BYTES = 4 * 1024**3
 LOGIN_REQUIRED = "login-required"
 
@@ -67,9 +63,7 @@ class ApiClient:
         self._provider: str | None = None
         self._signer = signer
         self._token: str | None = None
-        self._http = httpx.Client(
-            base_url=self.url, timeout=TIMEOUT_S, transport=transport, trust_env=not is_loopback(self.url)
-        )
+        self._http = HttpClient(self.url, transport=transport)
 
     def close(self) -> None:
         """Close the connection."""
@@ -92,17 +86,17 @@ class ApiClient:
 
     def get_model(self, path: str, model: type[ModelT], *, login: bool = False) -> ModelT:
         """GET a JSON document and read it as `model`."""
-        return _read_model(self.get_bytes(path, login=login), model)
+        return read_model(self.get_bytes(path, login=login), model)
 
     def get_bytes(self, path: str, *, login: bool = False, max_bytes: int = MAX_ANSWER_BYTES) -> bytes:
         """GET bytes; with `login` as the signer, logging in first when needed."""
         try:
-            return self._send("GET", path, headers=self._headers(login=login), max_bytes=max_bytes)
+            return self._http.send("GET", path, headers=self._headers(login=login), max_bytes=max_bytes)
         except ApiError as exc:
             if not (login and exc.code == LOGIN_REQUIRED):
                 raise
         self._token = None
-        return self._send("GET", path, headers=self._headers(login=True), max_bytes=max_bytes)
+        return self._http.send("GET", path, headers=self._headers(login=True), max_bytes=max_bytes)
 
     def act(self, action: ActionName, body: WireModel, answer: type[ModelT]) -> ModelT:
         """Sign and POST one action (EIP-712 over body, provider, chain, nonce and expiry)."""
@@ -143,7 +137,7 @@ class ApiClient:
         """POST a document and read the answer as `answer`."""
         content = body.model_dump_json().encode()
         headers = {"Content-Type": "application/json"}
-        return _read_model(self._send("POST", path, headers=headers, content=content), answer)
+        return read_model(self._http.send("POST", path, headers=headers, content=content), answer)
 
     def _headers(self, *, login: bool) -> dict[str, str]:
         if not login:
@@ -164,75 +158,8 @@ class ApiClient:
         return self._post_json("/v1/login", body, LoginToken).token
 
     def _post_json(self, path: str, body: dict[str, str], answer: type[ModelT]) -> ModelT:
-        request = self._http.build_request("POST", path, json=body)
-        headers = {"Content-Type": "application/json"}
-        return _read_model(self._send("POST", path, headers=headers, content=request.read()), answer)
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: dict[str, str],
-        content: bytes | None = None,
-        max_bytes: int = MAX_ANSWER_BYTES,
-    ) -> bytes:
-        try:
-            with self._http.stream(method, path, headers=headers, content=content) as response:
-                data = _read_body(response, max_bytes)
-        except httpx.HTTPError as exc:
-            raise UnreachableError(
-                f"the provider at {self.url} can't be reached: {type(exc).__name__}",
-                remedy="see `sealroom status`, and start the provider with `sealroom up`",
-            ) from exc
-        if response.is_success:
-            return data
-        raise _refusal(response.status_code, data)
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether `url` is on this machine, where a proxy from the environment has no place."""
-    return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
-
-
-def _read_body(response: httpx.Response, max_bytes: int) -> bytes:
-    data = bytearray()
-    for chunk in response.iter_bytes():
-        data += chunk
-        if len(data) > max_bytes:
-            raise UnreachableError(f"the provider's answer is larger than {max_bytes} bytes")
-    return bytes(data)
-
-
-def _refusal(status: int, data: bytes) -> ApiError | UnreachableError:
-    try:
-        body = ErrorBody.model_validate_json(data)
-    except ValidationError:
-        return UnreachableError(
-            f"what answers with status {status} is not a provider",
-            remedy="check the address with `sealroom provider connect`",
-        )
-    return ApiError(status, code=body.code, message=body.message, remedy=body.remedy)
-
-
-def _read_json(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as exc:
-        raise UnreachableError("the answer is not JSON: this is not a provider") from exc
-
-
-def _read_model(data: bytes, model: type[ModelT]) -> ModelT:
-    return _validate(_read_json(data), model)
-
-
-def _validate(value: object, model: type[ModelT]) -> ModelT:
-    try:
-        return model.model_validate(value)
-    except ValidationError as exc:
-        raise UnreachableError(
-            f"the answer is not a {model.__name__}: this is not a provider of this version"
-        ) from exc
+        content, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
+        return read_model(self._http.send("POST", path, headers=headers, content=content), answer)
 
 
 def _check_same(what: str, expected: str, got: str) -> None:

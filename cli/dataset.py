@@ -59,12 +59,12 @@ def add(  # noqa: PLR0913 - one argument per option
     cap: str | None,
 ) -> None:
     """Register the data at PATH (under the provider's data root); run again to finish after a crash."""
-    from cli.datasets import Offer, locate_data, register_dataset
+    from cli.datasets import NewDataset, locate_data, register_dataset
     from cli.governing import read_policy
     from cli.money import get_token
 
     payment_token = get_token(session, token)
-    offer = Offer(
+    new = NewDataset(
         path=locate_data(session.home, path),
         name=name,
         description=description,
@@ -77,7 +77,7 @@ def add(  # noqa: PLR0913 - one argument per option
         community_share_bps=community_share_bps or 0,
         cap_wei=parse_positive(cap) if cap is not None else 0,
     )
-    done = register_dataset(session, offer)
+    done = register_dataset(session, new)
     document = {
         **done.view.model_dump(mode="json"),
         "transaction": done.transaction,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class NewDataset:
     """What an owner asks to register; prices in units of the payment token, for one job; `cap_wei` 0 is no cap."""
 
     path: str
@@ -61,7 +61,7 @@ def locate_data(home: Home, path: Path) -> str:
     return str(path)
 
 
-def register_dataset(session: Session, offer: Offer) -> Registration:
+def register_dataset(session: Session, new: NewDataset) -> Registration:
     """Describe the data beside the data, register it in one transaction, and publish it.
 
     Raises:
@@ -70,24 +70,24 @@ def register_dataset(session: Session, offer: Offer) -> Registration:
         MismatchError: the provider names another account than the pinned one.
         InputError: a community without a share, or a share without a community.
     """
-    _check_community(offer)
+    _check_community(new)
     api, chain = session.get_api(), session.get_chain()
     value = {
-        "path": offer.path,
-        "name": offer.name,
-        "description": offer.description,
-        "policy": offer.policy,
+        "path": new.path,
+        "name": new.name,
+        "description": new.description,
+        "policy": new.policy,
     }
     body = validate_document(value, DatasetPrepareBody, document="dataset")
     prepared = api.act("dataset.prepare", body, DatasetPrepared)
-    terms = _terms(offer, prepared, provider=api.get_provider())
-    _say_what_is_signed(session, prepared, offer)
+    terms = _terms(new, prepared, provider=api.get_provider())
+    _say_what_is_signed(session, prepared, new)
     asset = _find_registered(chain, terms, owner=session.get_address())
     transaction, gas_used = None, None
     if asset is None:
         asset, result = chain.register(terms, sender=session.get_account())
         transaction, gas_used = result.tx_hash, result.gas_used
-    elif asset.terms.price_wei != offer.price_wei:
+    elif asset.terms.price_wei != new.price_wei:
         token = chain.get_token(asset.terms.payment_token)
         session.output.say(
             f"registered before, at a price of {write_amount(asset.terms.price_wei, token)};"
@@ -142,8 +142,8 @@ def check_view(view: DatasetView, asset: Asset) -> None:
             )
 
 
-def _check_community(offer: Offer) -> None:
-    if (offer.community is None) != (offer.community_share_bps == 0):
+def _check_community(new: NewDataset) -> None:
+    if (new.community is None) != (new.community_share_bps == 0):
         raise InputError(
             "a community and its share go together",
             code="community-invalid",
@@ -151,7 +151,7 @@ def _check_community(offer: Offer) -> None:
         )
 
 
-def _terms(offer: Offer, prepared: DatasetPrepared, *, provider: str) -> AssetTerms:
+def _terms(new: NewDataset, prepared: DatasetPrepared, *, provider: str) -> AssetTerms:
     if prepared.provider.lower() != provider.lower():
         raise MismatchError(
             f"provider account: expected {provider}, the provider prepared for {prepared.provider}"
@@ -160,22 +160,22 @@ def _terms(offer: Offer, prepared: DatasetPrepared, *, provider: str) -> AssetTe
         kind=DATASET_KIND,
         commitment=parse_digest(prepared.commitment),
         metadata_digest=parse_digest(prepared.metadata_digest),
-        policy_digest=_policy_digest(offer, prepared),
+        policy_digest=_policy_digest(new, prepared),
         uri=prepared.uri,
-        price_wei=offer.price_wei,
-        payment_token=offer.payment_token.address,
+        price_wei=new.price_wei,
+        payment_token=new.payment_token.address,
         provider=provider,
-        provider_share_bps=offer.provider_share_bps,
-        max_deadline_s=offer.max_deadline_s,
-        community=offer.community,
-        community_share_bps=offer.community_share_bps,
-        cap_wei=offer.cap_wei,
+        provider_share_bps=new.provider_share_bps,
+        max_deadline_s=new.max_deadline_s,
+        community=new.community,
+        community_share_bps=new.community_share_bps,
+        cap_wei=new.cap_wei,
     )
 
 
-def _policy_digest(offer: Offer, prepared: DatasetPrepared) -> bytes:
+def _policy_digest(new: NewDataset, prepared: DatasetPrepared) -> bytes:
     """Return the digest of the owner's own file, which the provider must have kept byte for byte."""
-    own = digest_of(offer.policy.encode())
+    own = digest_of(new.policy.encode())
     if own != prepared.policy_digest:
         raise MismatchError(f"policy digest: the file has {own}, the provider keeps {prepared.policy_digest}")
     return parse_digest(own)
@@ -192,13 +192,13 @@ def _find_registered(chain: ChainClient, terms: AssetTerms, *, owner: str) -> As
     return None
 
 
-def _say_what_is_signed(session: Session, prepared: DatasetPrepared, offer: Offer) -> None:
+def _say_what_is_signed(session: Session, prepared: DatasetPrepared, new: NewDataset) -> None:
     session.output.say(
         f"registering {prepared.files} files, {prepared.size_bytes} bytes:\n"
         f"  commitment  {prepared.commitment}\n"
         f"  metadata    {prepared.metadata_digest}\n"
         f"  policy      {prepared.policy_digest}\n"
-        f"  price       {write_amount(offer.price_wei, offer.payment_token)} per job,"
-        f" in token {offer.payment_token.address}\n"
-        f"  provider    {prepared.provider}, share {offer.provider_share_bps} of 10000"
+        f"  price       {write_amount(new.price_wei, new.payment_token)} per job,"
+        f" in token {new.payment_token.address}\n"
+        f"  provider    {prepared.provider}, share {new.provider_share_bps} of 10000"
     )

@@ -111,17 +111,14 @@ def _read_token(chain: ChainClient, address: str) -> Token:
 
 def _find_sources(session: Session, assets: Iterable[Asset], kinds: Collection[Kind]) -> list[Source]:
     """Return whom to ask for what: the pinned provider first, where the settings say that it is."""
-    settings, now = session.get_settings(), session.get_chain().next_time()
-    pinned = (settings.provider or "").lower()
+    pinned, now = (session.get_settings().provider or "").lower(), session.get_chain().next_time()
     wanted: dict[str, list[Wanted]] = {}
     for asset in assets:
         wanted.setdefault(asset.terms.provider, []).extend(_list_wanted(asset, kinds))
     return [
         Source(
             address,
-            settings.provider_url.rstrip("/")
-            if address.lower() == pinned
-            else _find_endpoint(session, address, now),
+            find_endpoint(session, address, now),
             tuple(wanted[address]),
         )
         for address in sorted(wanted, key=lambda address: address.lower() != pinned)
@@ -133,8 +130,11 @@ def _list_wanted(asset: Asset, kinds: Collection[Kind]) -> list[Wanted]:
     return [Wanted(asset.asset_id, kind, digests[kind]) for kind in kinds]
 
 
-def _find_endpoint(session: Session, provider: str, now: int) -> str | None:
-    """Return the address in a provider's newest valid key set, if it is one that can be asked."""
+def find_endpoint(session: Session, provider: str, now: int) -> str | None:
+    """Return the address in a provider's newest valid key set, if it is one that can be asked; the pinned one's stands here."""
+    settings = session.get_settings()
+    if provider.lower() == (settings.provider or "").lower():
+        return settings.provider_url.rstrip("/")
     try:
         valid = [keys for keys in session.get_chain().list_keys(provider) if keys.is_valid(now)]
     except NodeRefusedError:  # more key sets than a node reads in one call

@@ -7,6 +7,8 @@ CliError
 ├── RefusedError           well formed, and refused before anything was spent
 │   └── DeclinedError      who was asked said no, so nothing was signed
 ├── MismatchError          what the provider says differs from what the chain or a digest says
+│   ├── SplitViewError     a log showed two histories: the evidence is a file
+│   └── UnprovenError      nothing shows that a log only grew; that it didn't isn't shown either
 ├── UnreachableError       the provider can't be reached or doesn't answer as one
 ├── StackError             a part of the local stack does not start
 └── ApiError               the provider's own refusal, with its code and status
@@ -90,6 +92,26 @@ class MismatchError(CliError):
     code = "mismatch"
 
 
+class SplitViewError(MismatchError):
+    """A log showed two histories; `evidence` is the file that shows it to others."""
+
+    code = "split-view"
+
+    def __init__(self, origin: str, sizes: tuple[int, int], evidence: str) -> None:
+        self.evidence = evidence
+        super().__init__(
+            f"{origin} showed two histories: its checkpoints of sizes {sizes[0]} and {sizes[1]}, both signed by it,"
+            f" exclude one another; nothing was cosigned, and the evidence is in {evidence}",
+            remedy="give the file to the data's owners and other witnesses: `sealroom witness check-evidence FILE`",
+        )
+
+
+class UnprovenError(MismatchError):
+    """Nothing shows that a log only grew since it was last seen, so nothing is cosigned."""
+
+    code = "consistency-unproven"
+
+
 class UnreachableError(CliError):
     """The provider can't be reached, or what answers is not a provider."""
 
@@ -136,15 +158,18 @@ EXIT_CODES: Mapping[str, ExitCode] = {
     "provider.errors.ProviderError": ExitCode.DENIED,
     "provider.receipts.errors.CountersignatureError": ExitCode.DENIED,
     "provider.receipts.errors.EvidenceUnavailableError": ExitCode.UNREACHABLE,
+    "provider.receipts.errors.EvidenceRefusedError": ExitCode.VERIFICATION,
     "provider.receipts.errors.MalformedError": ExitCode.VERIFICATION,
     "provider.receipts.errors.SigningKeysError": ExitCode.USAGE,
     "provider.receipts.errors.StatementRefusedError": ExitCode.VERIFICATION,
     "provider.receipts.errors.VerificationError": ExitCode.VERIFICATION,
     "provider.release.ReleaseError": ExitCode.VERIFICATION,
     "sandbox.errors.BundleInvalidError": ExitCode.USAGE,
+    "sandbox.errors.DeviceMissingError": ExitCode.UNREACHABLE,
     "sandbox.errors.EngineUnavailableError": ExitCode.UNREACHABLE,
     "sandbox.errors.ImageInvalidError": ExitCode.USAGE,
     "sandbox.errors.ImageMissingError": ExitCode.USAGE,
+    "sandbox.errors.StagingError": ExitCode.USAGE,
 }
 VERDICT_EXIT_CODES: Mapping[str, ExitCode] = {"chain-unreachable": ExitCode.UNREACHABLE}
 HTTP_EXIT_CODES: Mapping[int, ExitCode] = {

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from datatokens.errors import ChainUnreachableError, NoSuchAssetError
 from policies.canonical import parse_digest
+from provider.audit.chain import RegisteredDataset, is_kept, is_same_block, is_same_order, was_approved
 from provider.receipts.errors import EvidenceUnavailableError
-from provider.receipts.facts import BlockFacts, DatasetFacts, OrderFacts
+from provider.receipts.facts import BlockFacts, DatasetFacts, OrderFacts, ReceiptFacts
 from provider.receipts.statement import RUN_OUTCOMES, Statement
 
 if TYPE_CHECKING:
     from datatokens.client import ChainClient
-    from datatokens.model import OrderPlaced
+    from datatokens.model import Block, OrderPlaced
 
 
 @contextmanager
@@ -55,13 +56,12 @@ class DeploymentEvidence:
             EvidenceUnavailableError: the chain doesn't answer.
         """
         facts = statement.facts
-        provider, at = facts.provider.address.lower(), facts.not_before.number
         algorithm = parse_digest(facts.inputs.algorithm)
         with _answering("approvals"):
-            block = self.chain.get_block(at)
-            time = max(block.time, facts.policy.decided)
-            return "0x" + block.hash.hex() == facts.not_before.hash and all(
-                self._keeper(item) == provider and self._approved(item, algorithm, at_block=at, time=time)
+            block = self.chain.get_block(facts.not_before.number)
+            return is_same_block(block, facts.not_before) and all(
+                self._is_kept(item, facts.provider.address)
+                and self._was_approved(item, algorithm, facts, block)
                 for item in facts.inputs.datasets
             )
 
@@ -99,44 +99,30 @@ class DeploymentEvidence:
         except NoSuchAssetError:
             return False
         placed = self.chain.find_order_event(bytes.fromhex(job.id), job.consumer, order.token_id)
-        same_token = asset.datatoken.lower() == order.datatoken.lower()
+        facts = statement.facts
         return (
             placed is not None
-            and same_token
+            and (order.chain_id, order.datatoken.lower()) == (self.chain.chain_id, asset.datatoken.lower())
             and _was_there(placed, statement)
-            and self._same_order(placed, order, statement)
+            and is_same_order(placed, order, consumer=job.consumer, provider=facts.provider.address)
         )
 
-    def _same_order(self, placed: OrderPlaced, order: OrderFacts, statement: Statement) -> bool:
-        facts = statement.facts
-        pairs = (
-            (order.chain_id, self.chain.chain_id),
-            (order.tx_hash.lower(), placed.tx_hash.lower()),
-            (order.log_index, placed.log_index),
-            (order.token_id, placed.token_id),
-            (order.amount_wei, placed.amount_wei),
-            (order.consumer.lower(), placed.consumer.lower()),
-            (facts.job.consumer.lower(), placed.consumer.lower()),
-            (facts.provider.address.lower(), placed.provider.lower()),
-        )
-        return all(said == on_chain for said, on_chain in pairs)
-
-    def _keeper(self, dataset: DatasetFacts) -> str:
-        """Return the provider that the registry names for this very data, empty when it is other data."""
+    def _is_kept(self, dataset: DatasetFacts, provider: str) -> bool:
+        """Tell whether the registry has this very data, with this provider."""
         try:
             asset = self.chain.get_asset(dataset.token_id)
         except NoSuchAssetError:
-            return ""
-        same = (asset.asset_id, asset.terms.commitment) == (
-            dataset.asset_id,
-            parse_digest(dataset.commitment),
-        )
-        return asset.terms.provider.lower() if same else ""
+            return False
+        terms = asset.terms
+        registered = RegisteredDataset(asset.asset_id, terms.commitment, terms.provider, asset.datatoken, ())
+        return is_kept(registered, dataset, provider)
 
-    def _approved(self, dataset: DatasetFacts, algorithm: bytes, *, at_block: int, time: int) -> bool:
+    def _was_approved(
+        self, dataset: DatasetFacts, algorithm: bytes, facts: ReceiptFacts, block: Block
+    ) -> bool:
         """Judge by the block that the decision was made on: what the owner said later doesn't undo the past."""
-        approval = self.chain.find_approval(dataset.token_id, algorithm, at_block=at_block)
-        return approval is not None and approval.is_valid(time)
+        approval = self.chain.find_approval(dataset.token_id, algorithm, at_block=block.number)
+        return was_approved(approval, block, facts.policy.decided)
 
 
 def _was_there(placed: OrderPlaced, statement: Statement) -> bool:

@@ -79,6 +79,21 @@ class Home:
         return self.root / "jobs"
 
     @property
+    def witness_key(self) -> Path:
+        """The key that this home cosigns other people's logs with."""
+        return self.root / "witness" / "key.json"
+
+    @property
+    def witnessed_logs(self) -> Path:
+        """What the witness has seen: a checkpoint for each log."""
+        return self.root / "witness" / "logs"
+
+    @property
+    def evidence(self) -> Path:
+        """Evidence of logs that showed two histories."""
+        return self.root / "witness" / "evidence"
+
+    @property
     def client_file(self) -> Path:
         """Where the chain and the provider are, and who the provider is."""
         return self.root / "client.json"
@@ -98,6 +113,16 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     except OSError:
         Path(temporary).unlink(missing_ok=True)
         raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a name that was just put there outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_file(path: Path, *, what: str, max_bytes: int) -> bytes:

@@ -78,3 +78,13 @@ CURIE = _Pattern("purpose", _CURIE, "a Data Use Ontology term such as DUO:000004
 def is_digest(text: str) -> bool:
     """Tell whether `text` is the edge form of a SHA-256 digest."""
     return _DIGEST.fullmatch(text) is not None
+
+
+def is_address(text: str) -> bool:
+    """Tell whether `text` is 0x and 40 hex digits."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
+def is_job_id(text: str) -> bool:
+    """Tell whether `text` has the form of a job id."""
+    return _HEX32.fullmatch(text) is not None

@@ -9,7 +9,7 @@ import click
 from cli.context import Session, SessionCommand, SessionGroup, pass_session
 from cli.ids import ADDRESS
 from cli.output import fields, say_transaction, table
-from cli.times import format_time
+from cli.times import MOMENT, Moment, format_time
 
 if TYPE_CHECKING:
     from datatokens.model import KeySet, TxResult
@@ -44,15 +44,17 @@ def list_(session: Session, address: str | None) -> None:
 
 
 @keys.command("rotate")
+@click.option("--lost", is_flag=True, help="The keys in use can't be opened any more.")
 @pass_session
-def rotate(session: Session) -> None:
+def rotate(session: Session, *, lost: bool) -> None:
     """Sign with new keys from now on; for the operator, while the worker is stopped.
 
     Receipts that wait are anchored first, so that those of the old keys verify for ever. Run it again if it was stopped.
+    With --lost they can't be: those that wait never verify, and it is said how many.
     """
     from cli.rotating import rotate_keys
 
-    found, result = rotate_keys(session)
+    found, result = rotate_keys(session, lost=lost)
     _tell(session, found, result)
     session.output.say("`sealroom up` starts the worker, which signs with the new keys")
 
@@ -60,16 +62,20 @@ def rotate(session: Session) -> None:
 @keys.command("revoke")
 @click.argument("index", type=click.IntRange(0))
 @click.option(
-    "--from-time",
-    type=click.IntRange(0, 2**40 - 1),
-    help="Unix time from which the keys aren't trusted (default: now).",
+    "--since",
+    type=MOMENT,
+    metavar="TIME|BLOCK",
+    help="When the keys were compromised: 2027-01-31, 2027-01-31T09:00:00Z, a unix time or block:NUMBER (default: now).",
 )
 @pass_session
-def revoke(session: Session, index: int, from_time: int | None) -> None:
-    """Take the trust from key set INDEX from a time on: receipts anchored after that don't verify, earlier ones do."""
+def revoke(session: Session, index: int, since: Moment | None) -> None:
+    """Take the trust from key set INDEX from a time on: receipts anchored since don't verify, earlier ones do.
+
+    It can't be taken back; a later call can only name an earlier time. The chain keeps when it was said.
+    """
     from cli.rotating import revoke_keys
 
-    found, result = revoke_keys(session, index, from_time)
+    found, result = revoke_keys(session, index, since)
     _tell(session, found, result)
 
 
@@ -105,6 +111,7 @@ def _document(one: KeySet) -> dict[str, object]:
         "valid_from": one.valid_from,
         "valid_until": one.valid_until,
         "revoked": one.revoked,
+        "revoked_at": one.revoked_at,
     }
 
 
@@ -115,7 +122,8 @@ def _state(one: KeySet) -> str:
 
 
 def _until(one: KeySet) -> str:
-    return "-" if one.valid_until is None else format_time(one.valid_until)
+    until = "-" if one.valid_until is None else format_time(one.valid_until)
+    return until if one.revoked_at is None else f"{until} (said {format_time(one.revoked_at)})"
 
 
 def _tell(session: Session, found: KeySet, result: TxResult | None) -> None:

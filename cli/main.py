@@ -45,6 +45,13 @@ ENTRIES: Mapping[str, Entry] = {
         "receipt",
         "Verify, read, countersign and export receipts; needs no provider, and a key only to sign.",
     ),
+    "audit": Entry(
+        "cli.audit", "audit", "Check what a provider did, and run a job again to see that it did."
+    ),
+    "witness": Entry(
+        "cli.witness", "witness", "Cosign providers' logs, and show where one has two histories."
+    ),
+    "mirror": Entry("cli.mirror", "mirror", "Keep a verified copy of a provider's log."),
     "provider": Entry("cli.provider", "provider", "Connect to a provider, and publish what verifies it."),
     "chain": Entry("cli.chain", "chain", "Deploy the contracts on a chain, show and check them."),
     "doctor": Entry(

@@ -6,6 +6,7 @@ from datatokens.allowlist import build_root
 from datatokens.model import Asset
 from policies.model import OutputsPolicy, Policy
 from policies.purposes import TERMS
+from policies.witnesses import parse_witness_key
 
 ENFORCED = {"enforced": "enforced", "promise": "a promise that the scientist signs"}
 LOGS = {
@@ -57,7 +58,16 @@ def policy_words(policy: Policy) -> dict[str, str]:
         "may leave": _outputs_words(policy.outputs),
         "logs": LOGS[policy.logs],
         "privacy": "what leaves is bounded, not measured",
+        "witnesses": _witness_words(policy),
     }
+
+
+def _witness_words(policy: Policy) -> str:
+    demands = [
+        f"{demand.threshold} of {', '.join(parse_witness_key(key).name for key in demand.keys)}"
+        for demand in policy.witnesses
+    ]
+    return "; ".join(demands) or "none has to cosign"
 
 
 def _outputs_words(outputs: OutputsPolicy) -> str:

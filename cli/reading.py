@@ -84,6 +84,8 @@ def _decision(facts: ReceiptFacts) -> Iterator[Line]:
             yield "", f"rule {rule.name}: {rule.verdict}, {rule.detail} (dataset {rule.asset_id})"
     for digest in policy.digests:
         yield "policy", digest
+    for demand in policy.witnesses:
+        yield "witnesses", f"{demand.threshold} of {', '.join(demand.keys)} must have cosigned the log"
 
 
 def _seal(sandbox: SandboxFacts | None) -> Iterator[Line]:
@@ -92,6 +94,13 @@ def _seal(sandbox: SandboxFacts | None) -> Iterator[Line]:
         return
     yield "seal", f"{sandbox.runtime}, options {sandbox.profile}"
     yield "limits", ", ".join(f"{name} {value}" for name, value in sorted(sandbox.limits.items()))
+    fixed = sandbox.determinism
+    asked = "asked for" if fixed.deterministic_algorithms else "not asked for"
+    yield (
+        "repeatable",
+        f"threads {fixed.threads}, hash seed {fixed.hash_seed}, deterministic algorithms {asked}",
+    )
+    yield "", f"on a processor {fixed.processor}; see `sealroom audit replay`"
     probe = sandbox.probe
     if probe is None:
         yield "probe", "none: the container ended before it"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.calldata import calldata, keep_root
 from cli.context import Session, SessionGroup, pass_session
 from cli.countersignatures import countersigned_document, countersigned_words
 from cli.errors import ExitCode, InputError
@@ -226,6 +227,10 @@ def _side(value: object) -> str:
 def proof_beside(file: Path) -> Path:
     """Return where the proof of a receipt stands unless it is said otherwise."""
     return file.parent / f"{file.stem}.tlog-proof"
+
+
+for command in (calldata, keep_root):
+    receipt.add_command(command)
 
 
 def step_document(step: Step) -> dict[str, Any]:

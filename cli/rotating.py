@@ -17,13 +17,22 @@ from cli.descriptions import parse_endpoint
 from cli.errors import InputError, RefusedError
 from cli.operating import check_provider_home, is_current, publish
 from cli.services import only_one
+from cli.times import Moment, format_time
 from datatokens.accounts import load_account
 from datatokens.model import OrderStatus
 from provider.assembly import Parts, open_parts
 from provider.exclusion import WorkerRunsError, hold_worker_lock
 from provider.jobs.notary import Notary, Pace
 from provider.jobs.states import State
-from provider.receipts.keys import SigningKeys, create_next_keys, load_signing_keys, promote_next_keys
+from provider.receipts.errors import KeysLockedError, KeysMissingError
+from provider.receipts.keys import (
+    PublicKeys,
+    SigningKeys,
+    create_next_keys,
+    find_next_keys,
+    load_signing_keys,
+    promote_next_keys,
+)
 from provider.services import system_clock
 
 if TYPE_CHECKING:
@@ -51,20 +60,26 @@ class _Office:
         return load_signing_keys(self.parts.paths.signing_keys, self.password, self.chain.chain_id)
 
 
-def rotate_keys(session: Session) -> tuple[KeySet, TxResult | None]:
+def rotate_keys(session: Session, *, lost: bool = False) -> tuple[KeySet, TxResult | None]:
     """Make new signing keys, publish them, and put them in place of the old; run again, it finishes what was stopped.
 
-    Returns the new key set as it stands on chain, and the transaction, None when an earlier run had published it.
+    When the old ones are `lost`, receipts that they signed and that aren't anchored yet never verify. Returns the new key
+    set as it stands on chain, and the transaction, None when an earlier run had published it.
 
     Raises:
-        RefusedError: a worker runs, or receipts signed by the old keys aren't safely anchored yet.
+        RefusedError: a worker runs, or receipts signed by the old keys aren't safely anchored yet; or the keys that are
+            said to be lost can be opened.
     """
     office = _open(session)
     with _alone(session, office):
-        old = office.keys().public()
-        _drain(session, office)
+        if lost:
+            old = _give_up_keys(session, office)
+            _await_anchors(office)
+        else:
+            old = office.keys().public()
+            _drain(session, office)
         folder, chain = office.parts.paths.signing_keys, office.chain
-        new = create_next_keys(folder, office.password, chain_id=chain.chain_id).public()
+        new = create_next_keys(folder, office.password, chain_id=chain.chain_id, lost=lost).public()
         result = None
         if not is_current(chain, office.operator.address, new):
             result = publish(chain, office.operator, new, endpoint=_endpoint(chain, office))
@@ -92,11 +107,11 @@ def move_endpoint(session: Session, url: str) -> tuple[KeySet, TxResult]:
         return _newest(office.chain, office), result
 
 
-def revoke_keys(session: Session, index: int, from_time: int | None) -> tuple[KeySet, TxResult]:
+def revoke_keys(session: Session, index: int, since: Moment | None) -> tuple[KeySet, TxResult]:
     """Say that a key set isn't to be trusted from a time on, by default from now; receipts anchored later don't verify.
 
     Raises:
-        InputError: there is no such key set.
+        InputError: there is no such key set, or no such block.
         RefusedError: the worker signs with these keys and runs.
     """
     chain, office = session.get_chain(), _open(session)
@@ -105,11 +120,12 @@ def revoke_keys(session: Session, index: int, from_time: int | None) -> tuple[Ke
         raise InputError(
             f"there is no key set {index}", code="keys-unknown", remedy="see `sealroom provider keys list`"
         )
+    from_time = None if since is None else _time_of(chain, since)
     if sets[index].p256 != sets[-1].p256:
-        return _revoke(chain, office, sets[index], from_time)
+        return _revoke(session, office, sets[index], from_time)
     with _alone(session, office):
         _drain(session, office)
-        return _revoke(chain, office, sets[index], from_time)
+        return _revoke(session, office, sets[index], from_time)
 
 
 def close_log(session: Session) -> tuple[int, TxResult]:
@@ -166,11 +182,7 @@ def _alone(session: Session, office: _Office) -> Iterator[None]:
 
 
 def _drain(session: Session, office: _Office) -> None:
-    """Anchor every receipt and settle every order that is due.
-
-    Raises:
-        RefusedError: the last anchor could still be reorganised away, and would then be anchored too late.
-    """
+    """Anchor every receipt and settle every order that is due; fails as `_await_anchors`."""
     parts, chain = office.parts, office.chain
     confirmations = parts.settings.confirmations_on(chain.chain_id)
     notary = Notary(
@@ -180,10 +192,22 @@ def _drain(session: Session, office: _Office) -> None:
         keys=office.keys(),
         sender=office.operator,
         pace=Pace(lambda: 0, system_clock),
+        log_folder=parts.paths.log,
         confirmations=confirmations,
     )
     while notary.turn():
         session.output.say("anchored receipts that waited")
+    _await_anchors(office)
+
+
+def _await_anchors(office: _Office) -> None:
+    """Check that what is anchored stays where it is, and wait until what follows is later.
+
+    Raises:
+        RefusedError: the last anchor could still be reorganised away, and would then be anchored too late.
+    """
+    chain = office.chain
+    confirmations = office.parts.settings.confirmations_on(chain.chain_id)
     newest = chain.get_anchor(office.operator.address)
     if newest is not None and newest.block.number + confirmations > chain.head().number:
         raise RefusedError(
@@ -193,6 +217,35 @@ def _drain(session: Session, office: _Office) -> None:
             remedy="run the same command again in a while",
         )
     _await_next_second(chain)
+
+
+def _give_up_keys(session: Session, office: _Office) -> PublicKeys:
+    """Say what is lost with keys that can't be opened, and return their public halves, as the chain has them.
+
+    Raises:
+        RefusedError: they can be opened, or no keys were ever published.
+    """
+    folder, chain, account = office.parts.paths.signing_keys, office.chain, office.operator.address
+    if _can_open(office):
+        raise RefusedError("the keys in use can be opened", code="keys-not-lost", remedy="leave --lost out")
+    following = find_next_keys(folder, office.password, chain.chain_id)
+    ours = (
+        following.public().signer if following else None
+    )  # published, if an earlier run was stopped after that
+    published = [item for item in chain.list_keys(account) if item.signer != ours]
+    if not published:
+        raise RefusedError("no keys were published yet", code="keys-not-lost", remedy="`sealroom up` does it")
+    waiting = max(office.parts.database.ledger.size() - chain.anchored_size(account), 0)
+    session.output.say(f"{waiting} receipts by the lost keys are not anchored: they will never verify")
+    return PublicKeys(published[-1].p256, published[-1].signer, published[-1].ed25519)
+
+
+def _can_open(office: _Office) -> bool:
+    try:
+        office.keys()
+    except (KeysLockedError, KeysMissingError):
+        return False
+    return True
 
 
 def _await_next_second(chain: ChainClient) -> None:
@@ -205,13 +258,35 @@ def _await_next_second(chain: ChainClient) -> None:
         time.sleep(POLL_S)
 
 
+def _time_of(chain: ChainClient, moment: Moment) -> int:
+    if not moment.is_block:
+        return moment.number
+    newest = chain.head().number
+    if moment.number > newest:
+        raise InputError(
+            f"there is no block {moment.number} yet", code="block-unknown", remedy=f"the newest is {newest}"
+        )
+    return chain.get_block(moment.number).time
+
+
 def _revoke(
-    chain: ChainClient, office: _Office, keys: KeySet, from_time: int | None
+    session: Session, office: _Office, keys: KeySet, from_time: int | None
 ) -> tuple[KeySet, TxResult]:
+    chain = office.chain
     # After the newest block, so that what it anchored stays good; and not after the one that will take this.
     chosen = from_time if from_time is not None else min(chain.head().time + 1, keys.valid_until or 2**40)
+    lost = _count_anchored(office, chosen, keys.valid_until)
+    session.output.say(f"{lost} receipts were anchored from {format_time(chosen)} on: they will not verify")
     result = chain.revoke_keys(keys.index, chosen, sender=office.operator)
     return chain.list_keys(office.operator.address)[keys.index], result
+
+
+def _count_anchored(office: _Office, first: int, end: int | None) -> int:
+    """Return how many receipts were anchored first at a time from `first` on, and before `end` where there is one."""
+    anchors = office.chain.list_anchors(office.operator.address)
+    before = max((item.size for item in anchors if item.block.time < first), default=0)
+    by_then = max((item.size for item in anchors if end is None or item.block.time < end), default=0)
+    return max(by_then - before, 0)
 
 
 def _endpoint(chain: ChainClient, office: _Office) -> str:

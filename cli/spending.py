@@ -16,6 +16,7 @@ from cli.money import get_token, write_amount
 from cli.people import resolve_address
 from datatokens.errors import NotEnoughMoneyError
 from datatokens.model import ONE_DATATOKEN_WEI, Token
+from datatokens.trusted import named_addresses
 from datatokens.units import COIN_DECIMALS
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def buy_datatokens(session: Session, asset_id: str, datatokens_wei: int, *, max_
 
 def _check_recipient(session: Session, what: Token, address: str) -> None:
     deployment = session.get_deployment()
-    contracts = {deployment.registry, deployment.escrow, deployment.providers, what.address}
+    contracts = {*named_addresses(deployment).values(), what.address}
     if address.lower() == session.get_address().lower():
         raise RefusedError(
             "the account to send to is the one that sends: only gas would be spent",

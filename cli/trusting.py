@@ -26,6 +26,7 @@ def build_trust(chain: ChainClient, provider: str) -> TrustRoot:
         origin=log_origin(provider, chain.chain_id),
         keys=tuple(_key(item) for item in chain.list_keys(provider)),
         anchors=tuple(_anchor(item) for item in chain.list_anchors(provider)),
+        closed=chain.closed_at(provider),
     )
 
 
@@ -37,7 +38,7 @@ def _key(item: KeySet) -> TrustedKey:
         valid_from=item.valid_from,
         valid_from_block=item.valid_from_block,
         valid_until=item.valid_until,
-        revoked=item.revoked,
+        revoked_at=item.revoked_at,
     )
 
 

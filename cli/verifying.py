@@ -104,6 +104,15 @@ def find_place(path: Path) -> Checkpoint | None:
     return parse_checkpoint(parse_note(proof.note).text)
 
 
+def parse_claims(receipt: bytes) -> Statement:
+    """Return what a receipt says without verifying it.
+
+    Raises:
+        MalformedError, StatementRefusedError: it is not a receipt.
+    """
+    return parse_statement(parse_receipt(receipt)[0].payload)
+
+
 def hash_artifacts(paths: tuple[Path, ...]) -> dict[str, bytes]:
     """Return the SHA-256 of files by their names.
 
@@ -142,7 +151,7 @@ def _load_trust(question: Question, chain: ChainClient | None, receipt: bytes) -
 def _claimed_provider(receipt: bytes) -> str:
     """Return whose receipt it says it is; the keys that this account published on chain then judge it."""
     try:
-        return parse_statement(parse_receipt(receipt)[0].payload).facts.provider.address
+        return parse_claims(receipt).facts.provider.address
     except MalformedError as exc:
         raise VerificationError(Verdict.MALFORMED, "read receipt", str(exc)) from exc
     except StatementRefusedError as exc:

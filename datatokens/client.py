@@ -10,11 +10,12 @@ from datatokens.history import LogBook
 from datatokens.intent import Review
 from datatokens.model import Deployment
 from datatokens.patience import Patience
+from datatokens.receipts import ReceiptChecks
 from datatokens.writes import ProviderWrites
 
 
-class ChainClient(ProviderWrites):
-    """Reads and changes one deployment; see `ChainReader`, `OwnerWrites`, `ConsumerWrites`, `ProviderWrites`.
+class ChainClient(ProviderWrites, ReceiptChecks):
+    """Reads and changes one deployment; see `ChainReader`, `ReceiptChecks` and the writes of each role.
 
     Before the first use of a contract, the chain id and the code of every contract are checked.
     """

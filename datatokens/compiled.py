@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
-CONTRACTS = ("Registry", "Escrow", "Datatoken", "Providers", "TestToken")
+CONTRACTS = ("Registry", "Escrow", "Datatoken", "Providers", "Receipts", "TestToken")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,15 +30,16 @@ SALT = bytes(32)
 FIRST_NONCE = 1  # of a contract (EIP-161)
 
 
-def creation_code(artifact: Artifact) -> bytes:
-    """Return the code that creates a contract; ours take no arguments."""
-    return bytes.fromhex(artifact.bytecode.removeprefix("0x"))
+def creation_code(artifact: Artifact, *addresses: str) -> bytes:
+    """Return the code that creates a contract; all that ours take are addresses of others of ours."""
+    arguments = b"".join(bytes.fromhex(item.removeprefix("0x")).rjust(32, b"\0") for item in addresses)
+    return bytes.fromhex(artifact.bytecode.removeprefix("0x")) + arguments
 
 
-def create2_address(artifact: Artifact) -> str:
-    """Return where the proxy puts a contract (EIP-1014)."""
+def create2_address(artifact: Artifact, *addresses: str) -> str:
+    """Return where the proxy puts a contract that is created with these addresses (EIP-1014)."""
     deployer = bytes.fromhex(PROXY[2:])
-    digest = keccak(b"\xff" + deployer + SALT + keccak(creation_code(artifact)))
+    digest = keccak(b"\xff" + deployer + SALT + keccak(creation_code(artifact, *addresses)))
     return str(to_checksum_address(digest[-20:]))
 
 

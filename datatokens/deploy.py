@@ -38,12 +38,14 @@ Say = Callable[[str], None]
 
 def plan_deployment(chain_id: int, *, with_test_token: bool) -> Deployment:
     """Return where this version's contracts are on every chain that has them; blocks and code hashes are not known yet."""
-    registry = create2_address(load_artifact("Registry"))
+    registry, providers = (create2_address(load_artifact(name)) for name in ("Registry", "Providers"))
+    escrow = child_address(registry)
     return Deployment(
         chain_id=chain_id,
         registry=registry,
-        escrow=child_address(registry),
-        providers=create2_address(load_artifact("Providers")),
+        escrow=escrow,
+        providers=providers,
+        receipts=create2_address(load_artifact("Receipts"), escrow, providers),
         payment_token=create2_address(load_artifact("TestToken")) if with_test_token else None,
         blocks={},
         code_hashes={},
@@ -60,7 +62,7 @@ def deploy_contracts(
     say: Say = lambda _: None,
     review: Review | None = None,
 ) -> Deployment:
-    """Deploy what is missing of registry (which creates the escrow), providers and, if asked, the test token.
+    """Deploy what is missing of registry (which creates the escrow), providers, receipts and, if asked, the test token.
 
     Raises:
         ChainUnreachableError: no answer.
@@ -74,14 +76,13 @@ def deploy_contracts(
     ).chain_id()  # asked once: all is signed for the chain that is said
     gateway = Gateway(rpc_url, chain_id=chain_id, patience=patience, fees=fees, review=review)
     draft = plan_deployment(chain_id, with_test_token=with_test_token)
-    names = ["Registry", "Providers", *(["TestToken"] if with_test_token else [])]
-    missing = [name for name in names if not gateway.code(create2_address(load_artifact(name)))]
+    addresses = named_addresses(draft)
+    missing = [name for name, address in addresses.items() if name != "escrow" and not gateway.code(address)]
     if missing:
         _ensure_proxy(gateway, sender, say)
     for name in missing:
-        artifact = load_artifact(name)
-        say(f"deploying {name} on chain {chain_id} at {create2_address(artifact)}")
-        gateway.execute(PROXY, SALT + creation_code(artifact), sender=sender)
+        say(f"deploying {_ARTIFACTS[name]} on chain {chain_id} at {addresses[name]}")
+        gateway.execute(PROXY, SALT + _creation_code(name, draft), sender=sender)
     return _describe(gateway, draft)
 
 
@@ -116,8 +117,14 @@ _ARTIFACTS = {
     "registry": "Registry",
     "escrow": "Escrow",
     "providers": "Providers",
+    "receipts": "Receipts",
     "payment_token": "TestToken",
 }
+
+
+def _creation_code(name: str, draft: Deployment) -> bytes:
+    arguments = (draft.escrow, draft.providers) if name == "receipts" else ()
+    return creation_code(load_artifact(_ARTIFACTS[name]), *arguments)
 
 
 def _check_code(gateway: Gateway, name: str, address: str) -> None:

@@ -163,9 +163,14 @@ class Gateway:
             ChainUnreachableError: no answer.
             ContractRefusedError: a filter isn't an indexed argument, or doesn't fit.
         """
-        query = self._query(contract, event, filters)
-        windows = self._windows.oldest_first(query, first, last)
+        windows = self.logs_ahead(contract, event, filters=filters, first=first, last=last)
         return [log for window in windows for log in window]
+
+    def logs_ahead(
+        self, contract: Contract, event: str, *, filters: Mapping[str, object], first: int, last: int
+    ) -> Iterator[Sequence[Any]]:
+        """Yield the logs between two blocks window by window, the oldest window first; fails as `raw_logs`."""
+        yield from self._windows.oldest_first(self._query(contract, event, filters), first, last)
 
     def logs_back(
         self, contract: Contract, event: str, *, filters: Mapping[str, object], first: int, last: int

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from datatokens.gateway import checksum
-from datatokens.model import AssetEvent, OrderPlaced, Sale
+from datatokens.model import AssetEvent, OrderEnd, OrderPlaced, OrderStatus, Sale
 from datatokens.reads import order_placed
 from datatokens.timeline import PolicyTimeline
 
@@ -41,6 +42,24 @@ class Ledgers(PolicyTimeline):
         wanted = {"consumer": account, "tokenId": token_id, "jobId": job_id}
         filters = {name: value for name, value in wanted.items() if value is not None}
         return [order_placed(log) for log in self._logs(self._escrow, "OrderPlaced", filters)]
+
+    def walk_orders(self, token_id: int, *, first: int, last: int) -> Iterator[OrderPlaced]:
+        """Yield the orders on an asset between two blocks, oldest first, however many there are: in flat memory."""
+        for log in self._walk("OrderPlaced", {"tokenId": token_id}, first, last):
+            yield order_placed(log)
+
+    def walk_order_ends(self, *, first: int, last: int) -> Iterator[OrderEnd]:
+        """Yield the ends of anybody's orders between two blocks, those settled first: in flat memory."""
+        for event, status in (("OrderSettled", OrderStatus.SETTLED), ("OrderRefunded", OrderStatus.REFUNDED)):
+            for log in self._walk(event, {}, first, last):
+                tx_hash = "0x" + bytes(log["transactionHash"]).hex()
+                yield OrderEnd(bytes(log["args"]["orderId"]), status, tx_hash, log["blockNumber"])
+
+    def _walk(self, event: str, filters: dict[str, object], first: int, last: int) -> Iterator[Any]:
+        begin = max(first, self._deployment.block)
+        for logs in self._gateway.logs_ahead(self._escrow, event, filters=filters, first=begin, last=last):
+            for log in logs:
+                yield self._gateway.decode(self._escrow, event, log)
 
     def list_earnings(self, owner: str) -> dict[bytes, int]:
         """Return what an account had as the owner's part of each settled order, by order id."""

@@ -188,6 +188,17 @@ class OrderPlaced:
     tx_hash: str
     log_index: int
     block_number: int
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEnd:
+    """The event that ends an order: settled, or refunded by its provider or, after its deadline, by anyone."""
+
+    order_id: bytes
+    status: OrderStatus
+    tx_hash: str
+    block_number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +217,8 @@ class AnchorRecord:
 class KeySet:
     """Public keys that a provider published, valid in [valid_from, valid_until).
 
-    `p256` is 65 bytes 0x04‖X‖Y (SEC 1, uncompressed), `ed25519` 32 bytes (RFC 8032); times are unix seconds.
+    `p256` is 65 bytes 0x04‖X‖Y (SEC 1, uncompressed), `ed25519` 32 bytes (RFC 8032); times are unix seconds. `revoked_at`
+    is when it was said last that they are not to be trusted from `valid_until` on, None when it never was.
     """
 
     index: int
@@ -217,7 +229,12 @@ class KeySet:
     valid_from: int
     valid_from_block: int
     valid_until: int | None
-    revoked: bool
+    revoked_at: int | None
+
+    @property
+    def revoked(self) -> bool:
+        """Whether it was said that the keys are not to be trusted from `valid_until` on."""
+        return self.revoked_at is not None
 
     def is_valid(self, at: int) -> bool:
         """Tell whether signatures made at unix time `at` may be judged by these keys."""
@@ -241,6 +258,7 @@ class Deployment:
     registry: str
     escrow: str
     providers: str
+    receipts: str
     payment_token: str | None
     blocks: dict[str, int] = field(default_factory=dict)
     code_hashes: dict[str, str] = field(default_factory=dict)
@@ -270,6 +288,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "registry": (str,),
     "escrow": (str,),
     "providers": (str,),
+    "receipts": (str,),
     "payment_token": (str, type(None)),
     "blocks": (dict,),
     "code_hashes": (dict,),
@@ -293,7 +312,7 @@ def parse_deployment(text: str) -> Deployment:
     for name, types in _TYPES.items():
         if not isinstance(value[name], types) or isinstance(value[name], bool):
             raise DeploymentInvalidError(f"deployment file: {name} has the wrong type; deploy again")
-    for name in ("registry", "escrow", "providers", "payment_token"):
+    for name in ("registry", "escrow", "providers", "receipts", "payment_token"):
         if value[name] is not None and not _ADDRESS.fullmatch(value[name]):
             raise DeploymentInvalidError(f"deployment file: {name} is not an address; copy the file anew")
     if not all(type(block) is int and block >= 0 for block in value["blocks"].values()):

@@ -333,11 +333,12 @@ def order_placed(log: Any) -> OrderPlaced:  # noqa: ANN401 - web3's decoded log
         tx_hash="0x" + bytes(log["transactionHash"]).hex(),
         log_index=log["logIndex"],
         block_number=log["blockNumber"],
+        deadline=args["deadline"],
     )
 
 
 def _key_set(index: int, view: Any) -> KeySet:  # noqa: ANN401 - the contract's struct
-    x, y, ed25519, signer, valid_from, valid_until, revoked, block, endpoint = view
+    x, y, ed25519, signer, valid_from, valid_until, revoked_at, block, endpoint = view
     return KeySet(
         index=index,
         p256=b"\x04" + bytes(x) + bytes(y),
@@ -347,5 +348,5 @@ def _key_set(index: int, view: Any) -> KeySet:  # noqa: ANN401 - the contract's 
         valid_from=valid_from,
         valid_from_block=block,
         valid_until=valid_until or None,
-        revoked=revoked,
+        revoked_at=revoked_at or None,
     )

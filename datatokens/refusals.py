@@ -54,6 +54,13 @@ WORDS = {
     "ProvidersTimeOutOfRange": "revocation time: expected {earliest} to {latest}, got {fromTime};"
     " choose one within",
     "ProvidersIsClosed": "provider {provider}: closed for good at {closedAt}; use another account",
+    "ReceiptsRootUnknown": "log of {provider}: its root at size {size} is neither the newest nor kept; prove the entry"
+    " anew, for the newest size",
+    "ReceiptsNotIncluded": "receipt: isn't entry {index} of the log of size {size}, or the proof is of another size;"
+    " prove it anew",
+    "ReceiptsBadSignature": "receipt signature: expected v 27 or 28 and s in the lower half; take it from the receipt",
+    "ReceiptsNotSigner": "receipt: signed by {signer}, who was no signer of {provider} at {time} when its root was"
+    " anchored, or signed over other bytes; verify the receipt",
     "ReentrancyGuardReentrantCall": "escrow: was called back during a transfer; the token is hostile",
     "ERC20InsufficientAllowance": "token allowance: expected {needed}, got {allowance};"
     " allow the escrow to take the price",

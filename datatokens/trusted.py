@@ -67,6 +67,10 @@ class TrustedContracts:
     def _providers(self) -> Contract:
         return self._trusted("Providers", self._deployment.providers)
 
+    @property
+    def _receipts(self) -> Contract:
+        return self._trusted("Receipts", self._deployment.receipts)
+
     def _token(self, address: str) -> Contract:
         """Return somebody's ERC-20 on the right chain; its code is whatever its maker wrote."""
         return self._trusted("TestToken", checksum(address))
@@ -92,5 +96,6 @@ def named_addresses(deployment: Deployment) -> dict[str, str]:
         "registry": deployment.registry,
         "escrow": deployment.escrow,
         "providers": deployment.providers,
+        "receipts": deployment.receipts,
     }
     return found | ({"payment_token": deployment.payment_token} if deployment.payment_token else {})

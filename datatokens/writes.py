@@ -231,9 +231,13 @@ class ConsumerWrites(OwnerWrites):
 
     def _allow(self, token: str, value_wei: int, sender: LocalAccount) -> None:
         self._check_balance(token, value_wei, sender)
-        if self._allowance(token, sender) < value_wei:
-            contract = self._token(token)
-            self._gateway.send(contract, "approve", self._escrow.address, value_wei, sender=sender)
+        standing = self._allowance(token, sender)
+        if standing >= value_wei:
+            return
+        contract = self._token(token)
+        if standing:  # some tokens, USDT among them, refuse to change an allowance that isn't 0
+            self._gateway.send(contract, "approve", self._escrow.address, 0, sender=sender)
+        self._gateway.send(contract, "approve", self._escrow.address, value_wei, sender=sender)
 
     def _allowance(self, token: str, sender: LocalAccount) -> int:
         contract = self._token(token)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from generate_cli_docs import write_page
 from generate_security import write_security_page
+from generate_vectors import list_leftovers, write_vectors
 
 from provider.jobs.states import state_diagram
 from provider.routes.endpoints import ENDPOINTS
@@ -36,14 +37,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="generate", description="Write or check the generated documents.")
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
-    stale = [name for name, make in DOCUMENTS.items() if not is_current(ROOT / name, make())]
+    wanted = {name: make() for name, make in DOCUMENTS.items()} | write_vectors()
+    stale = [name for name, data in wanted.items() if not is_current(ROOT / name, data)]
+    leftovers = list_leftovers(wanted)
     if arguments.check:
-        sys.exit(
-            f"generate: not what its source makes: {', '.join(stale)}; run make generate" if stale else 0
-        )
+        wrong = ", ".join(stale + leftovers)
+        sys.exit(f"generate: not what its source makes: {wrong}; run make generate" if wrong else 0)
     for name in stale:
-        (ROOT / name).write_bytes(DOCUMENTS[name]())
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / name).write_bytes(wanted[name])
         print(f"wrote {name}")
+    for name in leftovers:
+        (ROOT / name).unlink()
+        print(f"removed {name}")
 
 
 def is_current(path: Path, wanted: bytes) -> bool:

@@ -21,6 +21,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 MAX_SAFE_INTEGER = 2**53 - 1
 MAX_PLAIN_DIGITS = 21
 MIN_PLAIN_POINT = -6
+_SCALARS = json.JSONEncoder(ensure_ascii=False)
 
 
 def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
@@ -52,7 +53,7 @@ def _encode(value: object, path: str) -> str:
 def _encode_scalar(value: str | int | None, path: str) -> str:
     if isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER:
         raise DocumentError("json", path, "an integer beyond 2^53 - 1 loses digits: write it as a string")
-    return json.dumps(value, ensure_ascii=False)
+    return _SCALARS.encode(value)
 
 
 def _encode_mapping(value: Mapping[Any, Any], path: str) -> str:

@@ -1,8 +1,8 @@
 """What holds for one job on several datasets: never more than each of their policies says on its own.
 
 A job runs when the decision about each dataset allows it. What it may then use and let out is one policy, of which every
-part is the narrowest: the smallest limit, the purposes and images that all have, the strictest runtime. It allows just
-what all allow.
+part is the narrowest: the smallest limit, the purposes and images that all have, the strictest runtime, every demand for
+witnesses. It allows just what all allow.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def combine_policies(policies: Sequence[Policy], *, one_owner: bool) -> Policy |
         outputs=_combine_outputs([policy.outputs for policy in policies]),
         images=_combine_images([policy.images for policy in policies]),
         logs=_combine_logs({policy.logs for policy in policies}, one_owner=one_owner),
+        witnesses=tuple(dict.fromkeys(demand for policy in policies for demand in policy.witnesses)),
     )
 
 

@@ -3,6 +3,7 @@
 PolicyError
 ├── DocumentError            a document is not what its format says (bad YAML, unknown key, duplicate key)
 ├── PolicyInvalidError       a policy is well formed but asks for something that can't be enforced
+├── WitnessKeyError          a witness's key, or what is demanded of witnesses, is not what it should be
 └── RuntimeUnavailableError  no runtime that the policy allows is there
 """
 
@@ -31,6 +32,12 @@ class PolicyInvalidError(PolicyError):
     """A policy that parses but can't be enforced as written."""
 
     code = "policy-invalid"
+
+
+class WitnessKeyError(PolicyError, ValueError):
+    """A witness's key can't be read, or a demand for cosignatures can't be met; a ValueError for the document models."""
+
+    code = "witness-key-invalid"
 
 
 class RuntimeUnavailableError(PolicyError):

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 from policies.canonical import digest_of
 from policies.documents import StrictModel, parse_document
 from policies.purposes import find_term, is_permission
+from policies.witnesses import MAX_WITNESSES, parse_demand
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 BITS_PER_BYTE = 8
@@ -102,6 +103,14 @@ def _check_mode(value: str) -> str:
     return value
 
 
+def _read_witnesses(value: object) -> object:
+    if isinstance(value, dict):
+        return (value,)
+    if not isinstance(value, tuple):
+        raise ValueError("expected a threshold and the keys of witnesses")  # noqa: TRY004 - pydantic catches this one
+    return value
+
+
 Size = Annotated[int, BeforeValidator(parse_size)]
 Cpus = Annotated[str, BeforeValidator(_check_cpus)]
 Curie = Annotated[str, AfterValidator(_check_curie)]
@@ -151,6 +160,22 @@ class PrivacyPolicy(StrictModel):
     mode: Annotated[str, AfterValidator(_check_mode)] = "none"
 
 
+class WitnessDemand(StrictModel):
+    """Nothing leaves before `threshold` of the witnesses with these keys have cosigned the checkpoint of the receipt's proof."""
+
+    threshold: Annotated[int, Field(ge=1, le=MAX_WITNESSES)]
+    keys: Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=MAX_WITNESSES)]
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> WitnessDemand:
+        parse_demand(self.threshold, self.keys)
+        return self
+
+
+Witnesses = Annotated[tuple[WitnessDemand, ...], BeforeValidator(_read_witnesses)]
+"""One demand in a document; those of several policies together have each."""
+
+
 class Policy(StrictModel):
     """One dataset's rules."""
 
@@ -166,6 +191,7 @@ class Policy(StrictModel):
     images: Annotated[tuple[ImageDigest, ...], Field(strict=False, max_length=MAX_LIST_ITEMS)] | None = None
     logs: Literal["owner", "nobody", "consumer"] = "owner"
     privacy: PrivacyPolicy = PrivacyPolicy()
+    witnesses: Witnesses = ()
 
     _digest: str = PrivateAttr("")
 

@@ -15,7 +15,7 @@ from provider.auth import Guard
 from provider.errors import BadRequestError, ProviderError, UnavailableError, http_status
 from provider.receipts.errors import MalformedError
 from provider.release import ResultKeyError
-from provider.routes.endpoint import Call, Endpoint
+from provider.routes.endpoint import JSON, NEVER, Call, Endpoint
 from provider.routes.endpoints import ENDPOINTS
 from provider.services import Services
 from provider.wire import ErrorBody, WireModel
@@ -66,13 +66,15 @@ def _answer(answer: WireModel | bytes | str, endpoint: Endpoint) -> Response:
     data = answer.model_dump_json() if isinstance(answer, WireModel) else answer
     response = Response(data, status=endpoint.status, content_type=endpoint.media)
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-store"
+    response.headers["Cache-Control"] = endpoint.cache
     return response
 
 
 def _answer_error(error: Exception) -> Response:
     status, body = _describe_error(error)
-    return Response(body.model_dump_json(), status=status, content_type="application/json")
+    response = Response(body.model_dump_json(), status=status, content_type=JSON)
+    response.headers["Cache-Control"] = NEVER
+    return response
 
 
 def _describe_error(error: Exception) -> tuple[int, ErrorBody]:

@@ -49,6 +49,7 @@ class Access(StrEnum):
     JOB_TIMES_READ = "job.times.read"
     RELEASE_READ = "release.read"
     RECEIPT_READ = "receipt.read"
+    CHECKPOINT_COSIGN = "checkpoint.cosign"
 
 
 ALLOWED: dict[Access, frozenset[Role]] = {
@@ -56,6 +57,7 @@ ALLOWED: dict[Access, frozenset[Role]] = {
     Access.LOGIN: frozenset({Role.ANYONE}),
     Access.DATASET_READ: frozenset({Role.ANYONE}),
     Access.RECEIPT_READ: frozenset({Role.ANYONE}),
+    Access.CHECKPOINT_COSIGN: frozenset({Role.ANYONE}),
     Access.DATASET_PREPARE: frozenset({Role.REGISTRAR}),
     Access.DATASET_PUBLISH: frozenset({Role.DATASET_OWNER}),
     Access.DATASET_GOVERN: frozenset({Role.DATASET_OWNER}),

@@ -54,6 +54,7 @@ class Catalogue:
     ) -> None:
         self._identity = identity
         self._store = database.catalogue
+        self._witnesses = database.witnesses
         self._blobs = blobs
         self._chain = chain
         self._load_settings = load_settings
@@ -71,7 +72,7 @@ class Catalogue:
         settings = self._load_settings()
         guard.check(Access.DATASET_PREPARE, Subject(registrars=frozenset(settings.owners)), caller=signer)
         policy = body.policy.encode()
-        parse_policy(policy)
+        demands = parse_policy(policy).witnesses
         path = resolve_data_path(Path(settings.data_root), body.path)
         files = list_files(path)
         entries = hash_files(files)
@@ -88,6 +89,7 @@ class Catalogue:
             size_bytes=sum(entry.size_bytes for entry in entries),
             prepared=now,
         )
+        self._witnesses.name_witnesses(key for demand in demands for key in demand.keys)
         return DatasetPrepared(
             commitment=record.commitment,
             metadata_digest=record.metadata_digest,

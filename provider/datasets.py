@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from policies.canonical import canonical_json
+from policies.canonical import DIGEST_PREFIX, canonical_json
 from provider.errors import DatasetError
 from provider.receipts.tree import entries_root
 
@@ -228,3 +228,15 @@ def commit_entries(entries: Iterable[DatasetEntry]) -> bytes:
     if len({entry.name for entry in ordered}) < len(ordered):
         raise DatasetError("dataset: a file's name stands twice", code="dataset-name")
     return entries_root(canonical_json([entry.name, entry.size_bytes, entry.sha256]) for entry in ordered)
+
+
+def commit_copied(copied: Iterable[tuple[str, int, str]]) -> bytes:
+    """Return the commitment to files that were copied, each as name, size in bytes and `sha256:…`.
+
+    Raises:
+        DatasetError: see `commit_entries`.
+    """
+    return commit_entries(
+        DatasetEntry(name, size_bytes, digest.removeprefix(DIGEST_PREFIX))
+        for name, size_bytes, digest in copied
+    )

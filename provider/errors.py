@@ -9,6 +9,7 @@ ProviderError
 ├── NotFoundError              no such thing, or not for you to see
 ├── ConflictError              the thing's state doesn't allow it
 └── UnavailableError           the chain or the engine can't be reached now
+    └── LogIncompleteError     the log's files don't have what the database has
 """
 
 from __future__ import annotations
@@ -74,6 +75,13 @@ class UnavailableError(ProviderError):
     """The chain or the engine can't be reached now; the request can be repeated as it is."""
 
     code = "unavailable"
+
+
+class LogIncompleteError(UnavailableError):
+    """The log's files don't have what the database has; the worker makes them anew."""
+
+    code = "log-incomplete"
+    default = "the log's files are being made anew"
 
 
 HTTP_STATUS: dict[type[ProviderError], int] = {

@@ -10,6 +10,7 @@ import waitress
 
 from provider.app import create_app
 from provider.assembly import open_parts
+from provider.logfiles import LogFiles
 from provider.services import build_services
 from provider.settings import load_settings
 
@@ -28,6 +29,7 @@ def main() -> None:
         parts.database,
         parts.blobs,
         parts.chain,
+        log_files=LogFiles(parts.paths.log),
         load_settings=lambda: load_settings(parts.paths.settings),
     )
     app = create_app(services)

@@ -12,10 +12,13 @@ from provider.catalogue import Catalogue
 from provider.chain import Chain
 from provider.identity import ProviderIdentity
 from provider.jobs.desk import JobDesk
+from provider.logdesk import LogDesk
+from provider.logfiles import LogFiles
 from provider.login import LoginDesk
 from provider.settings import Settings
 from provider.stewardship import Stewardship
 from provider.store import Database
+from provider.witnessing import WitnessDesk
 
 Clock = Callable[[], int]
 
@@ -36,6 +39,8 @@ class Services:
     catalogue: Catalogue
     stewardship: Stewardship
     jobs: JobDesk
+    log: LogDesk
+    witnesses: WitnessDesk
     actions: ActionDesk
     clock: Clock
 
@@ -46,13 +51,15 @@ def build_services(
     blobs: BlobStore,
     chain: Chain,
     *,
+    log_files: LogFiles,
     load_settings: Callable[[], Settings],
     clock: Clock = system_clock,
 ) -> Services:
-    """Build the services over one database, one blob folder and one chain."""
+    """Build the services over one database, one blob folder, one log and one chain."""
     catalogue = Catalogue(identity, database, blobs, chain, load_settings)
     stewardship = Stewardship(database, blobs, catalogue, load_settings)
-    jobs = JobDesk(identity, database, blobs, catalogue, load_settings, chain=chain)
+    witnesses = WitnessDesk(database, log_files, load_settings)
+    jobs = JobDesk(identity, database, blobs, catalogue, load_settings, chain=chain, witnesses=witnesses)
     return Services(
         identity=identity,
         database=database,
@@ -61,6 +68,8 @@ def build_services(
         catalogue=catalogue,
         stewardship=stewardship,
         jobs=jobs,
+        log=LogDesk(database.ledger, log_files, witnesses),
+        witnesses=witnesses,
         actions=ActionDesk(identity, database, catalogue=catalogue, stewardship=stewardship, jobs=jobs),
         clock=clock,
     )

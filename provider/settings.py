@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from datatokens.fees import FeeLimits, limits_of
 from datatokens.model import LOCAL_CHAIN_ID
 from policies.documents import StrictModel, parse_document
+from policies.witnesses import parse_witness_key
 from provider.wire import Address
 
 MAX_PARALLEL_JOBS = 64
 DEFAULT_CONFIRMATIONS = 3
+MAX_WITNESSES = 32
 Port = Annotated[int, Field(ge=1, le=65535)]
+WitnessKeyText = Annotated[str, AfterValidator(lambda text: parse_witness_key(text).to_text())]
 
 
 class Settings(StrictModel, strict=False):
@@ -49,6 +52,8 @@ class Settings(StrictModel, strict=False):
     warm_total: Annotated[int, Field(ge=0, le=256)] = 4
     warm_idle_s: Annotated[int, Field(ge=1, le=86_400)] = 900
     max_uploads_per_account: Annotated[int, Field(ge=1)] = 200
+    witnesses: Annotated[tuple[WitnessKeyText, ...], Field(max_length=MAX_WITNESSES)] = ()
+    """Whose cosignatures are taken besides those of the witnesses that policies name."""
 
     def confirmations_on(self, chain_id: int) -> int:
         """Return how many blocks must stand on an order's block on that chain."""
@@ -86,6 +91,11 @@ class ProviderPaths:
     def artifacts(self) -> Path:
         """Content-addressed documents, bundles and encrypted releases."""
         return self.home / "provider" / "artifacts"
+
+    @property
+    def log(self) -> Path:
+        """The log of receipts as files that tiles are read from."""
+        return self.home / "provider" / "log"
 
     @property
     def signing_keys(self) -> Path:

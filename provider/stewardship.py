@@ -34,6 +34,7 @@ class Stewardship:
         load_settings: Callable[[], Settings],
     ) -> None:
         self._store = database.catalogue
+        self._witnesses = database.witnesses
         self._blobs = blobs
         self._catalogue = catalogue
         self._load_settings = load_settings
@@ -54,7 +55,8 @@ class Stewardship:
         """
         self._check_owner(guard, body.asset_id, signer)
         policy = body.policy.encode()
-        parse_policy(policy)
+        demands = parse_policy(policy).witnesses
+        self._witnesses.name_witnesses(key for demand in demands for key in demand.keys)
         return PolicyKept(asset_id=body.asset_id, policy_digest=self._keep(policy))
 
     def keep_consumers(

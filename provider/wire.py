@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from datatokens.ethkeys import Account
 from policies.canonical import canonical_json, parse_digest, sha256
 from provider.errors import BadSignatureError
+from provider.receipts.note import MAX_NOTE_BYTES
 
 HEX32 = r"^[0-9a-f]{64}$"
 Hex32 = Annotated[str, Field(pattern=HEX32)]
@@ -350,6 +351,19 @@ class LoginToken(WireModel):
     token: str
     address: Address
     expires: UnixTime
+
+
+class CosignedCheckpoint(WireModel):
+    """POST /v1/log/cosignatures: a checkpoint of the log with the lines of witnesses under it, a C2SP signed note."""
+
+    note: Annotated[str, Field(max_length=MAX_NOTE_BYTES)]
+
+
+class CosignaturesView(WireModel):
+    """Who is known to have cosigned the checkpoint of `size`, by their keys."""
+
+    size: int
+    witnesses: list[str]
 
 
 class ErrorBody(WireModel):

@@ -77,6 +77,7 @@ class Worker:
             keys=keys,
             sender=sender,
             pace=pace,
+            log_folder=parts.paths.log,
             confirmations=self._confirmations,
         )
         self.runners = tuple(self._make_runner() for _ in range(parts.settings.parallel_jobs))

@@ -151,6 +151,11 @@ class OutputsDeclaration(StrictModel):
             raise ValueError("declare weights, metrics or both")
         return self
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the files that are declared."""
+        return tuple(part.file for part in (self.weights, self.metrics) if part is not None)
+
 
 class OceanContainer(StrictModel):
     """Command and image in Ocean's terms. The checksum is the identity; image and tag are names for people.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sandbox.channel import Channel, StoppedError
 from sandbox.collect import Collection, Collector
+from sandbox.determinism import Determinism, load_processor
 from sandbox.engine import Engine
 from sandbox.errors import (
     DeviceMissingError,
@@ -228,6 +229,7 @@ def _report(
         runtime=spec.runtime,
         image=spec.image,
         seal_digest=seal_digest(spec),
+        determinism=Determinism(spec.limits.threads, load_processor()),
         probe=_probe_report(spec, collection),
         started=started,
         finished=finished,

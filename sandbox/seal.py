@@ -11,10 +11,11 @@ import mmap
 from typing import Any
 
 from policies.canonical import canonical_json, digest_of
+from sandbox.determinism import variables
 from sandbox.guest import guest_digest
 from sandbox.reasons import SEAL_REASONS
 from sandbox.seccomp import seccomp_profile
-from sandbox.spec import MAX_INTEGER, Limits, RunSpec, Runtime
+from sandbox.spec import MAX_INTEGER, NANO, Limits, RunSpec, Runtime
 
 NAME_PREFIX = "sealroom-"
 LABEL_OWNER = "org.sealroom.owner"
@@ -31,7 +32,6 @@ SCRATCH_INODES = 65536
 SMALL_INODES = 4096
 FOLDER_INODES = 64
 CPU_PERIOD_US = 100_000
-NANO = 10**9
 GVISOR_THREADS_PER_PID = 4
 GVISOR_THREADS = 256
 PATH = "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin"
@@ -78,6 +78,7 @@ MASKED_PATHS = (
     "/sys/kernel",
 )
 READ_ONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+ID_VARIABLES = frozenset({"DIDS", "TRANSFORMATION_DID"})
 GUEST_COMMAND = ["python3", "-I", "-S", "-B", "/sealroom/init.py"]
 
 
@@ -189,7 +190,6 @@ def _places(spec: RunSpec) -> dict[str, Any]:
 
 def environment(spec: RunSpec) -> dict[str, str]:
     """Return the algorithm's whole environment; ids and limits are all that a run can vary."""
-    threads = str(max(1, spec.limits.nano_cpus // NANO))
     return {
         "PATH": PATH,
         "LANG": "C.UTF-8",
@@ -201,10 +201,8 @@ def environment(spec: RunSpec) -> dict[str, str]:
         "LOGS": "/data/logs",
         "HOME": "/tmp",  # noqa: S108 - inside the container
         "MPLCONFIGDIR": "/tmp",  # noqa: S108 - inside the container
-        "OMP_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
         "ARROW_DEFAULT_MEMORY_POOL": "system",
+        **variables(spec.limits.threads),
     }
 
 
@@ -229,8 +227,13 @@ def cpu_quota(limits: Limits) -> int:
 
 
 def seal_digest(spec: RunSpec) -> str:
-    """Return the digest over everything that seals a run: the options without ids and host paths, and the guest's programs."""
-    return digest_of(canonical_json({"options": _without_ids(spec), "guest": guest_digest()}))
+    """Return the digest over all that seals a run and makes it repeatable: options, the algorithm's environment, the guest.
+
+    Without ids and host paths, so that it is the same for every run of one kind.
+    """
+    environ = {name: value for name, value in environment(spec).items() if name not in ID_VARIABLES}
+    parts = {"options": _without_ids(spec), "environment": environ, "guest": guest_digest()}
+    return digest_of(canonical_json(parts))
 
 
 def _without_ids(spec: RunSpec) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 
+from sandbox.determinism import Determinism
+
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 HEX32 = re.compile(r"[0-9a-f]{64}")
 IMAGE = re.compile(r"sha256:[0-9a-f]{64}")
@@ -17,6 +19,7 @@ MIN_PIDS = 4
 MAX_CPUS = 1024
 MAX_GPUS = 16
 MAX_INTEGER = 2**53 - 1
+NANO = 10**9
 
 
 class Runtime(StrEnum):
@@ -88,7 +91,12 @@ class Limits:
             raise ValueError(f"limit cpus: expected a decimal number, got {self.cpus[:20]!r}") from exc
         if not cpus.is_finite() or not Decimal("0.01") <= cpus <= MAX_CPUS:
             raise ValueError(f"limit cpus: expected 0.01 to {MAX_CPUS}, got {self.cpus[:20]!r}")
-        return int(cpus * 10**9)
+        return int(cpus * NANO)
+
+    @property
+    def threads(self) -> int:
+        """How many threads the libraries of one process use: the whole processors among `cpus`, at least one."""
+        return max(1, self.nano_cpus // NANO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +169,7 @@ class RunReport:
     runtime: Runtime
     image: str
     seal_digest: str
+    determinism: Determinism
     probe: ProbeReport | None
     started: int
     finished: int

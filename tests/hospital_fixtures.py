@@ -23,6 +23,7 @@ from provider.receipts.modelsigning import SIGNATURE_FILE
 from provider.receipts.statement import Statement, parse_statement
 from provider.receipts.trust import Anchor, TrustedKey, TrustRoot
 from provider.receipts.verify import verify_receipt
+from provider.settings import ProviderPaths
 from provider.store.records import JobRecord
 from sandbox.bundle import Bundle
 from sandbox.engine import DockerEngine, Engine
@@ -106,7 +107,7 @@ class Hospital:
     def trust(self) -> TrustRoot:
         chain, provider = self.lab.chain, self.lab.people.provider.address
         public = self.keys.public()
-        key = TrustedKey(public.p256, public.signer, public.ed25519, 0, 0, None, revoked=False)
+        key = TrustedKey(public.p256, public.signer, public.ed25519, 0, 0, None, None)
         anchors = tuple(
             Anchor(a.size, a.root, a.block.number, a.block.hash, a.block.time, a.tx_hash)
             for a in chain.list_anchors(provider)
@@ -167,6 +168,7 @@ def hospital(lab: Lab, engine: DockerEngine, image_digest: str) -> Hospital:
             keys=keys,
             sender=lab.people.provider,
             pace=Pace(lambda: lab.settings.anchor_interval_s, lambda: lab.now),
+            log_folder=ProviderPaths(lab.home).log,
         ),
         judge=judge,
         keys=keys,

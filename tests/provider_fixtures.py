@@ -21,6 +21,7 @@ from policies.canonical import canonical_json, digest_of, parse_digest
 from provider.app import create_app
 from provider.blobs import BlobStore
 from provider.identity import ProviderIdentity
+from provider.logfiles import LogFiles
 from provider.release import create_result_key
 from provider.services import Services, build_services
 from provider.settings import ProviderPaths, Settings
@@ -206,6 +207,7 @@ def open_lab(home: Path, chain: ChainClient, people: People, provider: str) -> L
         database,
         blobs,
         chain,
+        log_files=LogFiles(paths.log),
         load_settings=lambda: found[0].settings if found else settings,
         clock=lambda: clock[0],
     )

@@ -15,6 +15,7 @@ from provider.receipts.facts import (
     BlockFacts,
     CheckFacts,
     DatasetFacts,
+    DeterminismFacts,
     EgressFacts,
     InputsFacts,
     JobFacts,
@@ -111,11 +112,13 @@ def sample_facts(keys: SigningKeys, index: int = 3) -> ReceiptFacts:
             decision="allow",
             rules=(RuleFacts("a1" * 32, "purpose-allowed", "allow", "DUO:0000042 is allowed"),),
             decided=ANCHOR_TIME - 90,
+            witnesses=(),
         ),
         sandbox=SandboxFacts(
             "runc",
             digest("profile"),
             {"time_s": 60},
+            DeterminismFacts(1, 0, True, "x86_64", "AuthenticAMD", "x86-64-v3"),  # noqa: FBT003
             ProbeFacts(passed=True, digest=digest("probe"), rows=21),
         ),
         run=RunFacts(
@@ -186,9 +189,7 @@ def refused(facts: ReceiptFacts) -> ReceiptFacts:
 def trusted_key(keys: SigningKeys, **changes: Any) -> TrustedKey:
     """Return the published form of the keys, in force since long."""
     public = keys.public()
-    key = TrustedKey(
-        public.p256, public.signer, public.ed25519, ANCHOR_TIME - 10_000, 10, None, revoked=False
-    )
+    key = TrustedKey(public.p256, public.signer, public.ed25519, ANCHOR_TIME - 10_000, 10, None, None)
     return replace(key, **changes)
 
 

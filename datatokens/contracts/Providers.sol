@@ -10,7 +10,7 @@ import {P256} from "@openzeppelin/contracts/utils/cryptography/P256.sol";
 /// @param signer The secp256k1 account that signs receipts.
 /// @param validFrom Unix time from which the set is valid.
 /// @param validUntil Unix time from which it no longer is; zero while it is current.
-/// @param revoked Whether it was revoked, rather than replaced.
+/// @param revokedAt Unix time of the latest word that it is not to be trusted from `validUntil` on; zero without one.
 /// @param validFromBlock Block that published it.
 /// @param endpoint Where the provider's service is.
 struct KeySet {
@@ -20,7 +20,7 @@ struct KeySet {
     address signer;
     uint40 validFrom;
     uint40 validUntil;
-    bool revoked;
+    uint40 revokedAt;
     uint48 validFromBlock;
     string endpoint;
 }
@@ -89,23 +89,24 @@ contract Providers {
         _end(_sets[msg.sender]);
         uint40 time = uint40(block.timestamp);
         _sets[msg.sender].push(
-            KeySet(p256X, p256Y, ed25519, signer, time, 0, false, uint48(block.number), endpoint)
+            KeySet(p256X, p256Y, ed25519, signer, time, 0, 0, uint48(block.number), endpoint)
         );
         emit KeysPublished(msg.sender, _sets[msg.sender].length - 1, signer, endpoint);
     }
 
-    /// @notice Say that a key set of the caller is not to be trusted from `fromTime` on; a later call can only set it
-    /// earlier.
+    /// @notice Say that a key set of the caller is not to be trusted from `fromTime` on, which may be in the past; when it
+    /// was said stays visible, it can't be taken back, and a later call can only set an earlier time.
     /// @param index The key set's number.
-    /// @param fromTime Unix time, from the set's first to the end of its life, or now.
+    /// @param fromTime Unix time, from the set's first to the end of its life, or now; before that of an earlier call.
     function revoke(uint256 index, uint40 fromTime) external {
         if (index >= _sets[msg.sender].length) revert ProvidersNoSuchKeys(msg.sender, index);
         KeySet storage set = _sets[msg.sender][index];
         uint256 latest = set.validUntil == 0 ? block.timestamp : set.validUntil;
+        if (set.revokedAt != 0) --latest;
         if (fromTime < set.validFrom || fromTime > latest) {
             revert ProvidersTimeOutOfRange(fromTime, set.validFrom, latest);
         }
-        (set.validUntil, set.revoked) = (fromTime, true);
+        (set.validUntil, set.revokedAt) = (fromTime, uint40(block.timestamp));
         emit KeysRevoked(msg.sender, index, fromTime);
     }
 
@@ -122,6 +123,29 @@ contract Providers {
     /// @return Empty when it never published.
     function getKeys(address provider) external view returns (KeySet[] memory) {
         return _sets[provider];
+    }
+
+    /// @notice Whether an account may have signed receipts that were anchored at some time: a key set that names it was in
+    /// force then, and none that names it was revoked by then.
+    /// @param provider Whose receipts.
+    /// @param signer The secp256k1 account.
+    /// @param time Unix time of the anchor.
+    /// @param blockNumber Block of the anchor.
+    /// @return valid Never when the account is in no key set.
+    function isSigner(
+        address provider,
+        address signer,
+        uint256 time,
+        uint256 blockNumber
+    ) external view returns (bool valid) {
+        KeySet[] storage sets = _sets[provider];
+        for (uint256 i = 0; i < sets.length; ++i) {
+            KeySet storage set = sets[i];
+            if (set.signer != signer) continue;
+            bool ended = set.validUntil != 0 && set.validUntil <= time;
+            if (ended && set.revokedAt != 0) return false;
+            if (!ended && set.validFrom <= time && set.validFromBlock <= blockNumber) valid = true;
+        }
     }
 
     function _end(KeySet[] storage sets) private {

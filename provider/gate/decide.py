@@ -101,22 +101,18 @@ class _Case:
         return found[0]
 
 
-def _declared_names(outputs: OutputsDeclaration) -> list[str]:
-    return [part.file for part in (outputs.weights, outputs.metrics) if part is not None]
-
-
 def _check(rule: str, problem: str | None) -> None:
     if problem is not None:
         raise OutputRefusedError(rule, problem)
 
 
 def _check_only_declared(case: _Case) -> None:
-    extra = {item.path for item in case.produced} - set(_declared_names(case.outputs))
+    extra = {item.path for item in case.produced} - set(case.outputs.files)
     _check("only-declared-files", "a file is not declared" if extra else None)
 
 
 def _check_all_present(case: _Case) -> None:
-    for name in _declared_names(case.outputs):
+    for name in case.outputs.files:
         case.get_produced(name)
 
 
@@ -259,7 +255,7 @@ def check_release(
         refused: names of the rules that the collection already found broken, such as `symbolic-link`.
         log_bits: what the consumer can learn from the log besides, which counts against the cap.
     """
-    names = _declared_names(outputs)
+    names = outputs.files
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _clear(folder, names)
     case = _Case(outputs, allowance, tuple(produced), folder, log_bits, {})

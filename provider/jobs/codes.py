@@ -15,6 +15,7 @@ class Reason:
     next_step: str
 
 
+AWAITING_WITNESSES = "awaiting-witnesses"
 NO_ORDER_YET = frozenset({"awaiting-order", "awaiting-confirmations"})
 REASONS: dict[str, Reason] = {
     "received": Reason(
@@ -51,6 +52,10 @@ REASONS: dict[str, Reason] = {
     "gate": Reason("the run has ended; the gate checks what may leave", "wait"),
     "released": Reason(
         "the weights passed the gate and are ready", "get them with `sealroom job fetch {job_id}`"
+    ),
+    AWAITING_WITNESSES: Reason(
+        "the weights passed the gate, and leave when as many witnesses have cosigned the log as the policy demands",
+        "wait for the witnesses, who run `sealroom witness cosign`; then `sealroom job fetch {job_id}`",
     ),
     "withheld": Reason(
         "the gate withheld the outputs: rule {rule}",

@@ -29,6 +29,7 @@ from provider.wire import (
     decode_base64,
     recover_signer,
 )
+from provider.witnessing import WitnessDesk
 from sandbox.bundle import check_parameters, parse_bundle
 
 HOUR_S = 3600
@@ -47,6 +48,7 @@ class JobDesk:
         load_settings: Callable[[], Settings],
         *,
         chain: Chain,
+        witnesses: WitnessDesk,
     ) -> None:
         self._identity = identity
         self._chain = chain
@@ -55,7 +57,8 @@ class JobDesk:
         self._blobs = blobs
         self._catalogue = catalogue
         self._load_settings = load_settings
-        self._views = JobViews(database)
+        self._witnesses = witnesses
+        self._views = JobViews(database, witnesses)
 
     def submit(self, guard: Guard, submission: JobSubmission, *, now: int) -> JobView:
         """Record a signed request as a waiting job; the same request again is the same job.
@@ -121,17 +124,18 @@ class JobDesk:
         return self._view_for(signer, job, subject)
 
     def get_release(self, guard: Guard, job_id: str) -> bytes:
-        """Return what the gate let out, encrypted to the consumer's result key, once all its orders are settled.
+        """Return what the gate let out, encrypted to the consumer's result key, once it is paid and witnessed.
 
-        Until then an order may pass its deadline and be refunded, and nothing leaves unpaid.
+        Until all its orders are settled one may pass its deadline and be refunded, and nothing leaves unpaid.
 
         Raises:
-            ConflictError: nothing was released, or an order is not settled.
+            ConflictError: nothing was released, an order is not settled, or the witnesses demanded haven't cosigned.
         """
         job, _ = self._get_allowed(guard, job_id, Access.RELEASE_READ)
         if job.release is None:
             raise ConflictError(f"nothing was released: the job is {job.state}", code="nothing-released")
         self._check_settled(job)
+        self._witnesses.check_witnessed(self._get_entry(job_id))
         return self._blobs.get(job.release)
 
     def get_log(self, guard: Guard, job_id: str) -> bytes:
@@ -141,13 +145,14 @@ class JobDesk:
 
         Raises:
             NotFoundError: it is not for this reader, or none was kept.
-            ConflictError: an order of the consumer is not settled, and nothing leaves unpaid.
+            ConflictError: an order of the consumer is not settled, or it is not witnessed, and nothing leaves so.
         """
         job, subject = self._get_allowed(guard, job_id, Access.JOB_LOG_READ)
         if job.log_blob is None:
             raise NotFoundError("no log was kept for this job", code="no-log")
         if guard.caller.lower() not in {owner.lower() for owner in subject.sole_owners}:
             self._check_settled(job)
+            self._witnesses.check_witnessed(self._get_entry(job_id))
         return self._blobs.get(job.log_blob)
 
     def get_receipt(self, guard: Guard, job_id: str) -> bytes:
@@ -158,20 +163,12 @@ class JobDesk:
     def get_proof(self, guard: Guard, job_id: str) -> str:
         """Return the inclusion proof of a job's receipt, once its checkpoint is anchored."""
         guard.check(Access.RECEIPT_READ)
-        proof = self._get_entry(job_id).proof
+        proof = self._witnesses.find_proof(self._get_entry(job_id))
         if proof is None:
             raise NotFoundError(
                 "the receipt is not anchored yet", code="not-anchored", remedy="wait a few seconds"
             )
         return proof
-
-    def get_checkpoint(self, guard: Guard) -> str:
-        """Return the newest anchored checkpoint, a C2SP signed note."""
-        guard.check(Access.RECEIPT_READ)
-        checkpoint = self._database.ledger.find_checkpoint(anchored=True)
-        if checkpoint is None:
-            raise NotFoundError("no checkpoint is anchored yet", code="not-anchored")
-        return checkpoint.note
 
     @staticmethod
     def _check_own(job: JobRecord, signer: str) -> None:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of
 from policies.model import Policy
 from policies.runtimes import choose_runtime
-from provider.datasets import DatasetEntry, DatasetFile, commit_entries, list_files, resolve_data_path
+from provider.datasets import DatasetFile, commit_copied, list_files, resolve_data_path
 from provider.errors import DatasetError, ProviderError
 from provider.jobs.judge import Evaluation
+from provider.limits import run_limits
 from provider.store.catalogue import CatalogueStore
 from provider.store.records import DatasetRecord, JobRecord
 from sandbox.bundle import Bundle
@@ -25,12 +26,11 @@ from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailableError, StagingError, WarmLostError
 from sandbox.pool import Pool
 from sandbox.run import run_sealed
-from sandbox.spec import Limits, RunReport, RunSpec, Runtime
+from sandbox.spec import RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, cleanup, stage_datasets, stage_job
 from sandbox.warm import Recipe, WarmContainer, fits
 
 log = logging.getLogger(__name__)
-OPEN_FILES = 1024
 WARM_PATIENCE_S = 30.0
 NOWHERE = Path("/")
 
@@ -81,7 +81,7 @@ class Launcher:
         Raises:
             RuntimeUnavailableError: the engine has no runtime that the policy allows.
         """
-        limits, manifest = policy.limits, bundle.manifest
+        manifest = bundle.manifest
         spec = RunSpec(
             run_id=f"{job.job_id}-{job.attempt + 1}",
             owner=self._owner,
@@ -91,18 +91,7 @@ class Launcher:
             inputs=work / "inputs",
             dataset_ids=tuple(job.request.datasets),
             algorithm_id=bundle.digest.removeprefix(DIGEST_PREFIX),
-            limits=Limits(
-                time_s=limits.time_s,
-                memory_bytes=limits.memory_bytes,
-                cpus=limits.cpus,
-                pids=limits.pids,
-                scratch_bytes=limits.scratch_bytes,
-                output_bytes=limits.output_bytes,
-                output_files=limits.output_files,
-                log_bytes=limits.log_bytes,
-                open_files=OPEN_FILES,
-                file_bytes=max(limits.scratch_bytes, limits.output_bytes),
-            ),
+            limits=run_limits(policy.limits),
             gpus=manifest.gpus,
         )
         assets = [item.asset for item in evaluation.datasets]
@@ -224,7 +213,7 @@ class Launcher:
         except (ProviderError, StagingError, OSError) as exc:
             raise DatasetError("a dataset can't be read where it lies", code="dataset-unreadable") from exc
         for asset_id, commitment in commitments.items():
-            if _commit(staged.datasets[asset_id]) != commitment:
+            if commit_copied(staged.datasets[asset_id]) != commitment:
                 cleanup(target)
                 raise DatasetError("a dataset is not the one committed to", code="dataset-changed")
 
@@ -232,16 +221,6 @@ class Launcher:
         record, files = self._find_data(asset_id)
         paths, names = tuple(file.path for file in files), tuple(file.name for file in files)
         return StagedDataset(asset_id, paths, names, record.name, record.description)
-
-
-def _commit(copied: Sequence[tuple[str, int, str]]) -> bytes:
-    """Return what the files that were copied commit to."""
-    return commit_entries(
-        [
-            DatasetEntry(name, size_bytes, digest.removeprefix(DIGEST_PREFIX))
-            for name, size_bytes, digest in copied
-        ]
-    )
 
 
 def _facts_of(file: DatasetFile) -> list[str | int]:

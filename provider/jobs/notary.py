@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datatokens.errors import ContractRefusedError
@@ -17,10 +18,10 @@ from datatokens.model import AnchorRecord, OrderStatus, TxResult
 from provider.chain import Chain
 from provider.errors import ProviderError
 from provider.identity import ProviderIdentity
+from provider.jobs.logkeeping import LogKeeper
 from provider.receipts.keys import SigningKeys
 from provider.receipts.note import Checkpoint, sign_checkpoint
 from provider.receipts.proof import format_proof
-from provider.receipts.tree import inclusion_proof, root_of
 from provider.store import Database
 from provider.store.records import CheckpointRecord, SettlementRecord
 
@@ -85,9 +86,10 @@ class Notary:
         keys: SigningKeys,
         sender: LocalAccount,
         pace: Pace,
+        log_folder: Path,
         confirmations: int = 0,
     ) -> None:
-        """Look again at what was sent once `confirmations` blocks stand on it."""
+        """Look again at what was sent once `confirmations` blocks stand on it; `log_folder` has the log's files."""
         self._confirmations = confirmations
         self._identity = identity
         self._ledger = database.ledger
@@ -96,6 +98,8 @@ class Notary:
         self._keys = keys
         self._sender = sender
         self._pace = pace
+        self._log = LogKeeper(database.ledger, log_folder)
+        self._has_looked = False
         self._sent: int | None = None
 
     def turn(self) -> bool:
@@ -104,7 +108,9 @@ class Notary:
         Raises:
             ChainError: the chain can't be reached or refused; the next turn asks it again what it has.
             ForeignAnchorError: the chain and this log disagree; nothing is sent.
+            LogDisagreesError: the log's files and the database disagree; nothing is signed or sent.
         """
+        self._look_at_log()
         self._reopen_lost()
         lost = self._find_lost()
         settlements = lost.settlements if lost else self._ledger.open_settlements(BATCH)
@@ -124,6 +130,12 @@ class Notary:
             block=self._chain.head().number if self._confirmations else None,
         )
         return True
+
+    def _look_at_log(self) -> None:
+        """Once, before anything else: make files that were lost, so that what is anchored can be read from them."""
+        if not self._has_looked:
+            self._log.update()
+            self._has_looked = True
 
     def _reopen_lost(self) -> None:
         """Look again at orders whose end has been on chain long enough, and end anew those that are open again."""
@@ -165,7 +177,7 @@ class Notary:
         size = self._ledger.size()
         if size == (anchored.size if anchored else 0):
             return None
-        root = root_of(self._ledger.leaf_hashes(size))
+        root = self._log.update(size)
         note = sign_checkpoint(Checkpoint(self._identity.origin, size, root), self._keys)
         self._ledger.add_checkpoint(size, root, note)
         return self._ledger.get_checkpoint(size)
@@ -229,11 +241,8 @@ class Notary:
             log.error("order %s can't be ended, and is left as it is: %s", names, exc)  # noqa: TRY400 - the cause is the contract's word
 
     def _record(self, checkpoint: CheckpointRecord, anchored: TxResult | AnchorRecord) -> None:
-        leaves = self._ledger.leaf_hashes(checkpoint.size)
-        proofs = {
-            index: format_proof(index, inclusion_proof(leaves, index, checkpoint.size), checkpoint.note)
-            for index in self._ledger.unproven(checkpoint.size)
-        }
+        found = self._log.prove(self._ledger.unproven(checkpoint.size), checkpoint.size)
+        proofs = {index: format_proof(index, proof, checkpoint.note) for index, proof in found.items()}
         self._ledger.mark_anchored(
             checkpoint.size, tx_hash=anchored.tx_hash, block=anchored.block.number, proofs=proofs
         )

@@ -19,11 +19,13 @@ from provider.datasets import SCHEME
 from provider.gate.decide import GATE, GateReport, GateVerdict
 from provider.identity import ProviderIdentity, software_digest
 from provider.jobs.judge import Evaluation
+from provider.limits import state_limits
 from provider.receipts.envelope import sign_envelope
 from provider.receipts.facts import (
     BlockFacts,
     CheckFacts,
     DatasetFacts,
+    DeterminismFacts,
     EgressFacts,
     InputsFacts,
     JobFacts,
@@ -38,12 +40,11 @@ from provider.receipts.facts import (
     RuleFacts,
     RunFacts,
     SandboxFacts,
+    WitnessFacts,
 )
 from provider.receipts.keys import SigningKeys
-from provider.receipts.log import entry_bytes
 from provider.receipts.modelsigning import SIGNATURE_FILE, sign_weights
 from provider.receipts.statement import UNDECLARED, build_statement
-from provider.receipts.tree import leaf_hash
 from provider.release import seal_release
 from provider.rounding import (
     MEMORY_STEP_BYTES,
@@ -56,6 +57,7 @@ from provider.rounding import (
 from provider.store import Database
 from provider.store.records import Ending, JobRecord, OrderRecord
 from provider.wire import decode_base64
+from sandbox.determinism import Determinism
 from sandbox.spec import RunReport
 
 BLIND_TAG = b"sealroom-blind-v1\n"
@@ -91,7 +93,7 @@ class Registrar:
         def make_entry(current: JobRecord, index: int) -> tuple[bytes, bytes]:
             facts = self._facts(current, ending, evaluation, rule=rule, report=report, gate=gate, index=index)
             envelope = sign_envelope(build_statement(facts), self._keys)
-            return envelope.to_json(), leaf_hash(entry_bytes(envelope.pae))
+            return envelope.to_json(), hashlib.sha256(envelope.pae).digest()
 
         return self._database.ledger.finish_job(
             job.job_id, job.state, ending, now=self._clock(), make_entry=make_entry
@@ -204,22 +206,39 @@ def _dataset_facts(asset: Asset) -> DatasetFacts:
 
 def _policy_facts(evaluation: Evaluation) -> PolicyFacts:
     decision = evaluation.decision
+    demands = evaluation.policy.witnesses if evaluation.policy else ()
     return PolicyFacts(
         digests=tuple(digest_text(item.asset.terms.policy_digest) for item in evaluation.datasets),
         engine=ENGINE,
         decision=decision.status.value,
         rules=tuple(RuleFacts(r.asset_id, r.name, r.verdict.value, r.detail) for r in decision.rules),
         decided=round_time_down(evaluation.decided),
+        witnesses=tuple(WitnessFacts(demand.threshold, demand.keys) for demand in demands),
     )
 
 
 def _sandbox_facts(evaluation: Evaluation, report: RunReport | None) -> SandboxFacts | None:
     if report is None or evaluation.policy is None:
         return None
-    limits = {name: str(value) for name, value in evaluation.policy.limits.model_dump().items()}
+    limits = state_limits(evaluation.policy.limits)
     probe = report.probe
     seen = ProbeFacts(probe.passed, probe.digest, len(probe.rows)) if probe else None
-    return SandboxFacts(report.runtime.value, report.seal_digest, limits, seen)
+    return SandboxFacts(
+        report.runtime.value, report.seal_digest, limits, _determinism_facts(report.determinism), seen
+    )
+
+
+def _determinism_facts(fixed: Determinism) -> DeterminismFacts:
+    """Return what was fixed for a run as a receipt states it."""
+    processor = fixed.processor
+    return DeterminismFacts(
+        threads=fixed.threads,
+        hash_seed=fixed.hash_seed,
+        deterministic_algorithms=fixed.deterministic_algorithms,
+        architecture=processor.architecture,
+        vendor=processor.vendor,
+        level=processor.level,
+    )
 
 
 def _run_facts(evaluation: Evaluation, report: RunReport | None, key: bytes) -> RunFacts | None:
@@ -261,8 +280,7 @@ def _output_facts(
     """List declared files, and undeclared ones as one line: their names, number and sizes are the algorithm's to choose."""
     if report is None or evaluation.bundle is None:
         return ()
-    outputs = evaluation.bundle.manifest.outputs
-    declared = {part.file for part in (outputs.weights, outputs.metrics) if part is not None}
+    declared = evaluation.bundle.manifest.outputs.files
     released = {file.name: file for file in gate.released} if gate else {}
     facts = []
     for produced in sorted(report.outputs, key=lambda file: file.path):

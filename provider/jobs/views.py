@@ -5,31 +5,33 @@ Not decided here: who sees what. That is `provider.auth`, asked by the desk.
 
 from __future__ import annotations
 
-from provider.jobs.codes import describe
-from provider.receipts.envelope import parse_receipt
-from provider.receipts.statement import CONSUMER, parse_statement
+from provider.jobs.codes import AWAITING_WITNESSES, describe
+from provider.jobs.states import State
 from provider.rounding import round_time
 from provider.store import Database
 from provider.store.records import JobRecord, LogEntryRecord, StepRecord
 from provider.wire import JobView, StepView
+from provider.witnessing import WitnessDesk, statement_of
 
 
 class JobViews:
     """Turns records into what is told of them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, witnesses: WitnessDesk) -> None:
         self._jobs = database.jobs
         self._ledger = database.ledger
+        self._witnesses = witnesses
 
     def view(self, job: JobRecord, *, exact: bool) -> JobView:
         """Return a job; unless `exact`, every time in it is rounded as in its receipt."""
         entry = self._ledger.find_entry(job.job_id)
+        code, message = self._say(job, entry)
         return JobView(
             job_id=job.job_id,
             state=job.state.value,
-            code=job.code,
-            message=job.message,
-            next_step=describe(job.code, job_id=job.job_id).next_step,
+            code=code,
+            message=message,
+            next_step=describe(code, job_id=job.job_id).next_step,
             consumer=job.consumer,
             request=job.request,
             attempt=job.attempt,
@@ -44,10 +46,14 @@ class JobViews:
     def is_log_open(self, job: JobRecord) -> bool:
         """Tell whether the signed receipt says that this job's log was opened to its consumer."""
         entry = self._ledger.find_entry(job.job_id)
-        if entry is None:
-            return False
-        run = parse_statement(parse_receipt(entry.envelope + b"\n")[0].payload).facts.run
-        return run is not None and run.logs == CONSUMER
+        return entry is not None and statement_of(entry).is_log_open
+
+    def _say(self, job: JobRecord, entry: LogEntryRecord | None) -> tuple[str, str]:
+        """Return code and message; a release that isn't handed out yet says what it waits for."""
+        waits = job.state is State.RELEASED and entry is not None and not self._witnesses.is_witnessed(entry)
+        return (
+            (AWAITING_WITNESSES, describe(AWAITING_WITNESSES).message) if waits else (job.code, job.message)
+        )
 
     def _find_anchor(self, entry: LogEntryRecord | None) -> str | None:
         if entry is None or entry.checkpoint_size is None:

@@ -17,11 +17,12 @@ from provider.receipts.strictjson import JsonLimits, parse_json_strict
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_ENVELOPE_BYTES = 1024 * 1024
+MAX_ENVELOPE_DEPTH = 4
 MAX_RECEIPT_BYTES = 8 * 1024 * 1024
 MAX_SIGNATURES = 16
 MAX_SIGNATURE_BYTES = 8192
 MAX_TEXT_CHARS = 256
-_LIMITS = JsonLimits(size_bytes=MAX_ENVELOPE_BYTES, depth=4)
+_LIMITS = JsonLimits(size_bytes=MAX_ENVELOPE_BYTES, depth=MAX_ENVELOPE_DEPTH)
 _NAME = "envelope"
 
 
@@ -142,5 +143,5 @@ def _get_text(document: dict[str, Any], key: str, max_chars: int) -> str:
 def _check_one_alphabet(texts: list[str]) -> None:
     """Refuse an envelope that uses both base64 alphabets: no writer does, and it would give one value many texts."""
     joined = "".join(texts)
-    if set(joined) & set("-_") and set(joined) & set("+/"):
+    if ("-" in joined or "_" in joined) and ("+" in joined or "/" in joined):
         raise MalformedError(_NAME, "mixes the standard and the URL-safe base64 alphabet")

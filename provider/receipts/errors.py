@@ -5,6 +5,7 @@ ReceiptError
 ├── FieldError               a field of a record is missing or hasn't its form
 ├── StatementRefusedError    a statement parses, but says what no honest statement says
 ├── ProofInvalidError        a Merkle proof doesn't lead to the root
+├── EvidenceRefusedError     what is said to be evidence of a split view shows none
 ├── SigningKeysError         the provider's signing keys
 │   ├── KeysExistError       there are keys already; they are never overwritten
 │   ├── KeysMissingError     there are none
@@ -35,6 +36,7 @@ class Verdict(StrEnum):
     ROOT_NOT_ANCHORED = "root-not-anchored"
     CHAIN_UNREACHABLE = "chain-unreachable"
     ORDER_OR_APPROVAL_MISMATCH = "order-or-approval-mismatch"
+    NOT_WITNESSED = "not-witnessed"
     NOT_COUNTERSIGNED = "not-countersigned"
 
 
@@ -81,6 +83,12 @@ class ProofInvalidError(ReceiptError):
     """A Merkle proof doesn't lead from what it is about to the root."""
 
     code = "not-included"
+
+
+class EvidenceRefusedError(ReceiptError):
+    """A file that is said to be evidence of a split view shows none."""
+
+    code = "evidence-refused"
 
 
 class SigningKeysError(ReceiptError):

@@ -74,14 +74,26 @@ class RuleFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessFacts:
+    """A policy's demand: at least `threshold` of these keys must have cosigned the checkpoint in the proof."""
+
+    threshold: int
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyFacts:
-    """The decision: policy document digests in the order of the datasets, engine and version, every rule."""
+    """The decision: policy document digests in the order of the datasets, engine and version, every rule.
+
+    `witnesses` has the demands of those policies, each once; it is empty when none demands any.
+    """
 
     digests: tuple[Digest, ...]
     engine: str
     decision: str
     rules: tuple[RuleFacts, ...]
     decided: int
+    witnesses: tuple[WitnessFacts, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +106,30 @@ class ProbeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DeterminismFacts:
+    """What the seal fixed so that the run can be repeated, and the class of the processor, which decides the last digits."""
+
+    threads: int
+    hash_seed: int
+    deterministic_algorithms: bool
+    architecture: str
+    vendor: str
+    level: str
+
+    @property
+    def processor(self) -> str:
+        """The class of the processor in a few words."""
+        return f"{self.architecture} {self.vendor} {self.level}"
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxFacts:
     """The seal that was in force; `probe` is None when the container never got as far."""
 
     runtime: str
     profile: Digest
     limits: dict[str, Any]
+    determinism: DeterminismFacts
     probe: ProbeFacts | None
 
 

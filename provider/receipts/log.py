@@ -8,6 +8,7 @@ import re
 from provider.receipts.errors import MalformedError
 
 ENTRY_TAG = b"sealroom-receipt-v1\n"
+ENTRY_BYTES = len(ENTRY_TAG) + 32
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _ORIGIN = re.compile(r"sealroom/([1-9][0-9]{0,15})/0x[0-9a-f]{40}")
 
@@ -17,7 +18,12 @@ def entry_bytes(pae: bytes) -> bytes:
 
     No data stands in the log, and a countersignature added later doesn't change the entry.
     """
-    return ENTRY_TAG + hashlib.sha256(pae).digest()
+    return entry_of_digest(hashlib.sha256(pae).digest())
+
+
+def entry_of_digest(digest: bytes) -> bytes:
+    """Return the log entry of the receipt whose PAE has that SHA-256."""
+    return ENTRY_TAG + digest
 
 
 def log_origin(provider: str, chain_id: int) -> str:
@@ -44,3 +50,15 @@ def chain_id_of(origin: str) -> int:
     if match is None:
         raise MalformedError("log origin", "expected sealroom/<chain id>/<address in lower case>")
     return int(match[1])
+
+
+def parse_origin(origin: str, *, chain_id: int) -> str:
+    """Return the provider's address, in lower case, of the log that has this origin on that chain.
+
+    Raises:
+        MalformedError: it is no origin of a log on that chain.
+    """
+    address = origin.rpartition("/")[2]
+    if not _ADDRESS.fullmatch(address) or log_origin(address, chain_id) != origin:
+        raise MalformedError("log origin", f"expected sealroom/{chain_id}/<address>, got {origin[:80]!r}")
+    return address

@@ -21,7 +21,7 @@ CHECKPOINT_STEP = "checkpoint signature"
 _CHECKPOINT_LINES = 3
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}")
 _SIGNATURE_LINE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})")
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_FORBIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 _NAME = "checkpoint"
 
 
@@ -46,6 +46,10 @@ class NoteSignature:
     keyid: bytes
     sig: bytes
 
+    def to_line(self) -> str:
+        """Write the line, its line feed included."""
+        return f"— {self.name} {encode_base64(self.keyid + self.sig)}\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -65,20 +69,22 @@ def sign_checkpoint(checkpoint: Checkpoint, keys: SigningKeys) -> str:
     if parse_checkpoint(text) != checkpoint or re.search(r"[\s+]", checkpoint.origin):
         raise MalformedError(_NAME, "the origin holds white space or a plus sign")
     keyid = note_keyid(checkpoint.origin, keys.public().ed25519)
-    signature = encode_base64(keyid + keys.sign_ed25519(text.encode()))
-    return f"{text}\n— {checkpoint.origin} {signature}\n"
+    signature = NoteSignature(checkpoint.origin, keyid, keys.sign_ed25519(text.encode()))
+    return f"{text}\n{signature.to_line()}"
 
 
 def parse_note(text: str) -> Note:
     """Split a signed note (C2SP signed-note, "Format") into text and signatures.
 
     Raises:
-        MalformedError: control characters, no empty line, no or too many signatures, or a line that is not one.
+        MalformedError: control characters, half a surrogate pair, no empty line, no or too many signatures, or a line that is not one.
     """
     if len(text) > MAX_NOTE_BYTES:
         raise MalformedError("note", f"is longer than {MAX_NOTE_BYTES} characters")
-    if _CONTROL.search(text) or not text.endswith("\n"):
-        raise MalformedError("note", "holds a control character, or doesn't end with a line feed")
+    if _FORBIDDEN.search(text) or not text.endswith("\n"):
+        raise MalformedError(
+            "note", "holds a control character or half a surrogate pair, or doesn't end with a line feed"
+        )
     body, separator, tail = text.rpartition("\n\n")
     if not separator:
         raise MalformedError("note", "expected an empty line between text and signatures")
@@ -122,7 +128,7 @@ def verify_checkpoint(text: str, origin: str, ed25519: bytes) -> Checkpoint:
     Signatures by other keys are ignored, as C2SP asks. Not checked here: whether the root is anchored.
 
     Raises:
-        MalformedError: not a signed checkpoint.
+        MalformedError: not a signed checkpoint, or signed twice by that key.
         VerificationError: `unknown-key` when that key didn't sign or the text names another log, `bad-signature` when
             what stands as its signature isn't.
     """
@@ -136,6 +142,8 @@ def verify_checkpoint(text: str, origin: str, ed25519: bytes) -> Checkpoint:
         raise VerificationError(
             Verdict.BAD_SIGNATURE, CHECKPOINT_STEP, "the signature is not over this checkpoint"
         )
+    if len(known) > 1:
+        raise MalformedError("note", "the log's key signed twice")
     checkpoint = parse_checkpoint(note.text)
     if checkpoint.origin != origin:
         raise VerificationError(Verdict.UNKNOWN_KEY, CHECKPOINT_STEP, "the checkpoint is of another log")

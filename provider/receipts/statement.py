@@ -11,16 +11,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from policies.canonical import canonical_json, parse_digest, sha256
-from policies.errors import DocumentError
+from policies.errors import DocumentError, WitnessKeyError
+from policies.witnesses import parse_demand
 from provider.receipts.errors import FieldError, StatementRefusedError
-from provider.receipts.facts import OutputFacts, ReceiptFacts
+from provider.receipts.facts import OutputFacts, ReceiptFacts, WitnessFacts
 from provider.receipts.records import parse_record, to_json
 from provider.receipts.strictjson import JsonLimits, parse_json_strict
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:sealroom:sealed-training-run:v1"
 MAX_PAYLOAD_BYTES = 768 * 1024
-MAX_SUBJECTS = 256
+MAX_PAYLOAD_DEPTH = 24
+MAX_SUBJECTS = 1024
+MAX_DATASETS = 64
+MAX_ITEMS = 4096
+"""In any other list of the predicate: rules, outputs, checks, key ids."""
 RELEASED = "RELEASED"
 WITHHELD = "WITHHELD"
 OUTCOMES = ("released", "withheld", "failed", "refused", "cancelled")
@@ -31,7 +36,7 @@ LOG_READERS = ("owner", "nobody", CONSUMER)
 JOB_SUBJECT = "job"
 UNDECLARED = "undeclared"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_LIMITS = JsonLimits(size_bytes=MAX_PAYLOAD_BYTES, depth=24, fractions=True)
+_LIMITS = JsonLimits(size_bytes=MAX_PAYLOAD_BYTES, depth=MAX_PAYLOAD_DEPTH, fractions=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,16 @@ class Statement:
     def is_released(self) -> bool:
         """Whether something left: only the exact verdict RELEASED says so."""
         return self.facts.egress.verdict == RELEASED
+
+    @property
+    def is_log_open(self) -> bool:
+        """Whether what the algorithm printed was opened to the job's consumer."""
+        return self.facts.run is not None and self.facts.run.logs == CONSUMER
+
+    @property
+    def witnesses(self) -> tuple[WitnessFacts, ...]:
+        """The cosignatures without which nothing of this job may leave; empty when nothing does."""
+        return self.facts.policy.witnesses if self.is_released or self.is_log_open else ()
 
 
 def build_statement(facts: ReceiptFacts) -> bytes:
@@ -128,6 +143,7 @@ def check_statement(subjects: tuple[Subject, ...], facts: ReceiptFacts) -> None:
     Raises:
         StatementRefusedError: they don't.
     """
+    _check_counts(facts)
     _check_verdict(facts)
     _check_outputs(facts)
     _check_run(facts)
@@ -139,6 +155,7 @@ def check_statement(subjects: tuple[Subject, ...], facts: ReceiptFacts) -> None:
         raise StatementRefusedError("predicate", "an attempt, an index or a block number is below 0")
     _check_datasets(facts)
     _check_decision(facts)
+    _check_witnesses(facts)
 
 
 def _to_predicate(facts: ReceiptFacts) -> Any:  # noqa: ANN401 - any JSON value
@@ -146,6 +163,23 @@ def _to_predicate(facts: ReceiptFacts) -> Any:  # noqa: ANN401 - any JSON value
         return to_json(facts)
     except FieldError as exc:
         raise StatementRefusedError(exc.path, exc.problem) from exc
+
+
+def _check_counts(facts: ReceiptFacts) -> None:
+    lists = (
+        ("inputs.datasets", facts.inputs.datasets, MAX_DATASETS),
+        ("policy.rules", facts.policy.rules, MAX_ITEMS),
+        ("outputs", facts.outputs, MAX_ITEMS),
+        ("egress.checks", facts.egress.checks, MAX_ITEMS),
+        ("provider.keyids", facts.provider.keyids, MAX_ITEMS),
+    )
+    for path, items, most in lists:
+        if len(items) > most:
+            raise StatementRefusedError(
+                f"predicate.{path}", f"has {len(items)} items, at most {most} are read"
+            )
+    if sum(item.released for item in facts.outputs) > MAX_SUBJECTS:
+        raise StatementRefusedError("predicate.outputs", f"more than {MAX_SUBJECTS} were released")
 
 
 def _check_verdict(facts: ReceiptFacts) -> None:
@@ -210,6 +244,18 @@ def _check_decision(facts: ReceiptFacts) -> None:
     said = {policy.decision, *(rule.verdict for rule in policy.rules)}
     if said != {ALLOW} or judged != datasets:
         raise StatementRefusedError("predicate.policy", "not all allowed the job, and it ran")
+
+
+def _check_witnesses(facts: ReceiptFacts) -> None:
+    """Whoever verifies needs no policy document: what is demanded of witnesses has to be readable here."""
+    demands = facts.policy.witnesses
+    if len(demands) > len(facts.inputs.datasets):
+        raise StatementRefusedError("predicate.policy.witnesses", "are more demands than there are datasets")
+    for demand in demands:
+        try:
+            parse_demand(demand.threshold, demand.keys)
+        except WitnessKeyError as exc:
+            raise StatementRefusedError("predicate.policy.witnesses", str(exc)) from exc
 
 
 def _parse_subjects(value: object) -> tuple[Subject, ...]:

@@ -42,8 +42,11 @@ def parse_json_strict(data: bytes, *, document: str = "json", limits: JsonLimits
         raise MalformedError(document, f"is {len(data)} bytes, at most {limits.size_bytes} are read")
     try:
         decoder = _FRACTION_DECODER if limits.fractions else _DECODER
-        value = decoder.decode(data.decode("utf-8"))
-        _check_value(value, document, limits.depth)
+        text = data.decode("utf-8")
+        value = decoder.decode(text)
+        _check_depth(value, document, limits.depth)
+        if "\\u" in text:
+            _check_text(value)
     except MalformedError as exc:
         raise MalformedError(document, exc.problem) from exc
     except (UnicodeDecodeError, UnicodeEncodeError) as exc:
@@ -79,16 +82,26 @@ def _refuse_number(text: str) -> NoReturn:
     raise MalformedError("json", f"{text[:20]} is not an integer; fractions are written as strings")
 
 
-def _check_value(value: object, document: str, depth: int) -> None:
+def _check_depth(value: object, document: str, depth: int) -> None:
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(depth):
+        children = [item for group in level for item in (group.values() if type(group) is dict else group)]
+        level = [item for item in children if type(item) in (dict, list)]
+        if not level:
+            return
+    if level:
+        raise MalformedError(document, "is nested too deep")
+
+
+def _check_text(value: object) -> None:
+    """Refuse half surrogates, which only an escape can bring into text that was UTF-8."""
     if isinstance(value, str):
         value.encode()
     elif isinstance(value, (dict, list)):
-        if depth == 0:
-            raise MalformedError(document, "is nested too deep")
         for item in value:
-            _check_value(value[item] if isinstance(value, dict) else item, document, depth - 1)
+            _check_text(item)
             if isinstance(value, dict):
-                item.encode()
+                _check_text(value[item])
 
 
 _DECODER = json.JSONDecoder(

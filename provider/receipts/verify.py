@@ -8,47 +8,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from provider.receipts.checklist import Step
-from provider.receipts.envelope import PAYLOAD_TYPE, Envelope, parse_receipt
-from provider.receipts.errors import (
-    EvidenceUnavailableError,
-    MalformedError,
-    ProofInvalidError,
-    ReceiptError,
-    StatementRefusedError,
-    Verdict,
-    VerificationError,
-)
+from provider.receipts.cosignature import WITNESS_STEP, find_shortfall
+from provider.receipts.envelope import Envelope, parse_receipt
+from provider.receipts.errors import MalformedError, ReceiptError, Verdict, VerificationError
 from provider.receipts.log import entry_bytes
-from provider.receipts.note import CHECKPOINT_STEP, Checkpoint, parse_note, verify_checkpoint
+from provider.receipts.note import CHECKPOINT_STEP, Checkpoint
 from provider.receipts.proof import LogProof, parse_proof
 from provider.receipts.request import check_request
-from provider.receipts.signatures import (
-    checksum_address,
-    find_recovered_address,
-    is_p256_signature,
-    note_keyid,
-    p256_keyid,
-    signer_keyid,
+from provider.receipts.rules import (
+    VERDICTS,
+    EnvelopeKeys,
+    RefusedError,
+    check_p256,
+    check_place,
+    check_signer,
+    check_valid_then,
+    find_keys,
+    read_statement,
+    verify_log_checkpoint,
 )
-from provider.receipts.statement import RUN_OUTCOMES, Statement, parse_statement
+from provider.receipts.signatures import p256_keyid, signer_keyid
+from provider.receipts.statement import RUN_OUTCOMES, Statement
 from provider.receipts.tree import leaf_hash, verify_inclusion
-from provider.receipts.trust import Anchor, TrustedKey, TrustRoot
+from provider.receipts.trust import Anchor, TrustRoot
 
 PASSED = "passed"
 FAILED = "failed"
 SKIPPED = "skipped"
-_VERDICTS: dict[type[ReceiptError], Verdict] = {
-    MalformedError: Verdict.MALFORMED,
-    StatementRefusedError: Verdict.STATEMENT_REFUSED,
-    ProofInvalidError: Verdict.NOT_INCLUDED,
-    EvidenceUnavailableError: Verdict.CHAIN_UNREACHABLE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +95,8 @@ def verify_receipt(
     keys = _verify_signatures(checklist, envelope, trust)
     checkpoint, anchor = _verify_logged(checklist, envelope, log_proof, keys, trust)
     statement = _verify_statement(checklist, envelope, log_proof, anchor, trust)
+    with checklist.step(WITNESS_STEP) as line:
+        _check_witnesses(line, statement, log_proof)
     with checklist.step("artefact digests") as line:
         _check_artifacts(line, statement, artifacts)
     with checklist.step("order and approval") as line:
@@ -114,14 +108,6 @@ def verify_receipt(
 class _Line:
     result: str = PASSED
     detail: str = ""
-
-
-class _RefusedError(ReceiptError):
-    """How a step says no to the checklist."""
-
-    def __init__(self, verdict: Verdict, detail: str) -> None:
-        self.verdict = verdict
-        super().__init__(detail)
 
 
 class _Checklist:
@@ -137,10 +123,10 @@ class _Checklist:
             yield line
         except VerificationError as exc:
             self._fail(number, name, exc.verdict, exc.detail, exc)
-        except _RefusedError as exc:
+        except RefusedError as exc:
             self._fail(number, name, exc.verdict, str(exc), exc)
-        except tuple(_VERDICTS) as exc:
-            self._fail(number, name, _VERDICTS[type(exc)], str(exc), exc)
+        except tuple(VERDICTS) as exc:
+            self._fail(number, name, VERDICTS[type(exc)], str(exc), exc)
         self.steps.append(Step(number, name, line.result, line.detail))
 
     def _fail(self, number: int, name: str, verdict: Verdict, detail: str, cause: ReceiptError) -> NoReturn:
@@ -148,35 +134,26 @@ class _Checklist:
         raise VerificationError(verdict, name, detail, tuple(self.steps)) from cause
 
 
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    """The trusted key sets whose P-256 key, and those whose signer key, stands in the envelope."""
-
-    p256: tuple[TrustedKey, ...]
-    signer: tuple[TrustedKey, ...]
-
-
-def _verify_signatures(checklist: _Checklist, envelope: Envelope, trust: TrustRoot) -> _Keys:
+def _verify_signatures(checklist: _Checklist, envelope: Envelope, trust: TrustRoot) -> EnvelopeKeys:
     with checklist.step("know the keys") as line:
-        keys = _find_keys(envelope, trust)
+        keys = find_keys(envelope, trust)
         line.detail = f"{len(trust.keys)} key sets published by {trust.provider}"
     with checklist.step("p-256 signature") as line:
         for key in keys.p256:
-            _check_p256(envelope, key)
+            check_p256(envelope, key)
         line.detail = p256_keyid(keys.p256[0].p256)
     with checklist.step("secp256k1 signature") as line:
         for key in keys.signer:
-            _check_signer(envelope, key, trust.chain_id)
+            check_signer(envelope, key, trust.chain_id)
         line.detail = signer_keyid(trust.chain_id, keys.signer[0].signer)
     return keys
 
 
 def _verify_logged(
-    checklist: _Checklist, envelope: Envelope, proof: LogProof, keys: _Keys, trust: TrustRoot
+    checklist: _Checklist, envelope: Envelope, proof: LogProof, keys: EnvelopeKeys, trust: TrustRoot
 ) -> tuple[Checkpoint, Anchor]:
     with checklist.step(CHECKPOINT_STEP) as line:
-        log_keys = _find_log_keys(proof, trust)
-        checkpoint, *_ = [verify_checkpoint(proof.note, trust.origin, key.ed25519) for key in log_keys]
+        checkpoint, log_keys = verify_log_checkpoint(proof.note, trust)
         line.detail = f"{checkpoint.origin} at size {checkpoint.size}"
     with checklist.step("entry included") as line:
         leaf = leaf_hash(entry_bytes(envelope.pae))
@@ -186,8 +163,8 @@ def _verify_logged(
         anchor = _get_anchor(checkpoint, trust)
         line.detail = f"block {anchor.block}, transaction {anchor.tx}"
     with checklist.step("keys valid then") as line:
-        for group in (keys.p256, keys.signer, log_keys):
-            _check_valid_then(group, anchor)
+        for name, sets in (("p-256", keys.p256), ("secp256k1", keys.signer), ("checkpoint", log_keys)):
+            check_valid_then(name, sets, anchor)
         line.detail = f"at block {anchor.block}, unix time {anchor.time}"
     return checkpoint, anchor
 
@@ -196,11 +173,11 @@ def _verify_statement(
     checklist: _Checklist, envelope: Envelope, proof: LogProof, anchor: Anchor, trust: TrustRoot
 ) -> Statement:
     with checklist.step("read statement") as line:
-        statement = _read_statement(envelope)
+        statement = read_statement(envelope)
         egress = statement.facts.egress
         line.detail = f"{egress.verdict}, outcome {egress.outcome}"
     with checklist.step("statement is of this log") as line:
-        _check_place(statement, envelope, proof, anchor, trust)
+        check_place(statement, envelope, proof.index, anchor=anchor, trust=trust)
         line.detail = f"after block {statement.facts.not_before.number}, before block {anchor.block + 1}"
     with checklist.step("request signed by the consumer") as line:
         check_request(statement.facts, trust.chain_id, trust.escrow)
@@ -217,82 +194,29 @@ def _read_receipt(data: bytes) -> Envelope:
     return envelopes[0]
 
 
-def _find_keys(envelope: Envelope, trust: TrustRoot) -> _Keys:
-    used = {signature.keyid for signature in envelope.signatures}
-    p256 = tuple(key for key in trust.keys if p256_keyid(key.p256) in used)
-    signer = tuple(key for key in trust.keys if signer_keyid(trust.chain_id, key.signer) in used)
-    for kind, found in (("p-256", p256), ("secp256k1", signer)):
-        if not found:
-            raise _RefusedError(
-                Verdict.UNKNOWN_KEY, f"no {kind} signature is by a key that {trust.provider} published"
-            )
-    return _Keys(p256, signer)
-
-
-def _check_p256(envelope: Envelope, key: TrustedKey) -> None:
-    signature = envelope.find_signature(p256_keyid(key.p256))
-    if signature is None or not is_p256_signature(key.p256, signature, envelope.pae):
-        raise _RefusedError(Verdict.BAD_SIGNATURE, "the p-256 signature is not over this statement")
-
-
-def _check_signer(envelope: Envelope, key: TrustedKey, chain_id: int) -> None:
-    signature = envelope.find_signature(signer_keyid(chain_id, key.signer))
-    recovered = find_recovered_address(signature, envelope.pae) if signature is not None else None
-    if recovered != checksum_address(key.signer):
-        raise _RefusedError(Verdict.BAD_SIGNATURE, "the secp256k1 signature is not over this statement")
-
-
-def _find_log_keys(proof: LogProof, trust: TrustRoot) -> tuple[TrustedKey, ...]:
-    used = {(signature.name, signature.keyid) for signature in parse_note(proof.note).signatures}
-    found = tuple(key for key in trust.keys if (trust.origin, note_keyid(trust.origin, key.ed25519)) in used)
-    if not found:
-        raise _RefusedError(
-            Verdict.UNKNOWN_KEY, f"no key of {trust.origin} signed this checkpoint: it is of another log"
-        )
-    return found
-
-
 def _get_anchor(checkpoint: Checkpoint, trust: TrustRoot) -> Anchor:
     anchor = trust.find_anchor(checkpoint.size, checkpoint.root)
     if anchor is None:
-        raise _RefusedError(
+        raise RefusedError(
             Verdict.ROOT_NOT_ANCHORED,
             f"no anchor with this root for size {checkpoint.size}: get a newer trust root, or ask the chain",
+        )
+    if trust.is_closed_at(anchor):
+        raise RefusedError(
+            Verdict.ROOT_NOT_ANCHORED,
+            f"anchored in block {anchor.block}, when the log had been closed for good at unix time {trust.closed}",
         )
     return anchor
 
 
-def _check_valid_then(group: Sequence[TrustedKey], anchor: Anchor) -> None:
-    """Some set of the key was in force then, and no set of it was revoked by then."""
-    revoked = any(
-        key.revoked and (key.valid_until is None or key.valid_until <= anchor.time) for key in group
-    )
-    if revoked or not any(key.is_valid_at(anchor) for key in group):
-        state = "revoked" if revoked else "not in force"
-        raise _RefusedError(Verdict.KEY_NOT_VALID_THEN, f"a key was {state} at block {anchor.block}")
-
-
-def _read_statement(envelope: Envelope) -> Statement:
-    if envelope.payload_type != PAYLOAD_TYPE:
-        raise StatementRefusedError("payloadType", f"expected {PAYLOAD_TYPE}")
-    return parse_statement(envelope.payload)
-
-
-def _check_place(
-    statement: Statement, envelope: Envelope, proof: LogProof, anchor: Anchor, trust: TrustRoot
-) -> None:
-    facts = statement.facts
-    checks = (
-        ("log.origin", facts.log.origin == trust.origin),
-        ("log.index", facts.log.index == proof.index),
-        ("provider.address", facts.provider.address.lower() == trust.provider.lower()),
-        ("provider.keyids", set(facts.provider.keyids) <= {item.keyid for item in envelope.signatures}),
-        ("notBefore.number", facts.not_before.number <= anchor.block),
-        ("job.orders.chainId", all(order.chain_id == trust.chain_id for order in facts.job.orders)),
-    )
-    for path, holds in checks:
-        if not holds:
-            raise StatementRefusedError(f"predicate.{path}", "is not that of the log entry it stands in")
+def _check_witnesses(line: _Line, statement: Statement, proof: LogProof) -> None:
+    if not statement.witnesses:
+        line.result, line.detail = SKIPPED, "none is demanded for this"
+        return
+    shortfall = find_shortfall(proof.note, statement.witnesses)
+    if shortfall:
+        raise RefusedError(Verdict.NOT_WITNESSED, f"{shortfall}: get the proof again when more have cosigned")
+    line.detail = f"{len(statement.witnesses)} demands met on this checkpoint"
 
 
 def _check_artifacts(line: _Line, statement: Statement, artifacts: Mapping[str, bytes]) -> None:
@@ -300,14 +224,12 @@ def _check_artifacts(line: _Line, statement: Statement, artifacts: Mapping[str, 
         line.result, line.detail = SKIPPED, "no artefact was given"
         return
     if not statement.is_released:
-        raise _RefusedError(
-            Verdict.ARTEFACT_DIGEST_DIFFERS, "an artefact was given, but nothing was released"
-        )
+        raise RefusedError(Verdict.ARTEFACT_DIGEST_DIFFERS, "an artefact was given, but nothing was released")
     named = {subject.name: subject.sha256 for subject in statement.subjects}
     for label, digest in artifacts.items():
         expected = named.get(label.rsplit("/", 1)[-1])
         if digest.hex() not in ({expected} if expected else set(named.values())):
-            raise _RefusedError(
+            raise RefusedError(
                 Verdict.ARTEFACT_DIGEST_DIFFERS, f"{label.rsplit('/', 1)[-1]} is not what was released"
             )
     line.detail = f"{len(artifacts)} given, {len(named)} released"
@@ -319,11 +241,11 @@ def _check_chain(line: _Line, statement: Statement, chain: ChainEvidence | None)
         line.result, line.detail = SKIPPED, "no chain was asked"
         return
     if outcome in RUN_OUTCOMES and not job.orders:
-        raise _RefusedError(Verdict.ORDER_OR_APPROVAL_MISMATCH, "the job ran without an order")
+        raise RefusedError(Verdict.ORDER_OR_APPROVAL_MISMATCH, "the job ran without an order")
     if job.orders and not chain.orders_match(statement):
-        raise _RefusedError(Verdict.ORDER_OR_APPROVAL_MISMATCH, "an order named is not on chain for this job")
+        raise RefusedError(Verdict.ORDER_OR_APPROVAL_MISMATCH, "an order named is not on chain for this job")
     if outcome in RUN_OUTCOMES and not chain.approvals_match(statement):
-        raise _RefusedError(
+        raise RefusedError(
             Verdict.ORDER_OR_APPROVAL_MISMATCH, "the algorithm was not approved when the job was decided"
         )
     line.detail = "as the chain has them" if job.orders else f"none needed: {outcome} without an order"

@@ -11,6 +11,9 @@ from provider.services import Services
 from provider.wire import WireModel
 
 JSON = "application/json"
+NEVER = "no-store"
+BRIEFLY = "public, max-age=3"
+FOR_EVER = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One line of the interface; `path` parameters are written `{name}`."""
+    """One line of the interface; `path` parameters are written `{name}`, `cache` is who may keep the answer for how long."""
 
     method: str
     path: str
@@ -37,3 +40,4 @@ class Endpoint:
     media: str = JSON
     status: int = 200
     login: bool = False
+    cache: str = NEVER

@@ -6,12 +6,14 @@ import json
 
 from provider.auth import Access
 from provider.identity import software_digest
-from provider.routes.endpoint import Call, Endpoint
+from provider.routes.endpoint import BRIEFLY, FOR_EVER, Call, Endpoint
 from provider.routes.openapi import describe_api
 from provider.wire import (
     AlgorithmView,
     ApprovalsView,
     ConsumersView,
+    CosignaturesView,
+    CosignedCheckpoint,
     DatasetsView,
     DatasetView,
     HealthView,
@@ -29,6 +31,7 @@ from provider.wire import (
 
 TEXT = "text/plain; charset=utf-8"
 BINARY = "application/octet-stream"
+JSON_LINES = "application/jsonl"
 CHAIN_FACT = "chain"
 
 
@@ -199,7 +202,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "/v1/jobs/{job_id}/receipt",
         "The signed receipt",
         lambda c: c.services.jobs.get_receipt(c.guard, c.path["job_id"]),
-        media="application/jsonl",
+        media=JSON_LINES,
     ),
     Endpoint(
         "GET",
@@ -212,7 +215,32 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "GET",
         "/v1/log/checkpoint",
         "The newest anchored checkpoint",
-        lambda c: c.services.jobs.get_checkpoint(c.guard),
+        lambda c: c.services.log.get_checkpoint(c.guard),
         media=TEXT,
+        cache=BRIEFLY,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/log/tile/{path}",
+        "Hashes and entries of the anchored log, in the tiles of C2SP tlog-tiles",
+        lambda c: c.services.log.get_tile(c.guard, c.path["path"]),
+        media=BINARY,
+        cache=FOR_EVER,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/log/receipts/{path}",
+        "The receipts of a bundle of entries, numbered as it is",
+        lambda c: c.services.log.get_receipts(c.guard, c.path["path"]),
+        media=JSON_LINES,
+        cache=FOR_EVER,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/log/cosignatures",
+        "Hand in a checkpoint with the cosignatures of witnesses",
+        lambda c: c.services.witnesses.take(c.guard, c.body),
+        body=CosignedCheckpoint,
+        answer=CosignaturesView,
     ),
 )

@@ -16,6 +16,7 @@ from provider.store.access import AccessStore
 from provider.store.catalogue import CatalogueStore
 from provider.store.jobs import JobStore
 from provider.store.ledger import LedgerStore
+from provider.store.witnesses import WitnessStore
 
 BUSY_TIMEOUT_MS = 30_000
 MAX_CONNECTIONS = 100
@@ -23,7 +24,7 @@ MAX_CONNECTIONS = 100
 
 
 class Database:
-    """One database, in four parts by who uses it."""
+    """One database, in parts by who uses it."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -32,6 +33,7 @@ class Database:
         self.catalogue = CatalogueStore(engine, writer)
         self.jobs = JobStore(engine, writer)
         self.ledger = LedgerStore(engine, writer)
+        self.witnesses = WitnessStore(engine, writer)
 
     def migrate(self) -> None:
         """Bring the schema to the newest revision; safe to repeat, and for two processes at once."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from sqlalchemy import ColumnElement, Engine, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from provider.jobs.states import State, check_transition
 from provider.store.jobs import read_job
@@ -32,7 +33,7 @@ class LedgerStore(StorePart):
     ) -> bool:
         """End a job and append its receipt in one transaction; False when the job is no longer in `source`.
 
-        `make_entry(job, index)` signs the receipt for its log index and returns (envelope, leaf hash).
+        `make_entry(job, index)` signs the receipt for its log index and returns (envelope, SHA-256 of its PAE).
 
         Raises:
             ConflictError: the table of moves doesn't have this one.
@@ -43,11 +44,11 @@ class LedgerStore(StorePart):
             row = session.get_one(JobRow, job_id)
             if row.state != source.value:
                 return False
-            index = session.scalar(select(func.count()).select_from(LogEntryRow)) or 0
-            envelope, leaf_hash = make_entry(read_job(row), index)
+            index = _size(session)
+            envelope, digest = make_entry(read_job(row), index)
             row.state, row.code, row.message = ending.state.value, ending.code, ending.message
             row.release, row.log_blob = ending.release, ending.log_blob
-            session.add(LogEntryRow(index=index, job_id=job_id, leaf_hash=leaf_hash, envelope=envelope))
+            session.add(LogEntryRow(index=index, job_id=job_id, digest=digest, envelope=envelope))
             session.add(
                 StepRow(job_id=job_id, time=now, state=row.state, code=ending.code, message=ending.message)
             )
@@ -60,7 +61,7 @@ class LedgerStore(StorePart):
     def size(self) -> int:
         """Return the number of receipts."""
         with self._read() as session:
-            return session.scalar(select(func.count()).select_from(LogEntryRow)) or 0
+            return _size(session)
 
     def find_entry(self, job_id: str) -> LogEntryRecord | None:
         """Return the receipt of a job."""
@@ -69,14 +70,16 @@ class LedgerStore(StorePart):
             if row is None:
                 return None
             return LogEntryRecord(
-                row.index, row.job_id, row.leaf_hash, row.envelope, row.proof, row.checkpoint_size
+                row.index, row.job_id, row.digest, row.envelope, row.proof, row.checkpoint_size
             )
 
-    def leaf_hashes(self, size: int) -> list[bytes]:
-        """Return the first `size` leaf hashes, in order."""
-        with self._read() as session:
-            query = select(LogEntryRow.leaf_hash).where(LogEntryRow.index < size).order_by(LogEntryRow.index)
-            return list(session.scalars(query))
+    def digests(self, start: int, end: int) -> list[bytes]:
+        """Return the digests of the receipts from index `start` to before `end`, in order."""
+        return self._column(LogEntryRow.digest, start, end)
+
+    def envelopes(self, start: int, end: int) -> list[bytes]:
+        """Return the receipts from index `start` to before `end`, in order."""
+        return self._column(LogEntryRow.envelope, start, end)
 
     def add_checkpoint(self, size: int, root: bytes, note: str) -> None:
         """Record a signed checkpoint before anything is sent to the chain."""
@@ -92,6 +95,12 @@ class LedgerStore(StorePart):
             ).first()
             return _checkpoint(row) if row is not None else None
 
+    def find_newest_checkpoint(self) -> CheckpointRecord | None:
+        """Return the newest checkpoint, anchored or not."""
+        with self._read() as session:
+            row = session.scalars(select(CheckpointRow).order_by(CheckpointRow.size.desc())).first()
+            return _checkpoint(row) if row is not None else None
+
     def get_checkpoint(self, size: int) -> CheckpointRecord:
         """Return the checkpoint of exactly this size."""
         with self._read() as session:
@@ -102,6 +111,12 @@ class LedgerStore(StorePart):
         with self._read() as session:
             query = select(CheckpointRow).where(CheckpointRow.size > size).order_by(CheckpointRow.size)
             row = session.scalars(query).first()
+            return _checkpoint(row) if row is not None else None
+
+    def find_checkpoint_of(self, size: int) -> CheckpointRecord | None:
+        """Return the checkpoint of exactly this size, if there is one."""
+        with self._read() as session:
+            row = session.get(CheckpointRow, size)
             return _checkpoint(row) if row is not None else None
 
     def mark_anchored(self, size: int, *, tx_hash: str, block: int, proofs: dict[int, str]) -> None:
@@ -152,6 +167,11 @@ class LedgerStore(StorePart):
                 row = session.get_one(SettlementRow, order_id)
                 row.done, row.settled_block = False, None
 
+    def _column(self, column: InstrumentedAttribute[bytes], start: int, end: int) -> list[bytes]:
+        query = select(column).where(LogEntryRow.index >= start, LogEntryRow.index < end)
+        with self._read() as session:
+            return list(session.scalars(query.order_by(LogEntryRow.index)))
+
     def _whole_jobs(self, wanted: ColumnElement[bool], limit: int) -> list[SettlementRecord]:
         """Return the orders `wanted`, by job; `limit` is at least what one job has, and a job that it cuts is left out."""
         query = select(SettlementRow).where(wanted).order_by(SettlementRow.job_id, SettlementRow.order_id)
@@ -159,6 +179,12 @@ class LedgerStore(StorePart):
             rows = list(session.scalars(query.limit(limit + 1)))
             whole = rows if len(rows) <= limit else [row for row in rows if row.job_id != rows[-1].job_id]
             return [SettlementRecord(row.order_id, row.job_id, row.ran) for row in whole]
+
+
+def _size(session: Session) -> int:
+    """Return the number of receipts from the newest alone, however many there are: their indices have no gap."""
+    newest = session.scalar(select(func.max(LogEntryRow.index)))
+    return 0 if newest is None else newest + 1
 
 
 def _checkpoint(row: CheckpointRow) -> CheckpointRecord:

@@ -1,4 +1,4 @@
-"""What the four parts of the store share: reading sessions and writing transactions."""
+"""What the parts of the store share: reading sessions and writing transactions."""
 
 from __future__ import annotations
 

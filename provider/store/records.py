@@ -104,7 +104,7 @@ class LogEntryRecord:
 
     index: int
     job_id: str
-    leaf_hash: bytes
+    digest: bytes
     envelope: bytes
     proof: str | None
     checkpoint_size: int | None

@@ -125,12 +125,12 @@ class StepRow(Base):
 
 
 class LogEntryRow(Base):
-    """One receipt in the log, at its index for ever."""
+    """One receipt in the log, at its index for ever; `digest` is the SHA-256 of its PAE."""
 
     __tablename__ = "log_entries"
     index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.job_id"), unique=True)
-    leaf_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
     envelope: Mapped[bytes] = mapped_column(LargeBinary)
     proof: Mapped[str | None]
     checkpoint_size: Mapped[int | None]
@@ -145,6 +145,22 @@ class CheckpointRow(Base):
     note: Mapped[str]
     tx_hash: Mapped[str | None]
     block: Mapped[int | None]
+
+
+class WitnessRow(Base):
+    """A key that some policy kept here names: by it, checkpoints may be cosigned."""
+
+    __tablename__ = "witnesses"
+    key: Mapped[str] = mapped_column(primary_key=True)
+
+
+class CosignatureRow(Base):
+    """One witness's cosignature of a checkpoint, as a line under it."""
+
+    __tablename__ = "cosignatures"
+    checkpoint_size: Mapped[int] = mapped_column(ForeignKey("checkpoints.size"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    line: Mapped[str]
 
 
 class SettlementRow(Base):

@@ -14,7 +14,7 @@ from provider.wire import JobsView, ProviderView
 from tests.cli.conftest import Desk
 from tests.provider_fixtures import new_account
 
-DEPLOYMENT = Deployment(31337, "0x" + "11" * 20, "0x" + "22" * 20, "0x" + "33" * 20, None)
+DEPLOYMENT = Deployment(31337, "0x" + "11" * 20, "0x" + "22" * 20, "0x" + "33" * 20, "0x" + "44" * 20, None)
 PROVIDER = "0x" + "44" * 20
 VIEW = {
     "chain_id": 31337,

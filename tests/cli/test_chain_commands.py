@@ -68,7 +68,11 @@ def test_what_is_deployed_is_kept_by_chain_id_shown_and_checked(
     path = home / "chain" / "deployments" / f"{CHAIN_ID}.json"
     assert deployed.pop("manifest") == str(path)
     assert deployed["payment_token"] is None
-    assert set(deployed["code_hashes"]) == {"registry", "escrow", "providers"} == set(deployed["blocks"])
+    assert (
+        set(deployed["code_hashes"])
+        == {"registry", "escrow", "providers", "receipts"}
+        == set(deployed["blocks"])
+    )
     assert json.loads(path.read_text()) == deployed
     assert command("chain", "show", "--chain-id", str(CHAIN_ID)) == deployed
     assert command("chain", "check", "--rpc-url", empty.rpc_url) == deployed | {"checked": True}

@@ -2,126 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from threading import Thread
 from typing import Any
 
 import pytest
 
 from cli import rotating
-from cli.context import Session
 from cli.errors import ExitCode, StackError
-from cli.operating import ensure_keys_published, publish
-from cli.output import Output
+from cli.operating import publish
 from cli.services import only_one
-from cli.settings import ClientSettings, save_settings
-from cli.trusting import build_trust
-from datatokens.accounts import import_keystore
 from datatokens.localchain import LocalChain, request
-from datatokens.model import KeySet, OrderItem, TxResult
+from datatokens.model import OrderItem, TxResult
 from policies.canonical import parse_digest
 from provider.exclusion import hold_worker_lock
-from provider.jobs.clerk import Clerk
-from provider.jobs.judge import Judge
-from provider.jobs.notary import Notary, Pace
-from provider.jobs.receipting import Registrar
-from provider.receipts.errors import Verdict, VerificationError
-from provider.receipts.keys import (
-    SigningKeys,
-    create_next_keys,
-    create_signing_keys,
-    load_signing_keys,
-)
-from provider.receipts.verify import verify_receipt
-from provider.settings import ProviderPaths
+from provider.receipts.errors import Verdict
+from provider.receipts.keys import create_next_keys
 from provider.settings import save_settings as save_provider_settings
-from sandbox.engine import DockerEngine
 from tests.chain_fixtures import PRICE, travel
 from tests.cli.conftest import PASSWORD
+from tests.cli.key_house import House, house
 from tests.cli.test_wallet_commands import ask, code_of
-from tests.provider_fixtures import Lab, make_bundle
+from tests.provider_fixtures import make_bundle
 
-FORBIDDEN = "DUO:0000043"
-
-
-@dataclass(slots=True)
-class House:
-    """A provider's home folder, and a worker that can be started and stopped in it."""
-
-    lab: Lab
-    engine: DockerEngine
-    rpc_url: str
-
-    @property
-    def paths(self) -> ProviderPaths:
-        return ProviderPaths(self.lab.home)
-
-    def session(self) -> Session:
-        session = Session(
-            environ={"SEALROOM_PASSWORD": PASSWORD},
-            output=Output(),
-            interactive=False,
-            home_path=self.lab.home,
-        )
-        settings = ClientSettings(rpc_url=self.rpc_url, provider=self.lab.people.provider.address)
-        save_settings(session.home, settings)
-        return session
-
-    def start(self) -> None:
-        """Do with the keys what `sealroom up` does."""
-        ensure_keys_published(
-            self.session().home,
-            self.lab.chain,
-            self.lab.people.provider,
-            password=PASSWORD,
-            endpoint="http://127.0.0.1:8600",
-        )
-
-    def keys(self) -> SigningKeys:
-        return load_signing_keys(self.paths.signing_keys, PASSWORD, self.lab.chain.chain_id)
-
-    def sets(self) -> list[KeySet]:
-        return self.lab.chain.list_keys(self.lab.people.provider.address)
-
-    def receipt(self, *, anchor: bool = True) -> str:
-        """Have the worker that starts now refuse a job, and return the job's id."""
-        lab, keys = self.lab, self.keys()
-        asset, bundle = lab.add_dataset(), make_bundle()
-        lab.upload(bundle)
-        lab.approve(asset, bundle)
-        job_id = str((lab.submit(lab.request(asset, bundle, purpose=FORBIDDEN)).json or {})["job_id"])
-        judge = Judge(lab.services.identity, lab.database, lab.blobs, lab.chain, self.engine)
-        registrar = Registrar(lab.services.identity, lab.database, keys, clock=lambda: lab.now)
-        Clerk(lab.database, lab.chain, judge, registrar, clock=lambda: lab.now).turn()
-        if anchor:
-            self.notary(keys).turn()
-        return job_id
-
-    def notary(self, keys: SigningKeys) -> Notary:
-        lab = self.lab
-        pace = Pace(lambda: 0, lambda: lab.now)
-        sender, identity = lab.people.provider, lab.services.identity
-        return Notary(identity, lab.database, lab.chain, keys=keys, sender=sender, pace=pace)
-
-    def verdict(self, job_id: str) -> Verdict:
-        """Verify a receipt as anyone would, by what the chain says now."""
-        found = [self.lab.client.get(f"/v1/jobs/{job_id}/{part}").data for part in ("receipt", "proof")]
-        trust = build_trust(self.lab.chain, self.lab.people.provider.address)
-        try:
-            return verify_receipt(found[0], found[1], trust, {}).verdict
-        except VerificationError as exc:
-            return exc.verdict
-
-
-@pytest.fixture
-def house(lab: Lab, anvil: LocalChain, engine: DockerEngine) -> House:
-    found = House(lab, engine, anvil.rpc_url)
-    import_keystore(lab.home / "keys", "operator", PASSWORD, bytes(lab.people.provider.key), kdf_iterations=2)
-    lab.chain.deployment.save(found.paths.deployment)
-    save_provider_settings(found.paths.settings, lab.settings.model_copy(update={"rpc_url": anvil.rpc_url}))
-    create_signing_keys(found.paths.signing_keys, PASSWORD, chain_id=lab.chain.chain_id, scrypt_log2_n=2)
-    found.start()
-    return found
+__all__ = ["house"]
 
 
 def test_after_a_rotation_receipts_are_signed_by_the_new_keys_and_all_of_them_verify(
@@ -238,11 +141,11 @@ def test_old_keys_are_revoked_from_the_time_that_they_were_stolen(
     theft = house.lab.chain.head().time
     bad = house.receipt()
     ask(house.session(), capsys, "provider", "keys", "rotate")
-    done = ask(house.session(), capsys, "provider", "keys", "revoke", "0", "--from-time", str(theft))
+    done = ask(house.session(), capsys, "provider", "keys", "revoke", "0", "--since", str(theft))
     assert (done["state"], done["valid_until"]) == ("revoked", theft)
     assert house.verdict(good) is Verdict.VERIFIED
     assert house.verdict(bad) is Verdict.KEY_NOT_VALID_THEN
-    early = ("provider", "keys", "revoke", "1", "--from-time", "1")
+    early = ("provider", "keys", "revoke", "1", "--since", "1")
     assert code_of(ask(house.session(), capsys, *early, expect=ExitCode.DENIED)) == "contract-refused"
     absent = ask(house.session(), capsys, "provider", "keys", "revoke", "7", expect=ExitCode.USAGE)
     assert code_of(absent) == "keys-unknown"

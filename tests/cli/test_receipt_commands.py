@@ -87,6 +87,7 @@ def test_a_chain_that_does_not_answer_is_never_a_yes(folder: Path, sample: Sampl
                 "registry": address,
                 "escrow": address,
                 "providers": address,
+                "receipts": address,
                 "payment_token": None,
                 "blocks": {},
                 "code_hashes": {},
@@ -115,6 +116,8 @@ def test_a_receipt_is_shown_in_words_and_said_to_be_unverified(
     assert run(["receipt", "show", str(folder / "receipt.jsonl")], session) is ExitCode.OK
     out, err = capsys.readouterr()
     assert "algorithm" in out
+    assert "threads 1, hash seed 0, deterministic algorithms asked for" in out
+    assert "on a processor x86_64 AuthenticAMD x86-64-v3" in out
     assert "what the receipt says" in err
 
 

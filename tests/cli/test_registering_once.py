@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cli.context import Session
-from cli.datasets import Offer, check_view, register_dataset
+from cli.datasets import NewDataset, check_view, register_dataset
 from cli.errors import ApiError, MismatchError
 from datatokens.model import Asset
 from policies.errors import DocumentError
@@ -15,8 +15,8 @@ from tests.cli.conftest import Desk, DyingTransport
 from tests.provider_fixtures import POLICY
 
 
-def make_offer(desk: Desk) -> Offer:
-    return Offer(
+def make_offer(desk: Desk) -> NewDataset:
+    return NewDataset(
         path="wards.csv",
         name="Wards",
         description="",

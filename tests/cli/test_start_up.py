@@ -41,7 +41,13 @@ def imports_of(*arguments: str) -> tuple[int, set[str]]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["dataset", "--help"], ["job", "submit", "--help"], ["receipt", "--help"], ["up", "--help"]],
+    [
+        ["--help"],
+        ["dataset", "--help"],
+        ["job", "submit", "--help"],
+        ["audit", "replay", "--help"],
+        ["up", "--help"],
+    ],
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code, modules = imports_of(*arguments)

@@ -197,7 +197,7 @@ def test_a_job_file_names_one_dataset_or_a_list_of_up_to_eight(tmp_path: Path, l
 def offer(number: int, price_wei: int, token: str, *, placed: bool) -> Offer:
     terms = AssetTerms(1, b"", b"", b"", "", price_wei, token, NO_ONE, 0, 0)
     asset = Asset(number, "", NO_ONE, terms, NO_ONE, retired=False)
-    event = OrderPlaced(b"", b"", number, NO_ONE, NO_ONE, price_wei, "0x", 0, 0)
+    event = OrderPlaced(b"", b"", number, NO_ONE, NO_ONE, price_wei, "0x", 0, 0, 0)
     return Offer(asset, Token(token, token, 0), event if placed else None)
 
 

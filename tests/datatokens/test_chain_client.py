@@ -55,7 +55,7 @@ def test_another_chain_id_is_the_wrong_chain(anvil: LocalChain, deployment: Depl
     assert (caught.value.expected, caught.value.got) == ("1", "31337")
 
 
-@pytest.mark.parametrize("name", ["registry", "escrow", "providers", "payment_token"])
+@pytest.mark.parametrize("name", ["registry", "escrow", "providers", "receipts", "payment_token"])
 def test_other_code_than_was_deployed_is_the_wrong_chain(
     anvil: LocalChain, deployment: Deployment, name: str
 ) -> None:
@@ -196,8 +196,8 @@ def test_concurrent_senders_of_one_account_do_not_collide(chain: ChainClient, pe
 
 
 def test_a_deployment_names_the_code_of_every_contract(deployment: Deployment) -> None:
-    assert set(deployment.code_hashes) == {"registry", "escrow", "providers", "payment_token"}
-    assert len(set(deployment.code_hashes.values())) == 4
+    assert set(deployment.code_hashes) == {"registry", "escrow", "providers", "receipts", "payment_token"}
+    assert len(set(deployment.code_hashes.values())) == 5
     assert json.loads(deployment.to_json())["code_hashes"] == deployment.code_hashes
 
 

@@ -90,6 +90,17 @@ def test_a_token_without_permits_pays_by_an_allowance_of_exactly_the_price(
     assert chain._allowance(plain.address, people.scientist) == 0
 
 
+def test_a_smaller_allowance_is_taken_back_first_where_a_token_insists_on_it(
+    anvil: LocalChain, chain: ChainClient, people: People
+) -> None:
+    cents = deploy_hostile(anvil, chain, people, "CentToken")
+    chain._gateway.send(cents, "approve", chain.deployment.escrow, 0, sender=people.scientist)
+    chain._gateway.send(cents, "approve", chain.deployment.escrow, 50, sender=people.scientist)
+    chain.deposit(cents.address, 60, sender=people.scientist)
+    assert chain.token_balance(cents.address, chain.deployment.escrow) == 60
+    assert chain._allowance(cents.address, people.scientist) == 0
+
+
 def test_a_token_that_takes_a_fee_is_refused(anvil: LocalChain, chain: ChainClient, people: People) -> None:
     fee = deploy_hostile(anvil, chain, people, "FeeToken")
     asset = sell_for(chain, people, fee.address)

@@ -55,7 +55,7 @@ def test_the_same_code_has_the_same_addresses_on_every_chain_and_for_every_sende
 ) -> None:
     there = deploy(empty)
     assert there.chain_id == 4242
-    for name in ("registry", "escrow", "providers", "payment_token"):
+    for name in ("registry", "escrow", "providers", "receipts", "payment_token"):
         assert getattr(there, name) == getattr(deployment, name)
     assert there.code_hashes["registry"] == deployment.code_hashes["registry"]
     planned = plan_deployment(4242, with_test_token=True)
@@ -77,7 +77,7 @@ def test_what_is_there_is_verified_and_not_deployed_again(empty: LocalChain) -> 
 def test_a_manifest_says_at_which_block_each_contract_came(empty: LocalChain) -> None:
     found = deploy(empty)
     gateway = Gateway(empty.rpc_url)
-    for name in ("registry", "escrow", "providers", "payment_token"):
+    for name in ("registry", "escrow", "providers", "receipts", "payment_token"):
         address = getattr(found, name)
         assert gateway.code(address, found.blocks[name])
         assert not gateway.code(address, found.blocks[name] - 1)
@@ -92,7 +92,7 @@ def test_where_old_state_is_forgotten_events_are_read_from_the_start(empty: Loca
         )
         assert (
             find_deployment(proxy.url) or plan_deployment(0, with_test_token=False)
-        ).blocks == dict.fromkeys(("registry", "escrow", "providers", "payment_token"), 0)
+        ).blocks == dict.fromkeys(("registry", "escrow", "providers", "receipts", "payment_token"), 0)
 
 
 def test_a_chain_without_the_contracts_has_no_deployment(empty: LocalChain) -> None:

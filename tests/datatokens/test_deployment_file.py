@@ -14,6 +14,7 @@ DEPLOYMENT = Deployment(
     registry="0x" + "11" * 20,
     escrow="0x" + "22" * 20,
     providers="0x" + "33" * 20,
+    receipts="0x" + "55" * 20,
     payment_token=None,
     blocks={"registry": 7, "providers": 9},
     code_hashes={"registry": "0x" + "44" * 32},

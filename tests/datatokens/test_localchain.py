@@ -47,7 +47,7 @@ def test_a_restart_keeps_contracts_balances_and_events(tmp_path: Path) -> None:
     finally:
         localchain.stop(chain.pid)
     assert deployment.payment_token is None
-    assert set(deployment.code_hashes) == {"registry", "escrow", "providers"}
+    assert set(deployment.code_hashes) == {"registry", "escrow", "providers", "receipts"}
 
 
 def test_a_killed_chain_comes_back_with_what_was_saved(tmp_path: Path) -> None:

@@ -90,10 +90,10 @@ def test_keys_are_revoked_from_a_time_and_only_ever_earlier(
     start = publish(chain, people).block.time
     travel(anvil, 1000)
     chain.revoke_keys(0, start + 500, sender=people.provider)
-    chain.revoke_keys(0, start + 300, sender=people.provider)
+    said = chain.revoke_keys(0, start + 300, sender=people.provider).block.time
     (keys,) = chain.list_keys(people.provider.address)
-    assert (keys.valid_until, keys.revoked) == (start + 300, True)
-    for time in (start + 301, start - 1):
+    assert (keys.valid_until, keys.revoked, keys.revoked_at) == (start + 300, True, said)
+    for time in (start + 301, start + 300, start - 1):
         with pytest.raises(ContractRefusedError) as caught:
             chain.revoke_keys(0, time, sender=people.provider)
         assert caught.value.name == "ProvidersTimeOutOfRange"
@@ -114,6 +114,21 @@ def test_replaced_keys_can_still_be_revoked_from_an_earlier_time(
     chain.revoke_keys(0, start + 10, sender=people.provider)
     old, new = chain.list_keys(people.provider.address)
     assert (old.valid_until, old.revoked, new.valid_until) == (start + 10, True, None)
+
+
+def test_who_revoked_keys_from_their_beginning_has_nothing_left_to_say_of_them(
+    anvil: LocalChain, chain: ChainClient, people: People
+) -> None:
+    start = publish(chain, people).block.time
+    chain.revoke_keys(0, start, sender=people.provider)
+    (before,) = chain.list_keys(people.provider.address)
+    travel(anvil, 1000)
+    for time in (start - 1, start, start + 1, 0, 2**40 - 1):
+        with pytest.raises(ContractRefusedError) as caught:
+            chain.revoke_keys(0, time, sender=people.provider)
+        assert caught.value.name == "ProvidersTimeOutOfRange"
+    publish(chain, people, p256=p256(8))
+    assert chain.list_keys(people.provider.address)[0] == before
 
 
 def test_a_stranger_revokes_nothing_of_ours(chain: ChainClient, people: People) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.model import MAX_CPUS, MAX_MEMORY_BYTES, MAX_PIDS, MAX_TIME_S, MIN_PIDS, LimitsPolicy
+from sandbox.determinism import FIXED_VARIABLES, THREAD_VARIABLES
 from sandbox.expectation import expect, expect_engine, judge
 from sandbox.guest.places import KERNEL_FILES
 from sandbox.guest.places import READ_ONLY_PATHS as GUEST_READ_ONLY_PATHS
@@ -35,7 +36,7 @@ from tests.spec_samples import SPECS
 
 ENVIRONMENT = {
     "PATH", "LANG", "DIDS", "TRANSFORMATION_DID", "VOLUME", "INPUTS", "OUTPUTS", "LOGS", "HOME", "MPLCONFIGDIR",
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_DEFAULT_MEMORY_POOL",
+    "ARROW_DEFAULT_MEMORY_POOL", *THREAD_VARIABLES, *FIXED_VARIABLES,
 }  # fmt: skip
 
 

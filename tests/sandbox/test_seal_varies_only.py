@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.determinism import THREAD_VARIABLES
 from sandbox.expectation import expect, expect_engine
 from sandbox.seal import READ_ONLY_MOUNTS, container_options, environment, writable_places
 from sandbox.spec import MAX_GPUS, Limits, RunSpec
@@ -48,9 +49,7 @@ VARIES = {
 ENVIRONMENT_VARIES = {
     "DIDS": r'\[("[0-9a-f]{64}"(, "[0-9a-f]{64}")*)?\]',
     "TRANSFORMATION_DID": r"[0-9a-f]{64}",
-    "OMP_NUM_THREADS": r"[1-9][0-9]{0,3}",
-    "OPENBLAS_NUM_THREADS": r"[1-9][0-9]{0,3}",
-    "MKL_NUM_THREADS": r"[1-9][0-9]{0,3}",
+    **dict.fromkeys(THREAD_VARIABLES, r"[1-9][0-9]{0,3}"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,9 +18,12 @@ from datatokens.permits import order_id_of
 from policies.canonical import parse_digest
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Judge
+from provider.jobs.logkeeping import LogDisagreesError
 from provider.jobs.notary import Notary, Pace
 from provider.jobs.receipting import Registrar
+from provider.logfiles import LogWriter
 from provider.receipts.keys import SigningKeys
+from provider.settings import ProviderPaths
 from provider.store.tables import SettlementRow
 from sandbox.bundle import Bundle
 from sandbox.engine import DockerEngine
@@ -112,7 +116,10 @@ def office(lab: Lab, engine: DockerEngine) -> Office:
     lab.approve(asset, bundle)
     clerk = Clerk(database, chain, judge, registrar, clock=lambda: lab.now)
     pace = Pace(lambda: 0, lambda: lab.now)
-    notary = Notary(identity, database, chain, keys=keys, sender=lab.people.provider, pace=pace)
+    folder = ProviderPaths(lab.home).log
+    notary = Notary(
+        identity, database, chain, keys=keys, sender=lab.people.provider, pace=pace, log_folder=folder
+    )
     return Office(lab, chain, clerk, notary, asset, bundle)
 
 
@@ -134,6 +141,33 @@ def test_anchors_and_refunds_that_the_chain_has_lost_are_sent_again_oldest_first
     newest = office.lab.chain.get_anchor(office.lab.people.provider.address)
     assert newest is not None
     assert office.lab.database.ledger.get_checkpoint(2).tx_hash == newest.tx_hash
+
+
+def test_while_files_and_database_disagree_nothing_is_signed_or_sent(office: Office) -> None:
+    office.refuse_paid_job()
+    office.notary.turn()
+    folder, late = ProviderPaths(office.lab.home).log, office.refuse_paid_job()
+    with LogWriter(folder) as log:
+        log.append([b"\x5a" * 32])
+    for _ in range(2):
+        with pytest.raises(LogDisagreesError):
+            office.notary.turn()
+    assert office.anchored() == [1]
+    assert office.lab.database.ledger.find_checkpoint(anchored=False) is None
+    assert office.lab.chain.order_status(late) is OrderStatus.OPEN
+    shutil.rmtree(folder)
+    assert office.notary.turn() is True
+    assert office.anchored() == [1, 2]
+    assert office.lab.chain.order_status(late) is OrderStatus.REFUNDED
+
+
+def test_a_provider_from_before_the_files_has_them_after_its_first_turn(office: Office) -> None:
+    office.refuse_paid_job()
+    office.notary.turn()
+    shutil.rmtree(ProviderPaths(office.lab.home).log)
+    office.notary._has_looked = False  # as in a worker that starts
+    assert office.notary.turn() is False
+    assert office.lab.client.get("/v1/log/tile/entries/000.p/1").status_code == 200
 
 
 def test_an_order_that_the_contract_refuses_holds_up_no_receipt_and_no_other_order(office: Office) -> None:

@@ -81,6 +81,11 @@ def test_a_known_key_with_one_bad_signature_among_good_ones_is_refused() -> None
     check_refused(NOTE + bad, ORIGIN, ED25519, Verdict.BAD_SIGNATURE)
 
 
+def test_a_checkpoint_that_the_log_signed_twice_is_malformed() -> None:
+    with pytest.raises(MalformedError):
+        verify_checkpoint(NOTE + NOTE.rsplit("\n", 2)[1] + "\n", ORIGIN, ED25519)
+
+
 def test_a_signed_text_naming_another_log_is_refused() -> None:
     text = Checkpoint("sealroom/1/other", 7, b"\x5a" * 32).to_text()
     raw = note_keyid(ORIGIN, ED25519) + KEYS.sign_ed25519(text.encode())

@@ -28,7 +28,9 @@ def changed(path: str, value: object) -> bytes:
 
 def test_a_trust_root_survives_writing_and_reading() -> None:
     keys = SigningKeys.generate(CHAIN_ID)
-    trust = replace(TRUST, keys=(*TRUST.keys, trusted_key(keys, valid_until=ANCHOR_TIME, revoked=True)))
+    trust = replace(
+        TRUST, keys=(*TRUST.keys, trusted_key(keys, valid_until=ANCHOR_TIME, revoked_at=ANCHOR_TIME))
+    )
     assert parse_trust(trust.to_json()) == trust
 
 
@@ -43,7 +45,8 @@ def test_a_trust_root_survives_writing_and_reading() -> None:
         ("keys", {}),
         ("keys.0.p256", "0x04"),
         ("keys.0.ed25519", "00" * 32),
-        ("keys.0.revoked", 0),
+        ("keys.0.revokedAt", "never"),
+        ("closed", "never"),
         ("keys.0.validUntil", "never"),
         ("anchors.0.size", -1.5),
         ("anchors.0.root", "0x00"),

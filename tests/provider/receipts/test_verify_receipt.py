@@ -41,6 +41,7 @@ STEPS = [
     "read statement",
     "statement is of this log",
     "request signed by the consumer",
+    "witnesses",
     "artefact digests",
     "order and approval",
 ]
@@ -82,7 +83,7 @@ def test_a_true_receipt_is_verified_step_by_step() -> None:
     verified = check(SAMPLE)
     assert [step.name for step in verified.steps] == STEPS
     assert [step.number for step in verified.steps] == list(range(1, len(STEPS) + 1))
-    assert [step.result for step in verified.steps] == ["passed"] * 13 + ["skipped"]
+    assert [step.result for step in verified.steps] == ["passed"] * 12 + ["skipped", "passed", "skipped"]
     assert verified.statement.is_released
     assert verified.anchor.block == ANCHOR_BLOCK
 
@@ -103,7 +104,7 @@ def test_a_job_on_several_datasets_has_a_receipt_that_verifies_with_all_its_orde
 
 def test_without_artefacts_that_step_says_skipped() -> None:
     verified = check(replace(SAMPLE, artifacts={}))
-    assert verified.steps[12].result == "skipped"
+    assert verified.steps[13].result == "skipped"
 
 
 @pytest.mark.parametrize("change", [withheld, refused])
@@ -129,7 +130,7 @@ def test_two_artefacts_swapped_by_name_are_refused() -> None:
 
 def test_a_renamed_artefact_is_known_by_its_digest() -> None:
     digest = SAMPLE.artifacts["model.safetensors"]
-    assert check(replace(SAMPLE, artifacts={"downloads/my-model.bin": digest})).steps[12].result == "passed"
+    assert check(replace(SAMPLE, artifacts={"downloads/my-model.bin": digest})).steps[13].result == "passed"
 
 
 def test_keys_that_nobody_published_are_unknown_and_not_a_bad_signature() -> None:
@@ -216,24 +217,26 @@ def test_a_receipt_from_before_a_rotation_verifies_for_ever() -> None:
     "changes",
     [
         pytest.param({"valid_until": ANCHOR_TIME}, id="rotated out in the anchor's own second"),
-        pytest.param({"valid_until": ANCHOR_TIME - 1, "revoked": True}, id="revoked from before the anchor"),
-        pytest.param({"revoked": True}, id="revoked for ever"),
+        pytest.param(
+            {"valid_until": ANCHOR_TIME - 1, "revoked_at": ANCHOR_TIME}, id="revoked from before the anchor"
+        ),
+        pytest.param({"revoked_at": ANCHOR_TIME}, id="revoked for ever"),
         pytest.param({"valid_from_block": ANCHOR_BLOCK + 1}, id="published a block too late"),
         pytest.param({"valid_from": ANCHOR_TIME + 1}, id="published a second too late"),
     ],
 )
-def test_a_key_that_was_not_in_force_at_the_anchor_is_refused(changes: dict[str, int | bool]) -> None:
+def test_a_key_that_was_not_in_force_at_the_anchor_is_refused(changes: dict[str, int]) -> None:
     trust = replace(SAMPLE.trust, keys=(trusted_key(KEYS, **changes),))
     check_refused(replace(SAMPLE, trust=trust), Verdict.KEY_NOT_VALID_THEN, "keys valid then")
 
 
 def test_a_receipt_from_before_a_revocation_date_still_verifies() -> None:
-    key = trusted_key(KEYS, valid_until=ANCHOR_TIME + 60, revoked=True)
+    key = trusted_key(KEYS, valid_until=ANCHOR_TIME + 60, revoked_at=ANCHOR_TIME)
     assert check(replace(SAMPLE, trust=replace(SAMPLE.trust, keys=(key,)))).verdict is Verdict.VERIFIED
 
 
 def test_publishing_a_revoked_key_again_does_not_bring_it_back() -> None:
-    revoked = trusted_key(KEYS, valid_until=ANCHOR_TIME - 60, revoked=True)
+    revoked = trusted_key(KEYS, valid_until=ANCHOR_TIME - 60, revoked_at=ANCHOR_TIME)
     again = trusted_key(KEYS, valid_from=ANCHOR_TIME - 30)
     trust = replace(SAMPLE.trust, keys=(revoked, again))
     check_refused(replace(SAMPLE, trust=trust), Verdict.KEY_NOT_VALID_THEN, "keys valid then")

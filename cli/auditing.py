@@ -1,0 +1,266 @@
+"""One run of an audit: goes on where the last one stopped if it can be built on, takes what is new, and reports on all of it.
+
+What is kept from run to run ends at the newest anchor that the log reaches: what is past it is judged anew each time. A state
+that the chain or the log no longer bears out is thrown away, and the audit begins anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol
+
+from cli.auditmemory import Memory
+from cli.auditreading import EntryReader, read_entries
+from cli.auditstate import MAX_LISTED, AuditState, open_state
+from cli.mirrored import MirrorFolder
+from datatokens.model import Block
+from provider.audit.anchors import Anchors, check_anchors, check_closed
+from provider.audit.auditor import Auditor, check_release
+from provider.audit.chain import ChainFacts
+from provider.audit.entries import CheckedEntry
+from provider.audit.findings import Code, Finding, Need, sort_findings
+from provider.audit.orders import Horizon, OrderRecord, check_order, check_silence
+from provider.audit.report import Report
+from provider.receipts.note import parse_checkpoint, parse_note
+from provider.receipts.trust import TrustRoot
+
+COMMIT_EVERY = 16
+"""How many bundles of entries are judged between two times that progress is kept."""
+CHUNK_BYTES = 1024 * 1024
+Progress = Callable[[int, int], None]
+
+
+class AuditedChain(ChainFacts, Protocol):
+    """What an audit reads of a chain, as of one newest block; see `cli.auditchain.AuditChain`."""
+
+    @property
+    def head(self) -> Block:
+        """The newest block."""
+        ...
+
+    def read_orders(self) -> None:
+        """Read the orders on the provider's datasets, and how they ended; the other methods tell of these."""
+        ...
+
+    def list_orders(self) -> Iterator[OrderRecord]:
+        """Yield every order on the provider's datasets, those of one job together."""
+        ...
+
+    def read_blocks(self, numbers: Iterable[int]) -> None:
+        """Read many blocks at once, to be found later."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What an audit is made of: a copy of the log, whom to trust, where to keep what is remembered, and what else there is.
+
+    `seen` are signed checkpoints that were shown before or to others, `releases` a folder with a folder for each job.
+    """
+
+    folder: Path
+    trust: TrustRoot
+    state: Path
+    processes: int = 1
+    seen: tuple[str, ...] = ()
+    releases: Path | None = None
+
+
+def run_audit(
+    material: Material,
+    open_chain: Callable[[AuditState], AuditedChain] | None = None,
+    *,
+    progress: Progress = lambda _done, _all: None,
+) -> Report:
+    """Audit a log.
+
+    Raises:
+        MalformedError: the copy isn't complete.
+        InputError: the state can't be used.
+        ChainUnreachableError: the chain doesn't answer; what was judged so far is kept.
+    """
+    with closing(open_state(material.state)) as state:
+        chain = open_chain(state) if open_chain else None
+        return _Run(material, state, chain, progress).run()
+
+
+class _Run:
+    """One audit while it runs."""
+
+    def __init__(
+        self, material: Material, state: AuditState, chain: AuditedChain | None, progress: Progress
+    ) -> None:
+        self._material = material
+        self._trust = material.trust
+        self._state = state
+        self._chain = chain
+        self._progress = progress
+        self._note = MirrorFolder(material.folder).checkpoint()
+        self._size = _size_of(self._note)
+        self._anchors = Anchors(self._trust)
+        self._has_seen = False
+        newest = self._anchors.newest
+        # A clock of ours that is behind the chain's would find its anchors too early.
+        self._now = max(int(time.time()), newest.time if newest else 0) if chain is None else chain.head.time
+
+    def run(self) -> Report:
+        found = [*check_anchors(self._trust), *check_closed(self._trust), *self._begin()]
+        if self._chain is not None:
+            self._chain.read_orders()
+        covered = [anchor.size for anchor in self._anchors.all if anchor.size <= self._size]
+        anchored, start = max(covered, default=0), self._state.get_position().size
+        self._take(start, anchored)
+        self._state.begin()
+        try:
+            auditor = self._take_bundles(anchored, self._size)
+            found += auditor.finish(self._note, now=self._now)
+            found += [*self._check_orders(anchored), *self._check_releases()]
+            return self._report(found, new=self._size - start, anchored=anchored, root=auditor.root)
+        finally:
+            self._state.rollback()
+
+    def _begin(self) -> list[Finding]:
+        """Make sure that what is kept can be built on, else forget it and say so."""
+        state, material = self._state, self._material
+        memory = Memory(state, self._trust, with_chain=self._chain is not None)
+        mirror = MirrorFolder(material.folder)
+        found = memory.compare_seen(material.seen, self._note, mirror)
+        past, holds = memory.look_back(self._note, self._size, mirror)
+        state.begin()
+        if not holds:
+            state.clear()
+        memory.keep_terms()
+        state.commit()
+        self._has_seen = bool(material.seen) or memory.is_old
+        return [*found, *past]
+
+    def _take(self, start: int, anchored: int) -> None:
+        """Judge what is new and anchored, and keep it, a few bundles at a time."""
+        state = self._state
+        state.begin()
+        auditor = self._new_auditor()
+        for number, bundle in enumerate(self._read(start, anchored), 1):
+            self._take_bundle(auditor, bundle)
+            if number % COMMIT_EVERY == 0:
+                state.set_position(auditor.position)
+                state.commit()
+                state.begin()
+        state.set_position(auditor.position)
+        Memory(state, self._trust, with_chain=self._chain is not None).keep(self._note, auditor.root)
+        state.commit()
+
+    def _take_bundles(self, start: int, end: int) -> Auditor:
+        auditor = self._new_auditor()
+        for bundle in self._read(start, end):
+            self._take_bundle(auditor, bundle)
+        return auditor
+
+    def _new_auditor(self) -> Auditor:
+        return Auditor(self._trust, self._state, position=self._state.get_position(), chain=self._chain)
+
+    def _read(self, start: int, end: int) -> Iterator[list[CheckedEntry]]:
+        material = self._material
+        for bundle in read_entries(material.folder, self._trust, start, end, processes=material.processes):
+            yield bundle
+            self._progress(bundle[-1].index + 1, self._size)
+
+    def _take_bundle(self, auditor: Auditor, bundle: list[CheckedEntry]) -> None:
+        if self._chain is not None:
+            self._chain.read_blocks(e.facts.not_before.number for e in bundle if e.facts)
+        found: list[Finding] = []
+        for entry in bundle:
+            found += auditor.take(entry)
+            if entry.facts is not None:
+                self._state.count_jobs(entry.facts)
+        self._state.add_findings(found)
+
+    def _check_orders(self, anchored: int) -> Iterator[Finding]:
+        if self._chain is None:
+            return
+        blocks = [anchor.block for anchor in self._anchors.all if anchor.size == anchored]
+        horizon, silent = Horizon(blocks[0] if blocks else 0, self._now), 0
+        for group in _by_job(self._chain.list_orders()):
+            job = self._state.find_job(group[0].job_id)
+            late = any(order.refunded_late for order in group)
+            for order in group:
+                found = check_order(order, job, horizon, late_refund=late)
+                if found is not None:
+                    yield found
+                    silent += found.code is Code.ORDER_UNANSWERED and order.block > horizon.block
+        yield from check_silence(silent, horizon)
+
+    def _check_releases(self) -> Iterator[Finding]:
+        folder = self._material.releases
+        if folder is None:
+            return
+        reader = EntryReader(self._material.folder, self._trust)
+        for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+            job = self._state.find_job(place.name)
+            if job is None:
+                text = f"files were fetched of job {place.name}, and the log has no receipt of it"
+                yield Finding(Code.RELEASE_DIFFERS, text, job_id=place.name)
+                continue
+            (entry,) = reader.check(job.index, job.index + 1)
+            if entry.facts is not None:
+                yield from check_release(job.index, entry.facts, _hash_files(place))
+
+    def _report(self, found: list[Finding], *, new: int, anchored: int, root: bytes) -> Report:
+        state, trust = self._state, self._trust
+        counts = state.count_findings()
+        for item in found:
+            counts[item.code] = counts.get(item.code, 0) + 1
+        given = {
+            Need.LOG: True,
+            Need.CHAIN: self._chain is not None,
+            Need.RELEASES: self._material.releases is not None,
+            Need.SEEN: self._has_seen,
+        }
+        return Report(
+            provider=trust.provider,
+            origin=trust.origin,
+            chain_id=trust.chain_id,
+            time=self._now,
+            size=self._size,
+            new=new,
+            anchored=anchored,
+            anchors=len(trust.anchors),
+            root=root,
+            findings=tuple(_shorten(sort_findings([*found, *state.list_findings()]))),
+            counts=counts,
+            needs=frozenset(need for need, is_given in given.items() if is_given),
+            days=state.list_days(),
+            spending=state.list_spending(),
+        )
+
+
+def _size_of(note: str) -> int:
+    return parse_checkpoint(parse_note(note).text).size
+
+
+def _by_job(orders: Iterable[OrderRecord]) -> Iterator[list[OrderRecord]]:
+    """Yield the orders of each job together."""
+    for _, group in groupby(orders, key=lambda order: order.job_id):
+        yield list(group)
+
+
+def _hash_files(folder: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        with path.open("rb") as file:
+            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _shorten(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield the first `MAX_LISTED` of each code."""
+    listed: dict[Code, int] = {}
+    for item in findings:
+        listed[item.code] = listed.get(item.code, 0) + 1
+        if listed[item.code] <= MAX_LISTED:
+            yield item

@@ -1,0 +1,144 @@
+"""What an audit remembers of the runs before, and whether it still holds: the same log, the same anchors, the same keys.
+
+A log that no longer begins with what was seen of it is found out here, as is one that showed somebody else another history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from cli.auditstate import STATE_VERSION, AuditState
+from cli.errors import InputError
+from provider.audit.findings import Code, Finding
+from provider.receipts.errors import EvidenceRefusedError, MalformedError, ReceiptError
+from provider.receipts.records import to_json
+from provider.receipts.splitview import compare_checkpoints
+from provider.receipts.tiles import prefix_root
+from provider.receipts.trust import Anchor, TrustedKey, TrustRoot
+
+if TYPE_CHECKING:
+    from provider.receipts.tiles import TileReader
+
+
+class Memory:
+    """What one state says of the runs before, held against the trust root of this one."""
+
+    def __init__(self, state: AuditState, trust: TrustRoot, *, with_chain: bool) -> None:
+        self._state = state
+        self._trust = trust
+        self._terms = {
+            "origin": trust.origin,
+            "chain_id": trust.chain_id,
+            "escrow": trust.escrow.lower(),
+            "with_chain": with_chain,
+        }
+
+    @property
+    def is_old(self) -> bool:
+        """Whether a run before kept something."""
+        return self._state.find_fact("kept") is not None
+
+    def keep_terms(self) -> None:
+        """Keep what this run is about."""
+        self._state.set_fact("version", STATE_VERSION)
+        self._state.set_fact("terms", self._terms)
+
+    def keep(self, note: str, root: bytes) -> None:
+        """Keep the log's signed checkpoint, the root over the entries that were judged, and by what they were."""
+        size = self._state.get_position().size
+        if size:
+            judged_by = {"keys": self._keys(), "anchors": self._anchors_digest(size)}
+            self._state.set_fact("kept", {"note": note, "root": root.hex()} | judged_by)
+
+    def look_back(self, note: str, size: int, tiles: TileReader) -> tuple[list[Finding], bool]:
+        """Return what the log has become since the last run, and whether what was kept of that run can be built on."""
+        terms, kept = self._state.find_fact("terms"), self._state.find_fact("kept")
+        if terms not in (None, self._terms):
+            return [_discarded("the last audit was of another log or deployment, or of other checks")], False
+        if kept is None:
+            return [], True
+        judged = self._state.get_position().size
+        found = self._find_other_log(kept, judged, note, size=size, tiles=tiles) or self._find_other_judges(
+            kept, judged
+        )
+        return found, not found
+
+    def _find_other_log(
+        self, kept: dict[str, Any], judged: int, note: str, *, size: int, tiles: TileReader
+    ) -> list[Finding]:
+        """Return what shows that the log doesn't begin with what was seen of it."""
+        if size < judged:
+            text = f"the log showed {judged} entries before, and shows {size} now"
+            return [Finding(Code.LOG_TRUNCATED, text, size, evidence={"seen": kept["note"]})]
+        root = prefix_root(tiles, judged, size).hex()
+        if root == kept["root"]:
+            return []
+        with suppress(ReceiptError):  # what isn't signed by the log's keys is no evidence for others
+            return self._compare(kept["note"], note, tiles)
+        text = f"the first {judged} entries are not those that were seen before"
+        return [Finding(Code.HISTORY_REWRITTEN, text, evidence={"root then": kept["root"], "root now": root})]
+
+    def _find_other_judges(self, kept: dict[str, Any], judged: int) -> list[Finding]:
+        """Return what shows that entries would now be judged otherwise than they were."""
+        if kept["anchors"] != self._anchors_digest(judged):
+            return [_discarded("the chain has other anchors than at the last audit")]
+        if not self._keys_hold(kept["keys"], judged):
+            return [_discarded("keys have ended or were revoked back into what was audited")]
+        return []
+
+    def compare_seen(self, seen: Sequence[str], note: str, tiles: TileReader) -> list[Finding]:
+        """Compare checkpoints that were shown before, or to others, with the one of this log.
+
+        Raises:
+            InputError: one isn't signed by a key of this log, and so shows nothing.
+        """
+        try:
+            return [item for other in seen for item in self._compare(other, note, tiles)]
+        except (EvidenceRefusedError, MalformedError) as exc:
+            raise InputError(f"a checkpoint given with --seen shows nothing: {exc}") from exc
+
+    def _compare(self, other: str, note: str, tiles: TileReader) -> list[Finding]:
+        keys = [key.ed25519 for key in self._trust.keys]
+        evidence = compare_checkpoints(other, note, self._trust.origin, keys, tiles)
+        if evidence is None:
+            return []
+        text = "the log signed two checkpoints that can't both be true: it shows more than one history"
+        return [Finding(Code.SPLIT_VIEW, text, evidence={"split view": evidence.decode()})]
+
+    def _anchors(self, size: int) -> list[Anchor]:
+        return [anchor for anchor in self._trust.anchors if anchor.size <= size]
+
+    def _anchors_digest(self, size: int) -> str:
+        digest = sha256()
+        for anchor in self._anchors(size):
+            digest.update(anchor.size.to_bytes(8) + anchor.root + anchor.block_hash)
+        return digest.hexdigest()
+
+    def _keys(self) -> list[Any]:
+        return [to_json(key) for key in self._trust.keys]
+
+    def _keys_hold(self, kept: list[Any], size: int) -> bool:
+        """Tell whether each key set that was known is judged at the anchors of then as it was."""
+        known = {_name(to_json(key)): key for key in self._trust.keys}
+        anchors = self._anchors(size)
+        return all(_is_judged_alike(known.get(_name(old)), old, anchors) for old in kept)
+
+
+def _name(key: dict[str, Any]) -> tuple[object, ...]:
+    """Return what of a published key set never changes."""
+    return (key["p256"], key["signer"], key["ed25519"], key["validFrom"], key["validFromBlock"])
+
+
+def _is_judged_alike(key: TrustedKey | None, old: dict[str, Any], anchors: list[Anchor]) -> bool:
+    if key is None:
+        return False
+    if (key.valid_until, key.revoked_at) == (old["validUntil"], old["revokedAt"]):
+        return True
+    return key.valid_until is not None and all(anchor.time < key.valid_until for anchor in anchors)
+
+
+def _discarded(why: str) -> Finding:
+    return Finding(Code.STATE_DISCARDED, f"everything was audited anew: {why}")

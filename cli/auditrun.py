@@ -1,0 +1,171 @@
+"""`sealroom audit run`: audits a provider's whole log, from a folder or from the provider itself. Needs no key."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.context import Session, SessionCommand, pass_session
+from cli.errors import ExitCode, InputError
+from cli.home import read_file
+from cli.output import indent, is_terminal, plain, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cli.auditchain import AuditChain
+    from cli.auditstate import AuditState
+    from datatokens.client import ChainClient
+    from provider.audit.findings import Finding
+    from provider.audit.report import Report
+    from provider.receipts.trust import TrustRoot
+
+FILE = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command("run", cls=SessionCommand)
+@click.argument("log", metavar="PROVIDER_OR_FOLDER")
+@click.option("--trust", type=FILE, help="The trust root file that the dataset's owner published.")
+@click.option(
+    "--rpc", "rpc_url", metavar="URL", help="Read keys, anchors, orders and approvals from this chain."
+)
+@click.option(
+    "--deployment", type=FILE, help="The contracts to believe on that chain (default: the home folder's)."
+)
+@click.option("--state", type=FOLDER, help="Where to keep what was audited (default: beside the log's copy).")
+@click.option(
+    "--releases", type=FOLDER, help="Fetched files to compare with the receipts, in a folder for each job."
+)
+@click.option(
+    "--seen",
+    multiple=True,
+    type=FILE,
+    help="A signed checkpoint of this log shown before or to others; repeatable.",
+)
+@click.option("--html", type=FILE, help="Write the report as one HTML file, to read and to print.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), help="How many processes judge receipts (default: one a core)."
+)
+@pass_session
+def run(session: Session, /, log: str, **options: Any) -> ExitCode:  # noqa: ANN401 - the options above
+    """Audit a provider's whole log: what it signed, anchored, was paid for and let out; the next run takes what is new."""
+    return _run(session, Path(log), RunOptions(**options))
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the options of `audit run` said."""
+
+    trust: Path | None
+    rpc_url: str | None
+    deployment: Path | None
+    state: Path | None
+    releases: Path | None
+    seen: tuple[Path, ...]
+    html: Path | None
+    jobs: int | None
+
+
+def _run(session: Session, folder: Path, options: RunOptions) -> ExitCode:
+    from cli.auditing import Material, run_audit
+    from cli.auditstate import STATE_FILE
+
+    chain = None if options.rpc_url is None else _connect(session, options.rpc_url, options.deployment)
+    trust = _load_trust(options.trust, chain, folder)
+    material = Material(
+        folder=folder,
+        trust=trust,
+        state=(options.state or folder) / STATE_FILE,
+        processes=options.jobs or os.cpu_count() or 1,
+        seen=tuple(_read_text(path) for path in options.seen),
+        releases=options.releases,
+    )
+    report = run_audit(material, _opener(chain, trust), progress=_progress(session))
+    if options.html is not None:
+        from cli.auditreport import write_report
+
+        write_report(options.html, report)
+    session.output.data(report.to_json(), lambda: describe(report))
+    return ExitCode.OK if report.is_clean else ExitCode.VERIFICATION
+
+
+def describe(report: Report) -> str:
+    """Put a report into words for a terminal."""
+    from provider.audit.findings import KINDS
+
+    lines = [
+        f"{report.size} entries of {report.origin}, {report.new} of them new; {report.anchored} are anchored",
+        *(_describe_finding(finding) for finding in report.findings),
+    ]
+    failed = [line for line in report.checks if line.result == "failed"]
+    skipped = [line for line in report.checks if line.result == "skipped"]
+    if failed:
+        lines += ["", table(("found", "times"), [(line.code.value, line.count) for line in failed])]
+    if skipped:
+        lines += ["", "not checked, for want of what it takes:"]
+        lines += [f"  {KINDS[line.code].rule}" for line in skipped]
+    passed = len(report.checks) - len(failed) - len(skipped)
+    verdict = "CLEAN" if report.is_clean else f"NOT CLEAN: {report.verdict}"
+    return "\n".join(
+        [*lines, "", f"{verdict}: {passed} checks passed, {len(failed)} failed, {len(skipped)} skipped"]
+    )
+
+
+def _describe_finding(finding: Finding) -> str:
+    place = "" if finding.index is None else f" entry {finding.index}"
+    job = "" if finding.job_id is None else f" job {finding.job_id}"
+    head = f"{finding.severity.word} {finding.code.value}{place}{plain(job)}"
+    said = [finding.text, *(f"{name}: {plain(value)}" for name, value in finding.evidence.items())]
+    return "\n".join([head, *(indent(line) for line in said)])
+
+
+def _connect(session: Session, rpc_url: str, deployment: Path | None) -> ChainClient:
+    from datatokens.client import ChainClient
+    from datatokens.model import load_deployment
+
+    chain = ChainClient.connect(rpc_url, load_deployment(deployment or session.home.deployment_file))
+    chain.check()
+    return chain
+
+
+def _load_trust(path: Path | None, chain: ChainClient | None, folder: Path) -> TrustRoot:
+    from provider.receipts.trust import MAX_TRUST_BYTES, parse_trust
+
+    if path is not None:
+        return parse_trust(read_file(path, what="trust root", max_bytes=MAX_TRUST_BYTES))
+    if chain is None:
+        raise InputError("say whom to trust: --trust FILE, --rpc URL, or both", code="no-trust-root")
+    from cli.mirrored import MirrorFolder
+    from cli.trusting import build_trust
+    from provider.receipts.log import parse_origin
+    from provider.receipts.note import parse_checkpoint, parse_note
+
+    origin = parse_checkpoint(parse_note(MirrorFolder(folder).checkpoint()).text).origin
+    return build_trust(chain, parse_origin(origin, chain_id=chain.chain_id))
+
+
+def _opener(chain: ChainClient | None, trust: TrustRoot) -> Callable[[AuditState], AuditChain] | None:
+    if chain is None:
+        return None
+    from cli.auditchain import AuditChain
+
+    return lambda state: AuditChain(chain, trust.provider, state)
+
+
+def _read_text(path: Path) -> str:
+    from provider.receipts.note import MAX_NOTE_BYTES
+
+    return read_file(path, what="checkpoint", max_bytes=MAX_NOTE_BYTES).decode("utf-8", "replace")
+
+
+def _progress(session: Session) -> Callable[[int, int], None]:
+    def show(done: int, size: int) -> None:
+        if is_terminal() and not session.output.json:
+            click.echo(f"\r{done} of {size} entries", err=True, nl=done == size)
+
+    return show

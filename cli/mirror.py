@@ -1,0 +1,64 @@
+"""`sealroom mirror`: keep a verified copy of a log, which any web server can serve and an audit can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.context import Session, SessionCommand, pass_session
+from cli.output import fields
+
+if TYPE_CHECKING:
+    from cli.mirroring import Tell
+
+FILE = click.Path(path_type=Path)
+STEPS = 10
+
+
+@click.command(cls=SessionCommand)
+@click.argument("log", metavar="PROVIDER|URL")
+@click.option("-o", "--output", "folder", type=FILE, required=True, help="The folder of the copy.")
+@click.option(
+    "--trust", type=FILE, help="The trust root file that has the log's keys (default: those on the chain)."
+)
+@pass_session
+def mirror(session: Session, log: str, *, folder: Path, trust: Path | None) -> None:
+    """Copy a log into a folder, or what is new in it; only what is signed and proven is kept.
+
+    PROVIDER is an account, and the chain says where it answers; URL is where a provider answers, or where a copy is served.
+    The same command goes on where it was stopped. A log that shows another history than before ends it with exit code 4,
+    and the evidence stands beside the copy.
+    """
+    from cli.mirroring import copy_log
+    from cli.sources import find_keys, open_source
+
+    with open_source(session, log) as source:
+        note = source.checkpoint()
+        keys = find_keys(session, log, note, trust)
+        copied = copy_log(source, note, folder, keys, tell=_teller(session))
+    checkpoint = copied.checkpoint
+    document = {
+        "log": checkpoint.origin,
+        "url": source.url,
+        "folder": str(folder),
+        "receipts": checkpoint.size,
+        "new": checkpoint.size - copied.before,
+        "root": checkpoint.root.hex(),
+    }
+    session.output.data(document, lambda: fields(document))
+
+
+def _teller(session: Session) -> Tell:
+    """Return what says how far a copy is, a few times at most."""
+    said = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal said
+        step = done * STEPS // total
+        if step > said:
+            said = step
+            session.output.say(f"copied {done} of {total} receipts")
+
+    return tell

@@ -1,0 +1,182 @@
+"""Repeats a job from its receipt: the same bundle, image, data, parameters and limits, in the same seal, through the same gate.
+
+- Nothing runs before bundle, image, parameters and data are found to be those of the receipt.
+- Data is copied into one folder, which its owner removes; what leaves that are digests, and released files when asked for.
+- The policy's caps are not applied again: they bound what the algorithm declares, and were judged before the job ran.
+
+Not checked here: signatures, log and chain. `sealroom receipt verify` does that.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.croissant import Description
+from cli.errors import InputError, MismatchError, StackError
+from cli.repetition import RepeatableJob, Replay, compare
+from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of, digest_text
+from policies.model import (
+    MAX_METRIC_DIGITS,
+    MAX_METRICS,
+    MAX_OUTPUT_BYTES,
+    MetricsAllowance,
+    OutputsPolicy,
+    WeightsAllowance,
+)
+from provider.datasets import SCHEME, commit_copied, list_files
+from provider.errors import DatasetError
+from provider.gate.decide import GateReport, check_release
+from provider.limits import parse_limits, run_limits
+from provider.receipts.errors import FieldError, StatementRefusedError
+from provider.receipts.facts import DatasetFacts
+from sandbox.bundle import Bundle, check_parameters
+from sandbox.engine import Engine
+from sandbox.errors import ImageMissingError
+from sandbox.run import run_sealed
+from sandbox.spec import ExitReason, RunReport, RunSpec, Runtime
+from sandbox.staging import StagedDataset, stage_datasets, stage_job
+
+WIDEST = OutputsPolicy(
+    weights=WeightsAllowance(max_bytes=MAX_OUTPUT_BYTES),
+    metrics=MetricsAllowance(max_count=MAX_METRICS, max_digits=MAX_METRIC_DIGITS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """What a job is repeated from; data and descriptions in the order of the receipt's datasets, or no descriptions."""
+
+    job: RepeatableJob
+    bundle: Bundle
+    data: tuple[Path, ...]
+    descriptions: tuple[Description, ...] = ()
+
+
+def check_materials(materials: Materials) -> None:
+    """Check that bundle, image and parameters are those of the receipt, and that there is data for each dataset.
+
+    Raises:
+        InputError: not one path is given for each dataset.
+        MismatchError: what is at hand is not what the receipt names.
+    """
+    inputs, bundle = materials.job.facts.inputs, materials.bundle
+    if len(materials.data) != len(inputs.datasets):
+        raise InputError(
+            f"data: expected {len(inputs.datasets)} paths, one for each dataset of the receipt, got {len(materials.data)}",
+            code="data-missing",
+            remedy="give --data once for each dataset, in the receipt's order",
+        )
+    _check_same("algorithm", inputs.algorithm, bundle.digest, remedy="give the very bundle that ran")
+    _check_same("image", inputs.image or "none", bundle.manifest.image, remedy="ask the provider to explain")
+    found = digest_of(canonical_json(inputs.parameters))
+    _check_same("parameters", inputs.parameters_digest, found, remedy="ask the provider to explain")
+    check_parameters(bundle.manifest, inputs.parameters)
+
+
+def replay(
+    engine: Engine, materials: Materials, folder: Path, *, on_start: Callable[[RunSpec], None]
+) -> Replay:
+    """Run the job again below `folder`, which must not exist yet, and compare; `on_start` is called before it runs.
+
+    Raises:
+        InputError, MismatchError: see `check_materials`; or the data can't be read or is not the one committed to.
+        ImageMissingError: the engine doesn't hold the image.
+        StackError: the container could not be sealed or was lost.
+        StagingError: a file of the data is no plain file.
+        EngineUnavailableError, DeviceMissingError: see `run_sealed`.
+    """
+    check_materials(materials)
+    bundle = materials.bundle
+    if not engine.has_image(bundle.manifest.image):
+        raise ImageMissingError(bundle.manifest.image)
+    spec = plan(engine, materials, folder / "inputs")
+    _stage(spec.inputs, materials)
+    on_start(spec)
+    report = run_sealed(
+        engine, spec, folder=folder / "outputs", on_event=lambda _: None, cancelled=lambda: False
+    )
+    if not report.reason.ran:
+        raise StackError(
+            f"the replay could not be made: {report.reason.value}",
+            code="replay-not-sealed",
+            remedy="run `sealroom doctor`, which says what this machine lacks",
+        )
+    gate = _judge(bundle, report, folder / "released")
+    return compare(materials.job, report, gate, described=bool(materials.descriptions))
+
+
+def plan(engine: Engine, materials: Materials, inputs: Path) -> RunSpec:
+    """Return the run that the receipt tells of, on its runtime where the engine has that, else on another.
+
+    Raises:
+        StatementRefusedError: the receipt's runtime or limits are not known to this version.
+    """
+    job, manifest = materials.job, materials.bundle.manifest
+    try:
+        wanted, limits = Runtime(job.sandbox.runtime), run_limits(parse_limits(job.sandbox.limits))
+    except FieldError as exc:
+        raise StatementRefusedError(exc.path, exc.problem) from exc
+    except ValueError as exc:
+        raise StatementRefusedError("predicate.sandbox.runtime", "is not known to this version") from exc
+    have = engine.runtimes()
+    return RunSpec(
+        run_id=f"replay-{secrets.token_hex(8)}",
+        owner=f"sealroom-replay-{os.getpid()}",
+        image=manifest.image,
+        runtime=wanted if wanted in have else min(have, default=wanted),
+        argv=manifest.argv,
+        inputs=inputs,
+        dataset_ids=tuple(item.asset_id for item in job.facts.inputs.datasets),
+        algorithm_id=materials.bundle.digest.removeprefix(DIGEST_PREFIX),
+        limits=limits,
+        gpus=manifest.gpus,
+    )
+
+
+def _stage(target: Path, materials: Materials) -> None:
+    """Copy data and job into a new folder; the bytes that were copied are those committed to."""
+    inputs = materials.job.facts.inputs
+    titles = [(item.name, item.description) for item in materials.descriptions]
+    datasets = [
+        _list(dataset, path, *title)
+        for dataset, path, title in zip(
+            inputs.datasets, materials.data, titles or [("", "")] * len(inputs.datasets), strict=True
+        )
+    ]
+    staged = stage_datasets(target, datasets)
+    for dataset in inputs.datasets:
+        found = digest_text(commit_copied(staged.datasets[dataset.asset_id]))
+        remedy = "give the data as it was registered: every byte, and the name of every file, is part of it"
+        _check_same(f"dataset {dataset.asset_id}", dataset.commitment, found, remedy=remedy)
+    stage_job(target, materials.bundle, inputs.parameters)
+
+
+def _list(dataset: DatasetFacts, path: Path, title: str, description: str) -> StagedDataset:
+    if dataset.scheme != SCHEME:
+        raise InputError(f"dataset {dataset.asset_id}: its scheme {dataset.scheme!r} is not known here")
+    if not path.exists():
+        raise InputError(f"data: {path} is not there", code="data-missing")
+    try:
+        files = list_files(path)
+    except DatasetError as exc:
+        raise InputError(f"data: {path}: {exc}", code=exc.code, remedy=exc.remedy) from exc
+    paths, names = tuple(file.path for file in files), tuple(file.name for file in files)
+    return StagedDataset(dataset.asset_id, paths, names, title, description)
+
+
+def _judge(bundle: Bundle, report: RunReport, folder: Path) -> GateReport | None:
+    if report.reason is not ExitReason.COMPLETED:
+        return None
+    return check_release(
+        bundle.manifest.outputs, WIDEST, produced=report.outputs, folder=folder, refused=report.refused
+    )
+
+
+def _check_same(what: str, expected: str, got: str, *, remedy: str) -> None:
+    if expected != got:
+        code = f"{what.split(maxsplit=1)[0]}-differs"
+        raise MismatchError(f"{what}: the receipt has {expected}, here is {got}", code=code, remedy=remedy)

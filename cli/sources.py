@@ -1,0 +1,76 @@
+"""Finds a log to copy: where it answers, and by which keys it is judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.errors import InputError, MismatchError
+from cli.home import read_file
+from cli.ids import is_address
+from cli.mirroring import LogKeys
+from cli.remotelog import PREFIX, NoSuchFileError, RemoteLog
+from provider.receipts.errors import MalformedError
+from provider.receipts.log import log_origin
+from provider.receipts.trust import MAX_TRUST_BYTES, parse_trust
+
+if TYPE_CHECKING:
+    from cli.context import Session
+
+
+def open_source(session: Session, target: str) -> RemoteLog:
+    """Return the log of a provider's account, of an address where a provider answers, or of one where a log is served.
+
+    Raises:
+        InputError: the chain doesn't say where that provider answers, or it isn't an address.
+        UnreachableError: there is no log.
+    """
+    if is_address(target):
+        return RemoteLog(_get_endpoint(session, target) + PREFIX)
+    log = RemoteLog(target)
+    try:
+        log.checkpoint()
+    except NoSuchFileError:
+        log.close()
+        return RemoteLog(log.url + PREFIX)
+    return log
+
+
+def find_keys(session: Session, target: str, note: str, trust: Path | None) -> LogKeys:
+    """Return the keys to judge a log by: those of a trust root file, else those that its provider published on the chain.
+
+    Without either account or file it is the log that says whose it is; that account's keys then judge it.
+
+    Raises:
+        MismatchError: the file is of another provider than the account given.
+        MalformedError: the file is no trust root, or the note names no provider.
+    """
+    if trust is not None:
+        root = parse_trust(read_file(trust, what="trust root", max_bytes=MAX_TRUST_BYTES))
+        if is_address(target) and root.provider.lower() != target.lower():
+            raise MismatchError(f"the trust root is of {root.provider}, not of {target}")
+        return LogKeys(root.origin, tuple(key.ed25519 for key in root.keys))
+    chain, provider = session.get_chain(), target if is_address(target) else _claimed_provider(note)
+    return LogKeys(
+        log_origin(provider, chain.chain_id), tuple(key.ed25519 for key in chain.list_keys(provider))
+    )
+
+
+def _get_endpoint(session: Session, provider: str) -> str:
+    from cli.discovery import find_endpoint
+
+    endpoint = find_endpoint(session, provider, session.get_chain().next_time())
+    if endpoint is None:
+        raise InputError(
+            f"the chain doesn't say where {provider} answers",
+            code="url-unknown",
+            remedy="give its URL",
+        )
+    return endpoint
+
+
+def _claimed_provider(note: str) -> str:
+    account = note.partition("\n")[0].rpartition("/")[2]
+    if not is_address(account):
+        raise MalformedError("checkpoint", "its origin names no provider")
+    return account

@@ -1,0 +1,254 @@
+"""The test vectors whose signatures and place in the log are true, and that fail for what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from vector_maker import (
+    FACTS,
+    WITNESSES,
+    Vector,
+    demanding,
+    refused_at,
+    signed,
+    signed_with,
+    with_note,
+    with_open_log,
+)
+
+from provider.receipts.note import parse_note
+from provider.receipts.proof import parse_proof
+from provider.receipts.statement import build_statement
+from tests.receipt_samples import (
+    ANCHOR_BLOCK,
+    ANCHOR_TIME,
+    ARTEFACTS,
+    METRICS,
+    WEIGHTS,
+    sample_request,
+    sign_request,
+    two_datasets,
+    withheld,
+)
+from tests.witness_samples import cosign, make_witness
+
+PLAIN = signed()
+OTHER = signed(withheld(FACTS))
+
+
+def cases() -> Iterator[Vector]:
+    """Yield them, in the order of the checklist."""
+    yield from _statements()
+    yield from _contradictions()
+    yield from _places()
+    yield from _requests()
+    yield from _witnesses()
+    yield from _artefacts()
+
+
+def _statements() -> Iterator[Vector]:
+    good = build_statement(FACTS)
+    malformed = refused_at("read statement", "malformed")
+    twice = good.replace(b'{"_type"', b'{"_type":"","_type"', 1)
+    yield malformed("statement-duplicate-key", "A key stands twice.", signed(payload=twice))
+    yield malformed("statement-no-json", "Not JSON.", signed(payload=b"job done"))
+    deep = good[:-1] + b',"x":' + b"[" * 24 + b"]" * 24 + b"}"
+    yield malformed("statement-deep", "25 levels of nesting.", signed(payload=deep))
+    make = refused_at("read statement", "statement-refused")
+    yield make("statement-list", "A list.", signed(payload=b"[]"))
+    for name, about, path, value in STATEMENTS:
+        yield make(f"statement-{name}", about, signed_with(path, value))
+
+
+STATEMENTS: tuple[tuple[str, str, str, Any], ...] = (
+    ("type", "Another statement type.", "_type", "https://in-toto.io/Statement/v0.1"),
+    ("predicate-type", "Another predicate.", "predicateType", "https://slsa.dev/provenance/v1"),
+    (
+        "two-digests",
+        "A digest beside sha256.",
+        "subject.0.digest",
+        {"sha256": "0" * 64, "keccak256": "0" * 64},
+    ),
+    ("subject-digest", "A subject that no output has.", "subject.0.digest", {"sha256": "0" * 64}),
+    ("field-missing", "No egress.", "predicate.egress", None),
+    ("number-form", "An amount as a number.", "predicate.job.orders.0.amountWei", 5),
+    ("leading-zero", "An amount with a leading zero.", "predicate.job.orders.0.amountWei", "05"),
+    ("upper-case-digest", "A digest in capitals.", "predicate.inputs.algorithm", "sha256:" + "A" * 64),
+    ("boolean-form", "1 for true.", "predicate.sandbox.probe.passed", 1),
+    ("fraction", "A time with a fraction.", "predicate.run.started", 1799999920.5),
+    ("negative-index", "An index below 0.", "predicate.log.index", -1),
+)
+
+
+def _contradictions() -> Iterator[Vector]:
+    make = refused_at("read statement", "statement-refused")
+    for name, about, path, value in CONTRADICTIONS:
+        yield make(f"contradiction-{name}", about, signed_with(path, value))
+    one_order = signed_with("predicate.job.orders.0.tokenId", "2", two_datasets(FACTS))
+    yield make("contradiction-orders", "Orders that aren't those of the datasets.", one_order)
+    counted = signed_with(
+        "predicate.run.logs", "consumer", replace(FACTS, privacy=replace(FACTS.privacy, information_bits=0))
+    )
+    yield make("contradiction-log-bits", "The log left, and no bit is counted.", counted)
+
+
+CONTRADICTIONS: tuple[tuple[str, str, str, Any], ...] = (
+    ("verdict", "WITHHELD, although the outcome is released.", "predicate.egress.verdict", "WITHHELD"),
+    ("outcome", "RELEASED, although it failed.", "predicate.egress.outcome", "failed"),
+    ("unknown-verdict", "A verdict that isn't one.", "predicate.egress.verdict", "APPROVED"),
+    ("check", "RELEASED although a check said no.", "predicate.egress.checks.0.ok", False),
+    ("rule", "RELEASED although a rule said no.", "predicate.egress.rule", "weights-finite"),
+    ("nothing-left", "RELEASED and nothing left.", "predicate.outputs", []),
+    ("digest-missing", "A released file without its digest.", "predicate.outputs.0.releasedDigest", None),
+    ("undeclared", "A file that nobody declared left.", "predicate.outputs.0.name", "undeclared"),
+    ("twice", "Two released files with one name.", "predicate.outputs.0.name", "metrics.json"),
+    ("no-seal", "It ran without a seal.", "predicate.sandbox", None),
+    ("no-probe", "It ran and the probe didn't.", "predicate.sandbox.probe", None),
+    ("probe-failed", "It ran although the probe failed.", "predicate.sandbox.probe.passed", False),
+    ("time", "It finished before it started.", "predicate.run.finished", 0),
+    ("logs", "Nobody knows who reads the log.", "predicate.run.logs", "everyone"),
+    ("denied", "It ran although policy denied it.", "predicate.policy.decision", "deny"),
+    ("rule-denied", "It ran although a rule denied it.", "predicate.policy.rules.0.verdict", "deny"),
+    ("no-rules", "It ran and no rule was about its dataset.", "predicate.policy.rules", []),
+    ("strange-rule", "A rule about another dataset.", "predicate.policy.rules.0.assetId", "b2" * 32),
+    ("no-dataset", "No dataset.", "predicate.inputs.datasets", []),
+    ("no-policy", "No policy for the dataset.", "predicate.policy.digests", []),
+    ("two-origins", "Two names of the log.", "predicate.log.origin", "sealroom/1/other"),
+)
+
+
+def _places() -> Iterator[Vector]:
+    make = refused_at("statement is of this log", "statement-refused")
+    yield make(
+        "place-index",
+        "It stands elsewhere in the log.",
+        signed(payload=build_statement(replace(FACTS, log=replace(FACTS.log, index=4)))),
+    )
+    yield make(
+        "place-provider", "Another provider.", signed_with("predicate.provider.address", "0x" + "11" * 20)
+    )
+    yield make(
+        "place-keyid",
+        "It names a key that didn't sign.",
+        signed_with("predicate.provider.keyids.0", "p256:" + "00" * 32),
+    )
+    yield make(
+        "place-not-before",
+        "Made after a block that came after the anchor.",
+        signed_with("predicate.notBefore.number", ANCHOR_BLOCK + 1),
+    )
+    yield make("place-chain", "An order on another chain.", signed_with("predicate.job.orders.0.chainId", 1))
+    elsewhere = replace(
+        FACTS,
+        log=replace(FACTS.log, origin="sealroom/1/x"),
+        provider=replace(FACTS.provider, origin="sealroom/1/x"),
+    )
+    yield make("place-origin", "Another log's name.", signed(elsewhere))
+
+
+def _requests() -> Iterator[Vector]:
+    make = refused_at("request signed by the consumer", "statement-refused")
+    request = sample_request(purpose="DUO:0000004")
+    yield make(
+        "request-purpose",
+        "Another purpose than was signed.",
+        signed(replace(FACTS, job=replace(FACTS.job, request=request))),
+    )
+    _, signature = sign_request(sample_request(nonce="aa" * 32))
+    yield make(
+        "request-signature",
+        "The signature is over another request.",
+        signed(replace(FACTS, job=replace(FACTS.job, request_signature=signature))),
+    )
+    yield make(
+        "request-consumer",
+        "Another consumer.",
+        signed(replace(FACTS, job=replace(FACTS.job, consumer="0x" + "12" * 20))),
+    )
+    yield make("request-empty", "No request.", signed(replace(FACTS, job=replace(FACTS.job, request={}))))
+    key = sample_request(result_key="?")
+    yield make(
+        "request-result-key",
+        "The result key isn't base64.",
+        signed(replace(FACTS, job=replace(FACTS.job, request=key))),
+    )
+    inputs = replace(FACTS.inputs, algorithm=FACTS.inputs.parameters_digest)
+    yield make("request-algorithm", "Another algorithm ran.", signed(replace(FACTS, inputs=inputs)))
+    inputs = replace(FACTS.inputs, parameters={"epochs": 4})
+    yield make(
+        "request-parameters", "Other parameters than their digest.", signed(replace(FACTS, inputs=inputs))
+    )
+
+
+def _witnesses() -> Iterator[Vector]:
+    make, demanded = refused_at("witnesses", "not-witnessed"), signed(demanding(FACTS))
+    first, second, _ = WITNESSES
+    yield make("witnesses-none", "Nobody cosigned.", demanded)
+    yield make(
+        "witnesses-one",
+        "One of the two that are demanded.",
+        with_note(demanded, lambda note: cosign(note, first)),
+    )
+    twice = with_note(demanded, lambda note: cosign(cosign(note, first), first, timestamp=ANCHOR_TIME + 1))
+    yield make("witnesses-one-twice", "One witness twice.", twice)
+    stranger = make_witness("witness.example/w4")
+    strange = with_note(demanded, lambda note: cosign(note, first, stranger))
+    yield make("witnesses-stranger", "One of the two is a witness that nobody named.", strange)
+    bad = refused_at("witnesses", "bad-signature")
+    other = parse_note(parse_proof(OTHER.proof).note).text
+    wrong = second.cosign(other, ANCHOR_TIME).to_line()
+    yield bad(
+        "witnesses-bad",
+        "A cosignature of another checkpoint.",
+        with_note(demanded, lambda note: cosign(note, first) + wrong),
+    )
+    yield make(
+        "witnesses-of-log", "Nothing was released, but the log left.", signed(demanding(with_open_log(FACTS)))
+    )
+    for name, about, value in DEMANDS:
+        refused = refused_at("read statement", "statement-refused")
+        yield refused(f"demand-{name}", about, signed_with("predicate.policy.witnesses", value))
+
+
+KEY_TEXTS = [witness.public().to_text() for witness in WITNESSES]
+DEMANDS: tuple[tuple[str, str, Any], ...] = (
+    ("of-none", "A threshold of 0.", [{"threshold": 0, "keys": KEY_TEXTS}]),
+    ("out-of-reach", "More than there are keys.", [{"threshold": 4, "keys": KEY_TEXTS}]),
+    ("key-twice", "One key twice.", [{"threshold": 1, "keys": [KEY_TEXTS[0], KEY_TEXTS[0]]}]),
+    (
+        "key-id",
+        "A key id that isn't the key's.",
+        [{"threshold": 1, "keys": [KEY_TEXTS[0].replace("/w1", "/w9")]}],
+    ),
+    ("too-many", "More demands than datasets.", [{"threshold": 1, "keys": KEY_TEXTS}] * 2),
+)
+
+
+def _artefacts() -> Iterator[Vector]:
+    make = refused_at("artefact digests", "artefact-digest-differs")
+    yield make(
+        "artefact-changed",
+        "A byte more.",
+        PLAIN,
+        artifacts=ARTEFACTS | {"model.safetensors": WEIGHTS + b"\n"},
+    )
+    yield make(
+        "artefacts-swapped",
+        "Each has the other's name.",
+        PLAIN,
+        artifacts={"model.safetensors": METRICS, "metrics.json": WEIGHTS},
+    )
+    yield make(
+        "artefact-withheld",
+        "A file, and nothing was released.",
+        OTHER,
+        artifacts={"model.safetensors": WEIGHTS},
+    )
+    yield make(
+        "artefact-unknown",
+        "A file of another name that isn't about it.",
+        PLAIN,
+        artifacts={"notes.txt": b"hello\n"},
+    )
