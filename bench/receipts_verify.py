@@ -5,7 +5,7 @@
 - `verify_command_s`: `sealroom receipt verify` from its start to its end, artefacts included. Median.
 - `ratio_to_securesystemslib`: the same envelopes on both sides, in turns, by the same P-256 key, from the line of JSON on. Ours:
   `parse_envelope` and the P-256 signature over the PAE. Theirs: `json.loads`, `Envelope.from_dict` and `verify` with threshold 1.
-  Ours reads strictly besides: one form of base64, no key twice, limits. Ratio of medians.
+  Ours reads strictly besides: one form of base64, no key twice, limits. Ratio of medians, stated without a target.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from tests.receipt_samples import ARTEFACTS, CHAIN_ID, make_sample
 
 VERIFY_TARGET_MS = 2.0
 COMMAND_TARGET_S = 0.6
-RATIO_TARGET = 1.0
 COMMAND_TIMEOUT_S = 60
 
 
@@ -130,7 +129,7 @@ def _measure_ratio(made: Sequence[MadeReceipt], keys: SigningKeys, scale: Scale)
 
     ours(0)
     theirs(0)
-    return take_turns(scale.rounds, ours, theirs).row("ratio_to_securesystemslib", RATIO_TARGET)
+    return take_turns(scale.rounds, ours, theirs).row("ratio_to_securesystemslib", None)
 
 
 def _verify_ours(lines: Sequence[bytes], keyid: str, point: bytes) -> None:

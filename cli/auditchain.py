@@ -5,7 +5,7 @@ Every answer is as of one newest block. What is kept of orders ends where no reo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from datatokens.history import OVERLAP_BLOCKS
 from datatokens.model import Approval, AssetEvent, Block, OrderPlaced, OrderStatus, PolicyRecord
 from provider.audit.chain import RegisteredDataset
 from provider.audit.orders import OrderRecord
+from provider.audit.report import AnchorGas
+from provider.receipts.trust import Anchor
 
 if TYPE_CHECKING:
     from cli.auditstate import AuditState
@@ -147,6 +149,16 @@ class AuditChain:
             return
         with ThreadPoolExecutor(READERS) as pool:
             self._keep(dict(zip(missing, pool.map(self._read_block, missing), strict=True)))
+
+    def list_gas(self, anchors: Sequence[Anchor], *, before: int) -> tuple[AnchorGas, ...]:
+        """Return what the transactions of anchors, oldest first, cost, settlements in them included."""
+        sizes = [before, *(anchor.size for anchor in anchors)]
+        with ThreadPoolExecutor(READERS) as pool:
+            costs = list(pool.map(lambda anchor: self._chain.get_result(anchor.tx).gas_used, anchors))
+        return tuple(
+            AnchorGas(anchor.size, anchor.size - size, anchor.time, gas)
+            for anchor, size, gas in zip(anchors, sizes, costs, strict=False)
+        )
 
     def _keep(self, blocks: dict[int, Block | None]) -> None:
         if len(self._blocks) + len(blocks) > MAX_BLOCKS:

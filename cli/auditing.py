@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
@@ -26,10 +26,12 @@ from provider.audit.chain import ChainFacts
 from provider.audit.entries import CheckedEntry
 from provider.audit.findings import Code, Finding, Need, sort_findings
 from provider.audit.orders import Horizon, OrderRecord, check_order, check_silence
-from provider.audit.report import Report
+from provider.audit.report import AnchorGas, Report
 from provider.receipts.note import parse_checkpoint, parse_note
-from provider.receipts.trust import TrustRoot
+from provider.receipts.trust import Anchor, TrustRoot
 
+MAX_GAS = 60
+"""Of how many of the newest anchors the report states the gas."""
 COMMIT_EVERY = 16
 """How many bundles of entries are judged between two times that progress is kept."""
 CHUNK_BYTES = 1024 * 1024
@@ -56,18 +58,24 @@ class AuditedChain(ChainFacts, Protocol):
         """Read many blocks at once, to be found later."""
         ...
 
+    def list_gas(self, anchors: Sequence[Anchor], *, before: int) -> tuple[AnchorGas, ...]:
+        """Return what the transactions of anchors, oldest first, cost; `before` entries were anchored earlier."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Material:
     """What an audit is made of: a copy of the log, whom to trust, where to keep what is remembered, and what else there is.
 
-    `seen` are signed checkpoints that were shown before or to others, `releases` a folder with a folder for each job.
+    `fresh` says that the provider was asked for its log after the trust root was read. `seen` are signed checkpoints that
+    were shown before or to others, `releases` a folder with a folder for each job.
     """
 
     folder: Path
     trust: TrustRoot
     state: Path
     processes: int = 1
+    fresh: bool = False
     seen: tuple[str, ...] = ()
     releases: Path | None = None
 
@@ -104,6 +112,7 @@ class _Run:
         self._note = MirrorFolder(material.folder).checkpoint()
         self._size = _size_of(self._note)
         self._anchors = Anchors(self._trust)
+        self._memory = Memory(state, material.trust, with_chain=chain is not None)
         self._has_seen = False
         newest = self._anchors.newest
         # A clock of ours that is behind the chain's would find its anchors too early.
@@ -119,7 +128,9 @@ class _Run:
         self._state.begin()
         try:
             auditor = self._take_bundles(anchored, self._size)
-            found += auditor.finish(self._note, now=self._now)
+            found += auditor.finish(
+                self._note, now=self._now, asked=self._now if self._material.fresh else None
+            )
             found += [*self._check_orders(anchored), *self._check_releases()]
             return self._report(found, new=self._size - start, anchored=anchored, root=auditor.root)
         finally:
@@ -128,7 +139,7 @@ class _Run:
     def _begin(self) -> list[Finding]:
         """Make sure that what is kept can be built on, else forget it and say so."""
         state, material = self._state, self._material
-        memory = Memory(state, self._trust, with_chain=self._chain is not None)
+        memory = self._memory
         mirror = MirrorFolder(material.folder)
         found = memory.compare_seen(material.seen, self._note, mirror)
         past, holds = memory.look_back(self._note, self._size, mirror)
@@ -142,18 +153,19 @@ class _Run:
 
     def _take(self, start: int, anchored: int) -> None:
         """Judge what is new and anchored, and keep it, a few bundles at a time."""
-        state = self._state
-        state.begin()
+        self._state.begin()
         auditor = self._new_auditor()
         for number, bundle in enumerate(self._read(start, anchored), 1):
             self._take_bundle(auditor, bundle)
             if number % COMMIT_EVERY == 0:
-                state.set_position(auditor.position)
-                state.commit()
-                state.begin()
-        state.set_position(auditor.position)
-        Memory(state, self._trust, with_chain=self._chain is not None).keep(self._note, auditor.root)
-        state.commit()
+                self._keep(auditor)
+                self._state.begin()
+        self._keep(auditor)
+
+    def _keep(self, auditor: Auditor) -> None:
+        self._state.set_position(auditor.position)
+        self._memory.keep(self._note, auditor.root)
+        self._state.commit()
 
     def _take_bundles(self, start: int, end: int) -> Auditor:
         auditor = self._new_auditor()
@@ -185,6 +197,7 @@ class _Run:
             return
         blocks = [anchor.block for anchor in self._anchors.all if anchor.size == anchored]
         horizon, silent = Horizon(blocks[0] if blocks else 0, self._now), 0
+        newest = self._anchors.newest.block if self._anchors.newest else 0
         for group in _by_job(self._chain.list_orders()):
             job = self._state.find_job(group[0].job_id)
             late = any(order.refunded_late for order in group)
@@ -192,8 +205,8 @@ class _Run:
                 found = check_order(order, job, horizon, late_refund=late)
                 if found is not None:
                     yield found
-                    silent += found.code is Code.ORDER_UNANSWERED and order.block > horizon.block
-        yield from check_silence(silent, horizon)
+                    silent += found.code is Code.ORDER_UNANSWERED and order.block > newest
+        yield from check_silence(silent, newest)
 
     def _check_releases(self) -> Iterator[Finding]:
         folder = self._material.releases
@@ -209,6 +222,13 @@ class _Run:
             (entry,) = reader.check(job.index, job.index + 1)
             if entry.facts is not None:
                 yield from check_release(job.index, entry.facts, _hash_files(place))
+
+    def _list_gas(self) -> tuple[AnchorGas, ...]:
+        anchors = self._anchors.all
+        if self._chain is None:
+            return ()
+        before = anchors[-MAX_GAS - 1].size if len(anchors) > MAX_GAS else 0
+        return self._chain.list_gas(anchors[-MAX_GAS:], before=before)
 
     def _report(self, found: list[Finding], *, new: int, anchored: int, root: bytes) -> Report:
         state, trust = self._state, self._trust
@@ -236,6 +256,7 @@ class _Run:
             needs=frozenset(need for need, is_given in given.items() if is_given),
             days=state.list_days(),
             spending=state.list_spending(),
+            gas=self._list_gas(),
         )
 
 

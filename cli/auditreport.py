@@ -138,7 +138,7 @@ def _jobs(report: Report) -> str:
     return (
         f"<section><h2>Jobs over time</h2><figure>{bar_chart(days, title='Jobs by the day they ended')}"
         "<figcaption>Jobs by the day on which they ended (UTC)</figcaption></figure></section>"
-        f"<section><h2>How jobs ended</h2><figure>{share_chart(totals, title='How jobs ended')}</figure>"
+        f'<section class="whole"><h2>How jobs ended</h2><figure>{share_chart(totals, title="How jobs ended")}</figure>'
         f'<table><thead><tr><th>End</th><th class="number">Jobs</th><th>Meaning</th></tr></thead>'
         f"<tbody>{legend}</tbody></table></section>"
     )
@@ -191,6 +191,12 @@ def _checks(report: Report) -> str:
         "<section><h2>What was checked</h2><table><thead><tr><th>What has to hold</th><th>Code</th><th>Result</th>"
         f"</tr></thead><tbody>{rows}</tbody></table></section>"
     )
+
+
+def _times(count: int) -> str:
+    if count < 2:  # noqa: PLR2004 - once needs no word
+        return ""
+    return f" {count:,} times"
 
 
 def _limits() -> str:

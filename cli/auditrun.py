@@ -54,7 +54,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @pass_session
 def run(session: Session, /, log: str, **options: Any) -> ExitCode:  # noqa: ANN401 - the options above
     """Audit a provider's whole log: what it signed, anchored, was paid for and let out; the next run takes what is new."""
-    return _run(session, Path(log), RunOptions(**options))
+    return _run(session, log, RunOptions(**options))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +71,18 @@ class RunOptions:
     jobs: int | None
 
 
-def _run(session: Session, folder: Path, options: RunOptions) -> ExitCode:
+def _run(session: Session, log: str, options: RunOptions) -> ExitCode:
     from cli.auditing import Material, run_audit
     from cli.auditstate import STATE_FILE
 
     chain = None if options.rpc_url is None else _connect(session, options.rpc_url, options.deployment)
-    trust = _load_trust(options.trust, chain, folder)
+    folder, trust = _find_log(session, log, options, chain)
     material = Material(
         folder=folder,
         trust=trust,
         state=(options.state or folder) / STATE_FILE,
         processes=options.jobs or os.cpu_count() or 1,
+        fresh=not Path(log).is_dir(),
         seen=tuple(_read_text(path) for path in options.seen),
         releases=options.releases,
     )
@@ -92,6 +93,28 @@ def _run(session: Session, folder: Path, options: RunOptions) -> ExitCode:
         write_report(options.html, report)
     session.output.data(report.to_json(), lambda: describe(report))
     return ExitCode.OK if report.is_clean else ExitCode.VERIFICATION
+
+
+def _find_log(
+    session: Session, log: str, options: RunOptions, chain: ChainClient | None
+) -> tuple[Path, TrustRoot]:
+    """Return the folder of a log's copy, brought up to date where a provider was named, and whom to trust.
+
+    The log is read after the anchors: one that was read before would look cut off.
+    """
+    if Path(log).is_dir():
+        from cli.mirrored import MirrorFolder
+
+        return Path(log), _load_trust(options.trust, chain, MirrorFolder(Path(log)).checkpoint())
+    from cli.mirroring import LogKeys, copy_log
+    from cli.sources import open_source
+
+    with open_source(session, log) as source:
+        trust = _load_trust(options.trust, chain, source.checkpoint())
+        folder = (options.state or session.home.audits) / trust.origin.replace("/", "-")
+        keys = LogKeys(trust.origin, tuple(key.ed25519 for key in trust.keys))
+        copy_log(source, source.checkpoint(), folder, keys, tell=lambda _done, _all: None)
+    return folder, trust
 
 
 def describe(report: Report) -> str:
@@ -133,19 +156,19 @@ def _connect(session: Session, rpc_url: str, deployment: Path | None) -> ChainCl
     return chain
 
 
-def _load_trust(path: Path | None, chain: ChainClient | None, folder: Path) -> TrustRoot:
+def _load_trust(path: Path | None, chain: ChainClient | None, note: str) -> TrustRoot:
+    """Return whom to trust: who a file says, else who the log says that it is, whose account then judges it."""
     from provider.receipts.trust import MAX_TRUST_BYTES, parse_trust
 
     if path is not None:
         return parse_trust(read_file(path, what="trust root", max_bytes=MAX_TRUST_BYTES))
     if chain is None:
         raise InputError("say whom to trust: --trust FILE, --rpc URL, or both", code="no-trust-root")
-    from cli.mirrored import MirrorFolder
     from cli.trusting import build_trust
     from provider.receipts.log import parse_origin
     from provider.receipts.note import parse_checkpoint, parse_note
 
-    origin = parse_checkpoint(parse_note(MirrorFolder(folder).checkpoint()).text).origin
+    origin = parse_checkpoint(parse_note(note).text).origin
     return build_trust(chain, parse_origin(origin, chain_id=chain.chain_id))
 
 

@@ -51,12 +51,13 @@ th, td { padding: 6px 12px 6px 0; border-bottom: 1px solid var(--line); vertical
 th.number, td.number { text-align: right; }
 tr { break-inside: avoid; } tr.failed td:last-child { color: var(--critical); font-weight: 600; }
 tr.passed td:last-child { color: var(--clean); } tr.skipped td { color: var(--soft); }
-td:last-child { white-space: nowrap; } td { overflow-wrap: break-word; }
+td:last-child, td code { white-space: nowrap; } td { overflow-wrap: break-word; }
+section.whole { break-inside: avoid; }
 ul { padding-left: 1.2em; }
 @page { size: A4; margin: 18mm 16mm; }
 @media print { :root { --ink: #000000; --soft: #444444; --paper: #ffffff; --line: #bbbbbb; --tint: #ffffff;
   --released: #2b7a5b; --withheld: #c98a1b; --failed: #a8443a; --refused: #6b7a8f; --cancelled: #b3bcc7;
   --critical: #a3261d; --serious: #b35c00; --warning: #8a6d00; --note: #4a6785; --clean: #1f6b4c; }
-  body { font-size: 10.5pt; } main { max-width: none; padding: 0; } h2 { break-after: avoid; margin-top: 26px; }
+  body { font-size: 10pt; } h1 { font-size: 13pt; } dl.facts dd, .place, dl.evidence { font-size: 8.5pt; } main { max-width: none; padding: 0; } h2 { break-after: avoid; margin-top: 26px; }
   rect, .key { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """

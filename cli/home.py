@@ -44,6 +44,11 @@ class Home:
         return self.root / "chain" / "history"
 
     @property
+    def audits(self) -> Path:
+        """Copies of providers' logs, with what was audited of them."""
+        return self.root / "audits"
+
+    @property
     def chain_state(self) -> Path:
         """What the local chain keeps between runs."""
         return self.root / "chain" / "state.json"

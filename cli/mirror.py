@@ -25,7 +25,7 @@ STEPS = 10
 )
 @pass_session
 def mirror(session: Session, log: str, *, folder: Path, trust: Path | None) -> None:
-    """Copy a log into a folder, or what is new in it; only what is signed and proven is kept.
+    """Keep a verified copy of a provider's log in a folder: what is new is fetched, and kept when it is signed and proven.
 
     PROVIDER is an account, and the chain says where it answers; URL is where a provider answers, or where a copy is served.
     The same command goes on where it was stopped. A log that shows another history than before ends it with exit code 4,

@@ -24,6 +24,7 @@ from provider.receipts.tree import HASH_BYTES
 
 PREFIX = "/v1/log"
 """Where a provider has its log, below its own address."""
+CHECKPOINTS = "checkpoints"
 REMEDY = "see whether the provider runs; the same command goes on where it was"
 SILENCE_S = 30.0
 ANSWER_S = 600.0
@@ -77,10 +78,14 @@ class RemoteLog:
             MalformedError: it is no text.
             UnreachableError: the log doesn't answer with one; so do all methods here fail.
         """
+        return self._get_note(CHECKPOINT)
+
+    def find_checkpoint_after(self, size: int) -> str | None:
+        """Return the next signed checkpoint after one of `size`, unverified; None when there is none, as in any copy."""
         try:
-            return self._get(CHECKPOINT, MAX_NOTE_BYTES).decode()
-        except UnicodeDecodeError as exc:
-            raise MalformedError(CHECKPOINT, "is not UTF-8 text") from exc
+            return self._get_note(f"{CHECKPOINTS}/{size}")
+        except NoSuchFileError:
+            return None
 
     def read_tile(self, tile: Tile) -> bytes:
         """Return the bytes of a tile of hashes, unverified."""
@@ -110,6 +115,12 @@ class RemoteLog:
             raise MalformedError(
                 "receipts", f"expected lines of at most {MAX_ENVELOPE_BYTES} bytes, each with an end"
             )
+
+    def _get_note(self, name: str) -> str:
+        try:
+            return self._get(name, MAX_NOTE_BYTES).decode()
+        except UnicodeDecodeError as exc:
+            raise MalformedError(CHECKPOINT, "is not UTF-8 text") from exc
 
     def _get(self, name: str, max_bytes: int) -> bytes:
         return b"".join(self._stream(name, max_bytes))

@@ -26,7 +26,7 @@ def open_source(session: Session, target: str) -> RemoteLog:
         UnreachableError: there is no log.
     """
     if is_address(target):
-        return RemoteLog(_get_endpoint(session, target) + PREFIX)
+        return RemoteLog(get_endpoint(session, target) + PREFIX)
     log = RemoteLog(target)
     try:
         log.checkpoint()
@@ -50,13 +50,18 @@ def find_keys(session: Session, target: str, note: str, trust: Path | None) -> L
         if is_address(target) and root.provider.lower() != target.lower():
             raise MismatchError(f"the trust root is of {root.provider}, not of {target}")
         return LogKeys(root.origin, tuple(key.ed25519 for key in root.keys))
-    chain, provider = session.get_chain(), target if is_address(target) else _claimed_provider(note)
+    chain, provider = session.get_chain(), target if is_address(target) else claimed_provider(note)
     return LogKeys(
         log_origin(provider, chain.chain_id), tuple(key.ed25519 for key in chain.list_keys(provider))
     )
 
 
-def _get_endpoint(session: Session, provider: str) -> str:
+def get_endpoint(session: Session, provider: str) -> str:
+    """Return where a provider answers, as it published that on the chain.
+
+    Raises:
+        InputError: it published no plain address.
+    """
     from cli.discovery import find_endpoint
 
     endpoint = find_endpoint(session, provider, session.get_chain().next_time())
@@ -69,7 +74,12 @@ def _get_endpoint(session: Session, provider: str) -> str:
     return endpoint
 
 
-def _claimed_provider(note: str) -> str:
+def claimed_provider(note: str) -> str:
+    """Return whose log it is that a checkpoint says it is of; the keys of that account then judge it.
+
+    Raises:
+        MalformedError: no provider's.
+    """
     account = note.partition("\n")[0].rpartition("/")[2]
     if not is_address(account):
         raise MalformedError("checkpoint", "its origin names no provider")

@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
-LAST_PRINTABLE_TIME = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
+from provider.times import format_time
+
+__all__ = ["MOMENT", "Moment", "format_time"]
 _NUMBER = re.compile(r"(block:)?(0|[1-9][0-9]{0,11})")
 
 
@@ -43,10 +45,3 @@ class _Moment(click.ParamType[Moment]):
 
 
 MOMENT = _Moment()
-
-
-def format_time(unix_s: int) -> str:
-    """Write a unix time in ISO 8601, UTC; one after the year 9999, which a deadline on chain can be, as it is."""
-    if unix_s > LAST_PRINTABLE_TIME:
-        return f"unix time {unix_s}"
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

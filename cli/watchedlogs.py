@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.descriptions import parse_endpoint
 from cli.errors import InputError, MismatchError
 from cli.home import read_file
 from cli.ids import is_address
 from cli.logclient import LogClient
 from cli.settings import find_settings
+from cli.sources import claimed_provider, get_endpoint
 from cli.trusting import build_trust
 from cli.witnessing import WatchedLog
 from provider.receipts.splitview import MAX_EVIDENCE_BYTES, SplitView, parse_evidence, verify_split_view
@@ -23,95 +23,69 @@ if TYPE_CHECKING:
     from datatokens.client import ChainClient
 
 
-@dataclass(frozen=True, slots=True)
-class Whom:
-    """By whose word a log's keys and anchors are known: a trust file, a chain, or both; else the home folder's chain."""
-
-    trust: Path | None = None
-    rpc_url: str | None = None
-    deployment: Path | None = None
-
-
-def open_log(session: Session, target: str | None, whom: Whom) -> WatchedLog:
+def open_log(session: Session, target: str | None, trust_file: Path | None) -> WatchedLog:
     """Return the log of a provider: `target` is its account or its address, by default what the home is connected to.
+
+    Its keys are those of the trust file, else those on the chain; its anchors are read from the home folder's chain, where it
+    knows one.
 
     Raises:
         InputError: it isn't said whom to trust, or where the log answers.
-        ChainUnreachableError, WrongChainError: the chain is away or is another.
-        UnreachableError: the provider doesn't answer.
+        MismatchError: the trust file is of another provider or chain.
+        ChainUnreachableError, WrongChainError, UnreachableError: the chain or the provider is away, or is another.
     """
-    chain, trust = _find_chain(session, whom), _load_trust(whom)
+    chain, trust = _find_chain(session), _load_trust(trust_file)
     if chain is None:
         if trust is None:
             raise _untrusted()
-        url, _ = _find_place(session, target, trust, chain)
+        url, _ = _find_place(session, target, trust)
         return WatchedLog(LogClient(url), trust, is_on_chain=False)
-    url, provider = _find_place(session, target, trust, chain)
+    url, provider = _find_place(session, target, trust)
     read = build_trust(chain, provider)
+    if trust is not None and trust.chain_id != read.chain_id:
+        raise MismatchError(
+            f"the trust root is of chain {trust.chain_id}, this home folder of {read.chain_id}"
+        )
     known = read if trust is None else replace(trust, anchors=read.anchors)
     return WatchedLog(LogClient(url), known, is_on_chain=True)
 
 
-def check_evidence(session: Session, path: Path, whom: Whom) -> SplitView:
-    """Return the split view that a file shows, by the keys of the trust file or those that the accused published on chain.
+def check_evidence(session: Session, path: Path, trust_file: Path | None) -> SplitView:
+    """Return the split view that a file shows, by the keys of the trust file, else those that the accused published on chain.
 
     Raises:
         MalformedError, EvidenceRefusedError: it shows none.
         InputError: it can't be read, or it isn't said whom to trust.
     """
     data = read_file(path, what="evidence", max_bytes=MAX_EVIDENCE_BYTES)
-    trust, claimed = _load_trust(whom), parse_evidence(data).smaller.split("\n", maxsplit=1)[0]
+    smaller, trust = parse_evidence(data).smaller, _load_trust(trust_file)
     if trust is None:
-        chain = _find_chain(session, whom)
+        chain = _find_chain(session)
         if chain is None:
             raise _untrusted()
-        account = claimed.rsplit("/", maxsplit=1)[-1]
-        if not is_address(account):
-            raise InputError(f"evidence: {claimed[:80]!r} is no log of a provider", code="origin-unknown")
-        trust = build_trust(chain, account)
+        trust = build_trust(chain, claimed_provider(smaller))
     return verify_split_view(data, trust.origin, [key.ed25519 for key in trust.keys])
 
 
-def _find_chain(session: Session, whom: Whom) -> ChainClient | None:
-    """Return the chain named; without a name or a trust file that of the home folder, if it knows one."""
-    if whom.rpc_url is not None:
-        from datatokens.client import ChainClient
-        from datatokens.model import load_deployment
+def _find_chain(session: Session) -> ChainClient | None:
+    return None if find_settings(session.home) is None else session.get_chain()
 
-        deployment = load_deployment(whom.deployment or session.home.deployment_file)
-        chain = ChainClient.connect(whom.rpc_url, deployment)
-        chain.check()
-        return chain
-    if whom.trust is not None or find_settings(session.home) is None:
+
+def _load_trust(path: Path | None) -> TrustRoot | None:
+    if path is None:
         return None
-    return session.get_chain()
+    return parse_trust(read_file(path, what="trust root", max_bytes=MAX_TRUST_BYTES))
 
 
-def _load_trust(whom: Whom) -> TrustRoot | None:
-    if whom.trust is None:
-        return None
-    return parse_trust(read_file(whom.trust, what="trust root", max_bytes=MAX_TRUST_BYTES))
-
-
-def _find_place(
-    session: Session, target: str | None, trust: TrustRoot | None, chain: ChainClient | None
-) -> tuple[str, str]:
+def _find_place(session: Session, target: str | None, trust: TrustRoot | None) -> tuple[str, str]:
     """Return where the log answers, and whose it is."""
     if target is None:
         return session.get_settings().provider_url, trust.provider if trust else session.get_provider()
     if not is_address(target):
         return target, trust.provider if trust else _ask_account(target)
     if trust is not None and trust.provider.lower() != target.lower():
-        raise MismatchError(f"provider: the trust root is of {trust.provider}, not of {target}")
-    sets = chain.list_keys(target) if chain is not None else []
-    url = parse_endpoint(sets[-1].endpoint) if sets else None
-    if url is None:
-        raise InputError(
-            f"the chain doesn't say where {target} answers",
-            code="url-unknown",
-            remedy="give its address, https://HOST",
-        )
-    return url, target
+        raise MismatchError(f"the trust root is of {trust.provider}, not of {target}")
+    return get_endpoint(session, target), target
 
 
 def _ask_account(url: str) -> str:
@@ -121,7 +95,7 @@ def _ask_account(url: str) -> str:
 
 def _untrusted() -> InputError:
     return InputError(
-        "say whom to trust: --trust FILE, --rpc URL, or both; or connect this home folder with"
-        " `sealroom provider connect`",
+        "say whom to trust: whose keys, by which the log is judged",
         code="no-trust-root",
+        remedy="--trust FILE, or connect this home folder with `sealroom provider connect`",
     )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,28 +16,12 @@ if TYPE_CHECKING:
     from cli.witnessing import Cosigned
 
 FILE = click.Path(path_type=Path)
-CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 PASSWORD_OF = "the witness's key"  # noqa: S105 - what a prompt asks for
 
 
-def trust_options(command: CommandT) -> CommandT:
-    """Add the options that say by whose word a log's keys are known."""
-    for option in (
-        click.option(
-            "--deployment",
-            type=FILE,
-            help="The contracts to believe on that chain (default: the home folder's).",
-        ),
-        click.option(
-            "--rpc",
-            "rpc_url",
-            metavar="URL",
-            help="Read keys and anchors from this chain (default: the home folder's).",
-        ),
-        click.option("--trust", type=FILE, help="The trust root file that the dataset's owner published."),
-    ):
-        command = option(command)
-    return command
+trust_option = click.option(
+    "--trust", type=FILE, help="The trust root file that has the log's keys (default: those on the chain)."
+)
 
 
 @click.group(cls=SessionGroup)
@@ -82,7 +65,7 @@ def show(session: Session) -> None:
 @click.option(
     "--every", "every_s", type=click.IntRange(1), metavar="SECONDS", help="Go on, looking this often."
 )
-@trust_options
+@trust_option
 @pass_session
 def cosign(
     session: Session,
@@ -90,23 +73,20 @@ def cosign(
     *,
     every_s: int | None,
     trust: Path | None,
-    rpc_url: str | None,
-    deployment: Path | None,
 ) -> None:
     """Check that a log only grew since this witness last saw it, and cosign its newest checkpoint.
 
     Default: the provider that this home folder is connected to. Where the log shows two histories, nothing is cosigned and
     the evidence is written.
     """
-    from cli.watchedlogs import Whom, open_log
+    from cli.watchedlogs import open_log
     from cli.witnessing import cosign_again, cosign_log
     from provider.receipts.witnesskeys import load_witness_key
 
     signer = load_witness_key(session.home.witness_key, session.passwords.get_password(PASSWORD_OF))
-    whom = Whom(trust, rpc_url, deployment)
 
     def look() -> Cosigned:
-        with closing(watched := open_log(session, log, whom)):
+        with closing(watched := open_log(session, log, trust)):
             return cosign_log(session.home, watched, signer, now=int(time.time()))
 
     if every_s is None:
@@ -119,7 +99,7 @@ def cosign(
 @witness.command("compare")
 @click.argument("file", type=FILE)
 @click.argument("log", metavar="[PROVIDER_OR_URL]", required=False)
-@trust_options
+@trust_option
 @pass_session
 def compare(
     session: Session,
@@ -127,17 +107,15 @@ def compare(
     log: str | None,
     *,
     trust: Path | None,
-    rpc_url: str | None,
-    deployment: Path | None,
 ) -> None:
     """Compare a checkpoint that somebody else was shown with what this witness has seen of that log.
 
     FILE is a checkpoint, or a receipt's proof. Where the two exclude one another, the evidence is written.
     """
-    from cli.watchedlogs import Whom, open_log
+    from cli.watchedlogs import open_log
     from cli.witnessing import compare_with_seen, load_checkpoint
 
-    with closing(watched := open_log(session, log, Whom(trust, rpc_url, deployment))):
+    with closing(watched := open_log(session, log, trust)):
         seen, other = compare_with_seen(session.home, watched, load_checkpoint(file))
     document = {"origin": seen.origin, "consistent": True, "seen": seen.size, "shown": other.size}
     session.output.data(document, lambda: f"consistent: {seen.origin} at sizes {seen.size} and {other.size}")
@@ -145,19 +123,16 @@ def compare(
 
 @witness.command("check-evidence")
 @click.argument("file", type=FILE)
-@trust_options
+@trust_option
 @pass_session
-def check_evidence(
-    session: Session, file: Path, *, trust: Path | None, rpc_url: str | None, deployment: Path | None
-) -> None:
+def check_evidence(session: Session, file: Path, *, trust: Path | None) -> None:
     """Check evidence of a split view; needs the file and the provider's keys, and no key, account or provider.
 
     Exits 0 when it convinces: the log's own key signed two checkpoints that can't both be of one log.
     """
-    from cli.watchedlogs import Whom
     from cli.watchedlogs import check_evidence as check
 
-    found = check(session, file, Whom(trust, rpc_url, deployment))
+    found = check(session, file, trust)
     document = {
         "split_view": True,
         "origin": found.origin,

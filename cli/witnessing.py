@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from provider.receipts.signatures import note_keyid
 from provider.receipts.splitview import compare_checkpoints, verify_split_view
 from provider.receipts.trust import TrustedKey, TrustRoot
 
+MAX_CHECKPOINTS_AT_ONCE = 1000
 ANCHOR_STEP = "root anchored"
 
 
@@ -97,25 +98,28 @@ class WitnessBook:
 
 
 def cosign_log(home: Home, log: WatchedLog, signer: WitnessSigner, *, now: int) -> Cosigned:
-    """Cosign the newest checkpoint of a log, after everything that the module says, and hand it in.
+    """Cosign a log's checkpoints from the last one seen to the newest, after everything that the module says.
+
+    Each in its turn: witnesses that look at different times have then cosigned the same ones. The first time, and where
+    nobody serves them one by one, it is the newest alone.
 
     Raises:
         SplitViewError: the log showed two histories; the evidence is written.
         UnprovenError: nothing shows that the log only grew.
-        VerificationError: the checkpoint isn't signed by a key in force, or isn't anchored.
+        VerificationError: a checkpoint isn't signed by a key in force, or isn't anchored.
         ApiError: the provider doesn't take the cosignature.
     """
     book = WitnessBook(home, log.trust.origin)
     with book.hold():
-        note = log.client.get_checkpoint()
-        checkpoint = verify_newest(note, log)
         seen = book.find()
-        if seen is not None:
-            _check_extends(book, log, seen, note)
-        book.keep(note)
-        cosigned = _cosign(signer, note, now)
-    view = log.client.hand_in(cosigned)
-    return Cosigned(checkpoint, tuple(view.witnesses))
+        following = _find_following(log, _size(seen)) if seen is not None else None
+        done = _cosign_next(book, log, signer, following or log.client.checkpoint(), now)
+        for _ in range(MAX_CHECKPOINTS_AT_ONCE - 1):
+            following = _find_following(log, done.checkpoint.size)
+            if following is None:
+                break
+            done = _cosign_next(book, log, signer, following, now)
+    return done
 
 
 def cosign_again(
@@ -218,9 +222,34 @@ def _is_newest(key: TrustedKey) -> bool:
     return key.valid_until is None
 
 
+def _cosign_next(book: WitnessBook, log: WatchedLog, signer: WitnessSigner, note: str, now: int) -> Cosigned:
+    checkpoint, seen = verify_newest(note, log), book.find()
+    if seen is not None:
+        _check_extends(book, log, seen, note)
+    book.keep(note)
+    view = log.client.hand_in(_cosign(signer, note, now))
+    return Cosigned(checkpoint, tuple(view.witnesses))
+
+
+def _find_following(log: WatchedLog, size: int) -> str | None:
+    """Return the next checkpoint after one of `size`, if it can be cosigned; else the newest will have to do.
+
+    So a checkpoint by a key that was revoked later, or that isn't among the anchors read, holds nothing up.
+    """
+    with suppress(ReceiptError):
+        note = log.client.find_checkpoint_after(size)
+        if note is not None and verify_newest(note, log).size > size:
+            return note
+    return None
+
+
+def _size(note: str) -> int:
+    return parse_checkpoint(parse_note(note).text).size
+
+
 def _check_extends(book: WitnessBook, log: WatchedLog, seen: str, note: str) -> None:
     _check_consistent(book, log, seen, note)
-    before, after = (parse_checkpoint(parse_note(item).text).size for item in (seen, note))
+    before, after = _size(seen), _size(note)
     if after < before:
         raise UnprovenError(
             f"the provider shows its log at size {after}, and this witness has seen {before}: an older checkpoint"

@@ -32,6 +32,7 @@ from datatokens.model import (
     OrderPlaced,
     OrderStatus,
     Token,
+    TxResult,
     asset_id_of,
 )
 from datatokens.permits import order_id_of
@@ -51,6 +52,10 @@ class ChainReader(HolderReader):
     def get_block(self, number: int) -> Block:
         """Return the block of that number."""
         return self._gateway.block(number)
+
+    def get_result(self, tx_hash: str) -> TxResult:
+        """Return what became of a mined transaction."""
+        return self._gateway.result(tx_hash)
 
     def get_asset(self, token_id: int) -> Asset:
         """Return an asset.

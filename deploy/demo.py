@@ -34,6 +34,7 @@ PURPOSE = "DUO:0000006"
 PRICE = "5"
 RESULT = HOME / "result"
 TRUST = HOME / "provider-keys.json"
+REPORT = HOME / "audit.html"
 TRANSFER = (
     "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # ERC-721 Transfer(from, to, token)
 )
@@ -138,6 +139,17 @@ def submit(stage: Stage, asset_id: str, algorithm: str) -> dict[str, Any]:
     return job
 
 
+def audit(stage: Stage, url: str, rpc_url: str) -> None:
+    """Audit the provider's log, write the report, and show what was found."""
+    contracts = HOME / "chain" / "deployment.json"
+    words = ["audit", "run", url, "--rpc", rpc_url, "--deployment", str(contracts), "--html", str(REPORT)]
+    found = stage.run(*words)
+    passed = sum(line["result"] == "passed" for line in found["checks"])
+    print(
+        f"  {found['verdict']}: {found['entries']} receipts, {passed} checks passed; the report is {REPORT}"
+    )
+
+
 def verify(arguments: list[str]) -> None:
     """Run the auditor's command as it stands, and show what it says."""
     print("$ " + shlex.join(arguments), flush=True)
@@ -182,7 +194,8 @@ def play(image: str) -> None:
     was_running = is_running()
     with stage.act("up", "The hospital's IT starts the provider"):
         stack = prepare(stage)
-    rpc_url = next(part["url"] for part in stack["parts"] if part["part"] == "chain")
+    addresses = {part["part"]: part["url"] for part in stack["parts"]}
+    rpc_url = addresses["chain"]
     with stage.act("register", "The owner offers a dataset"):
         dataset = register(stage)
     with stage.act("approve", "The scientist asks, the owner reads the code and approves its digest"):
@@ -192,6 +205,8 @@ def play(image: str) -> None:
     receipt, proof = RESULT / "receipt.jsonl", RESULT / "receipt.tlog-proof"
     with stage.act("trust", "The owner publishes the keys and anchors that stand on the chain"):
         stage.run("provider", "trust", "--output", str(TRUST), person="owner")
+    with stage.act("audit", "An auditor goes through the provider's whole log, beside the chain"):
+        audit(stage, addresses["api"], rpc_url)
     if not was_running:
         stage.run("down", "--keep-chain")
     offline = [str(COMMAND), "receipt", "verify", str(receipt)]

@@ -6,6 +6,7 @@ from provider.auth import Access, Guard
 from provider.errors import LogIncompleteError, NotFoundError
 from provider.logfiles import LogFiles
 from provider.receipts.errors import MalformedError
+from provider.receipts.note import parse_decimal
 from provider.receipts.tiles import ENTRIES, TILE_WIDTH, Tile, parse_tile_path
 from provider.store.ledger import LedgerStore
 from provider.store.records import CheckpointRecord
@@ -26,6 +27,19 @@ class LogDesk:
         checkpoint = self._find_published()
         if checkpoint is None:
             raise NotFoundError("no checkpoint is anchored yet", code="not-anchored")
+        return self._witnesses.note_of(checkpoint)
+
+    def get_checkpoint_after(self, guard: Guard, size: str) -> str:
+        """Return the first anchored checkpoint larger than `size`: who goes from one to the next leaves none out.
+
+        Raises:
+            MalformedError: not a size.
+            NotFoundError: there is none yet.
+        """
+        guard.check(Access.RECEIPT_READ)
+        checkpoint = self._ledger.find_checkpoint_after(parse_decimal(size, document="size"))
+        if checkpoint is None or checkpoint.tx_hash is None:
+            raise NotFoundError("no larger checkpoint is anchored yet", code="not-anchored")
         return self._witnesses.note_of(checkpoint)
 
     def get_tile(self, guard: Guard, path: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from datatokens.model import Approval, Block, OrderPlaced, OrderStatus, PolicyRe
 from policies.canonical import parse_digest
 from provider.audit.chain import RegisteredDataset
 from provider.audit.orders import OrderRecord
-from provider.audit.report import Report
+from provider.audit.report import AnchorGas, Report
 from provider.receipts.envelope import Envelope, sign_envelope
 from provider.receipts.facts import PrivacyFacts, ReceiptFacts
 from provider.receipts.keys import SigningKeys
@@ -52,6 +52,7 @@ class Draft:
     shown: dict[int, Envelope] = field(default_factory=dict)
     served: dict[int, bytes] = field(default_factory=dict)
     size: int | None = None
+    fresh: bool = False
     note: str = ""
     checkpoint_keys: SigningKeys = KEYS
     trust: Callable[[TrustRoot], TrustRoot] = lambda trust: trust
@@ -92,6 +93,7 @@ class Draft:
             copy,
             self.trust(anchored(log, self.sizes)),
             folder / FILE,
+            fresh=self.fresh,
             seen=self.seen,
             releases=None if self.releases is None else folder / "releases",
         )
@@ -172,6 +174,12 @@ class SampleChain:
 
     def read_blocks(self, numbers: Iterable[int]) -> None:
         """There is nothing to read."""
+
+    def list_gas(self, anchors: Sequence[Anchor], *, before: int) -> tuple[AnchorGas, ...]:
+        sizes = [before, *(anchor.size for anchor in anchors)]
+        return tuple(
+            AnchorGas(a.size, a.size - size, a.time, 60_000) for a, size in zip(anchors, sizes, strict=False)
+        )
 
     def find_order(self, job_id: str, consumer: str, token_id: int) -> OrderPlaced | None:
         placed = self.placed.get(job_id)

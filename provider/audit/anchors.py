@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from provider.audit.findings import Code, Finding
 from provider.receipts.trust import Anchor, TrustRoot
+from provider.times import format_time
 
 
 class Anchors:
@@ -50,7 +51,7 @@ def check_closed(trust: TrustRoot) -> list[Finding]:
     """Say that a log is closed, and check that nothing was anchored after that."""
     if trust.closed is None:
         return []
-    text = f"the log was closed for good at unix time {trust.closed}, and anchored again"
+    text = f"the log was closed for good at {format_time(trust.closed)}, and anchored again"
     late = [anchor for anchor in trust.anchors if trust.is_closed_at(anchor)]
     goes_on = [
         Finding(
@@ -58,4 +59,4 @@ def check_closed(trust: TrustRoot) -> list[Finding]:
         )
         for anchor in late
     ]
-    return [Finding(Code.LOG_CLOSED, f"the provider closed its log at unix time {trust.closed}"), *goes_on]
+    return [Finding(Code.LOG_CLOSED, f"the provider closed its log at {format_time(trust.closed)}"), *goes_on]

@@ -23,6 +23,7 @@ from provider.receipts.note import Checkpoint
 from provider.receipts.rules import RefusedError, check_valid_then, verdict_of, verify_log_checkpoint
 from provider.receipts.tree import MAX_TREE_SIZE
 from provider.receipts.trust import Anchor, TrustedKey, TrustRoot, find_fault
+from provider.times import format_time
 
 LATE_S = 24 * 3600
 """How long a receipt may wait for its anchor before an audit says so."""
@@ -132,15 +133,17 @@ class Auditor:
             since = self._waiting_since
             self._waiting_since = facts.ended if since is None else min(since, facts.ended)
         elif anchor.time > facts.ended + LATE_S:
-            text = f"the job ended at {facts.ended}, and was anchored at {anchor.time}"
+            text = (
+                f"the job ended at {format_time(facts.ended)}, and was anchored at {format_time(anchor.time)}"
+            )
             yield Finding(Code.ANCHORED_LATE, text, index, facts.job_id, {"transaction": anchor.tx})
 
-    def finish(self, note: str, *, now: int) -> list[Finding]:
-        """Judge the log as a whole after its last entry: its checkpoint, and what is anchored and what isn't."""
+    def finish(self, note: str, *, now: int, asked: int | None) -> list[Finding]:
+        """Judge the log as a whole after its last entry; `asked` is when the provider was asked for it, if it was."""
         checkpoint, found = read_checkpoint(note, self._trust, now=now)
         if checkpoint is not None:
-            found += self._growth.check_end(self._anchors, checkpoint)
-        return found + self._check_pending(now)
+            found += self._growth.check_end(checkpoint)
+        return [*found, *self._growth.check_reach(self._anchors, asked), *self._check_pending(now)]
 
     def _check_pending(self, now: int) -> list[Finding]:
         size, newest = self._growth.frontier.size, self._anchors.newest
@@ -150,7 +153,7 @@ class Auditor:
         text = f"{size - anchored} entries from {anchored} on are not anchored"
         since = self._waiting_since
         if since is not None and now > since + LATE_S:
-            text += f": the first of these jobs ended at {since}, and it is {now}"
+            text += f": the first of these jobs ended at {format_time(since)}"
             return [Finding(Code.ANCHORING_STOPPED, text, anchored)]
         return [Finding(Code.NOT_ANCHORED_YET, text, anchored)]
 

@@ -68,6 +68,7 @@ class Code(StrEnum):
     REFUNDED_THOUGH_RAN = "refunded-though-ran"
     OUT_OF_ORDER = "out-of-order"
     ANCHORED_LATE = "anchored-late"
+    COPY_BEHIND = "copy-behind"
     REFUNDED_WITHOUT_RECEIPT = "refunded-without-receipt"
     ORDER_UNANSWERED = "order-unanswered"
     CAP_CHANGED = "cap-changed"
@@ -138,6 +139,7 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.OUT_OF_ORDER: Kind(Severity.WARNING, Need.LOG, "receipts stand in the order in which jobs ended"),
     Code.ANCHORED_LATE: Kind(Severity.WARNING, Need.LOG, "receipts were anchored soon after their jobs"),
+    Code.COPY_BEHIND: Kind(Severity.WARNING, Need.LOG, "the copy of the log has all that was anchored"),
     Code.REFUNDED_WITHOUT_RECEIPT: Kind(
         Severity.WARNING, Need.CHAIN, "every order that the provider refunded has a receipt"
     ),

@@ -6,6 +6,10 @@ from provider.audit.anchors import Anchors
 from provider.audit.findings import Code, Finding
 from provider.audit.frontier import Frontier
 from provider.receipts.note import Checkpoint
+from provider.times import format_time
+
+LAG_S = 600
+"""How long after an anchor the provider may still show the log before it."""
 
 
 class Growth:
@@ -44,15 +48,28 @@ class Growth:
         }
         return [Finding(Code.HISTORY_REWRITTEN, text, first, None, evidence)]
 
-    def check_end(self, anchors: Anchors, checkpoint: Checkpoint) -> list[Finding]:
-        """Check, after the last leaf, the log's own checkpoint, and that no anchor covers more than there is."""
-        found, root, newest = [], self.frontier.root(), anchors.newest
+    def check_end(self, checkpoint: Checkpoint) -> list[Finding]:
+        """Check, after the last leaf, that the log's own checkpoint is of these entries."""
+        root = self.frontier.root()
         if (checkpoint.size, checkpoint.root) != (self.frontier.size, root):
             evidence = {"root it states": checkpoint.root.hex(), "root of the entries shown": root.hex()}
             text = f"the log's checkpoint of size {checkpoint.size} is not of the entries shown"
-            found.append(Finding(Code.CHECKPOINT_DIFFERS, text, evidence=evidence))
-        if newest is not None and newest.size > self.frontier.size:
-            text = f"the log shows {self.frontier.size} entries, and {newest.size} were anchored"
-            evidence = {"anchored in": newest.tx, "anchored root": newest.root.hex()}
-            found.append(Finding(Code.LOG_TRUNCATED, text, self.frontier.size, None, evidence))
-        return found
+            return [Finding(Code.CHECKPOINT_DIFFERS, text, evidence=evidence)]
+        return []
+
+    def check_reach(self, anchors: Anchors, asked: int | None) -> list[Finding]:
+        """Check that no anchor covers more than there is; `asked` is when the provider was asked for its log, if it was.
+
+        A copy may be old. Who is asked has `LAG_S` to show what was just anchored.
+        """
+        newest, size = anchors.newest, self.frontier.size
+        if newest is None or newest.size <= size:
+            return []
+        evidence = {"anchored in": newest.tx, "anchored root": newest.root.hex()}
+        text = f"{newest.size} entries were anchored, the last at {format_time(newest.time)}"
+        if asked is None or asked < newest.time + LAG_S:
+            text = f"the copy has {size} entries; {text}: copy the log anew"
+            return [Finding(Code.COPY_BEHIND, text, size, None, evidence)]
+        return [
+            Finding(Code.LOG_TRUNCATED, f"the provider shows {size} entries; {text}", size, None, evidence)
+        ]

@@ -52,12 +52,12 @@ class Horizon:
     time: int
 
 
-def check_silence(unanswered: int, since: Horizon) -> list[Finding]:
-    """Judge how many orders placed after the newest anchor were left past their deadline: a provider gone silent."""
+def check_silence(unanswered: int, block: int) -> list[Finding]:
+    """Judge how many orders, placed after the newest anchor in `block`, were left past their deadline."""
     if not unanswered:
         return []
-    text = f"nothing was anchored since block {since.block}, and {unanswered} orders placed since are past their deadline"
-    return [Finding(Code.ANCHORING_STOPPED, text, evidence={"newest anchor in block": str(since.block)})]
+    text = f"nothing was anchored since block {block}, and {unanswered} orders placed since are past their deadline"
+    return [Finding(Code.ANCHORING_STOPPED, text, evidence={"newest anchor in block": str(block)})]
 
 
 def check_order(

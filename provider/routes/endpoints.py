@@ -221,6 +221,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         "GET",
+        "/v1/log/checkpoints/{size}",
+        "The first anchored checkpoint larger than a size",
+        lambda c: c.services.log.get_checkpoint_after(c.guard, c.path["size"]),
+        media=TEXT,
+    ),
+    Endpoint(
+        "GET",
         "/v1/log/tile/{path}",
         "Hashes and entries of the anchored log, in the tiles of C2SP tlog-tiles",
         lambda c: c.services.log.get_tile(c.guard, c.path["path"]),

@@ -160,6 +160,18 @@ def test_a_log_that_grows_is_cosigned_again_and_again(watcher: Watcher, houses: 
     assert watcher.evidence() == []
 
 
+def test_witnesses_that_look_at_different_times_cosign_the_same_checkpoints(
+    watcher: Watcher, houses: Houses
+) -> None:
+    house = houses.open(HONEST, 3, witness=key_of(watcher))
+    url = watcher.serve(house.app)
+    watcher.cosign(url)
+    for size in (4, 7, 12):
+        house.grow(HONEST, size)
+    assert watcher.cosign(url)[1]["size"] == 12
+    assert all(house.database.witnesses.cosignatures(size) for size in (3, 4, 7, 12))
+
+
 def test_what_was_seen_is_on_the_disk_before_a_cosignature_leaves(watcher: Watcher, houses: Houses) -> None:
     house = houses.open(HONEST, 5)
     file = watcher.root / "home" / "witness" / "logs" / f"{ORIGIN.replace('/', '-')}.checkpoint"
@@ -205,9 +217,10 @@ def facing(house: LogHouse, note: str) -> Application:
     """Return the provider, who shows a checkpoint of its choice as the newest."""
 
     def application(environ: dict[str, Any], start: Any) -> Any:
-        if environ["PATH_INFO"] != "/v1/log/checkpoint":
+        if not environ["PATH_INFO"].startswith("/v1/log/checkpoint"):
             return house.app(environ, start)
-        start("200 OK", [("Content-Type", "text/plain")])
+        newest = environ["PATH_INFO"] == "/v1/log/checkpoint"
+        start("200 OK" if newest else "404 Not Found", [("Content-Type", "text/plain")])
         return [note.encode()]
 
     return application
@@ -319,7 +332,7 @@ def test_a_key_that_is_not_in_force_signs_nothing_that_is_cosigned(
 def test_what_is_no_checkpoint_is_never_cosigned(watcher: Watcher, houses: Houses, note: str) -> None:
     code, document = watcher.cosign(watcher.serve(facing(houses.open(HONEST, 5), note)))
     assert code in {ExitCode.VERIFICATION, ExitCode.UNREACHABLE}
-    assert document["error"]["code"] in {"malformed", "unknown-key", "provider-unreachable"}
+    assert document["error"]["code"] in {"malformed", "unknown-key", "log-unreachable"}
     assert watcher.seen() == []
 
 

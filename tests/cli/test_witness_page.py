@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.errors import ExitCode, SplitViewError, UnprovenError, UnreachableError, exit_code
+from cli.errors import SplitViewError, UnprovenError, UnreachableError, exit_code
 from cli.main import root
 from provider.jobs.codes import AWAITING_WITNESSES, REASONS
 from provider.receipts.cosignature import cosigned_message
@@ -53,7 +53,7 @@ def test_the_ways_to_end_are_codes_that_exist() -> None:
     rows = dict(re.findall(r"^\| `([\w-]+)` \| (\d) \|", PAGE, flags=re.MULTILINE))
     assert rows[SplitViewError.code] == str(exit_code(SplitViewError("o", (1, 2), "f")).value)
     assert rows[UnprovenError.code] == str(exit_code(UnprovenError("")).value)
-    assert rows[UnreachableError.code] == str(ExitCode.UNREACHABLE.value)
+    assert rows["log-unreachable"] == str(exit_code(UnreachableError("")).value)
     assert {"root-not-anchored", "key-not-valid-then", "unknown-key"} <= rows.keys() & {
         v.value for v in Verdict
     }

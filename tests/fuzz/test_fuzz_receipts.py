@@ -1,4 +1,4 @@
-"""Only a ReceiptError comes out of a parser, whatever goes in: bytes, texts, and good documents with parts exchanged."""
+"""Only a ReceiptError comes out of a parser, whatever goes in: bytes, texts, and good documents with something altered."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provider.receipts.envelope import PAYLOAD_TYPE
+from tests.fuzz.alterations import altered_bytes, altered_documents, list_places
 from tests.fuzz.receipt_parsers import ENVELOPE, EVIDENCE, MARKED, PARSERS, RECEIPT, REQUEST, TRUST, is_read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,64 +56,10 @@ def test_raw_bytes_and_texts_bring_out_nothing_but_our_errors(name: str, data: b
 @pytest.mark.parametrize("name", PARSERS)
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(data=st.data())
-def test_examples_with_pieces_cut_and_put_in_bring_out_nothing_but_our_errors(
+def test_examples_with_pieces_exchanged_bring_out_nothing_but_our_errors(
     name: str, data: st.DataObject
 ) -> None:
-    example = PARSERS[name][1]
-    start = data.draw(st.integers(0, len(example)))
-    end = data.draw(st.integers(start, min(len(example), start + 64)))
-    is_read(
-        name, example[:start] + data.draw(st.binary(max_size=16) | st.sampled_from(PIECES)) + example[end:]
-    )
-
-
-PIECES = [
-    *(
-        b'"',
-        b"\\",
-        b"{",
-        b"[" * 40,
-        b"}",
-        b"\n\n",
-        b"\r",
-        b"\x00",
-        b"\xff",
-        b"\xed\xa0\x80",
-        b"\\ud800",
-        b"NaN",
-        b"null",
-    ),
-    *(
-        b"1" * 400,
-        b"1e999",
-        b"-0",
-        b"1.5",
-        b"\xe2\x80\x94 ",
-        b"+/",
-        b"-_",
-        b"=",
-        "\u0667".encode(),
-        b"\xef\xbb\xbf",
-    ),
-]
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**60), 2**60)
-    | st.floats()
-    | st.text(max_size=8)
-    | st.sampled_from(
-        ["0x" + "00" * 32, "0x" + "00" * 20, "sha256:" + "00" * 32, "00" * 32, "0x", "7", "AAAA"]
-    ),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Every place in a JSON value that holds something."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path] * bool(path) + [place for key, item in items for place in places(item, (*path, key))]
+    is_read(name, data.draw(altered_bytes(PARSERS[name][1])))
 
 
 STRUCTURED: dict[str, bytes] = {
@@ -126,7 +72,6 @@ STRUCTURED: dict[str, bytes] = {
     "a receipt's verification": RECEIPT,
     "a trust root's verification": TRUST,
 }
-PLACES = {name: places(json.loads(example)) for name, example in STRUCTURED.items()}
 
 
 @pytest.mark.parametrize("name", STRUCTURED)
@@ -135,19 +80,13 @@ PLACES = {name: places(json.loads(example)) for name, example in STRUCTURED.item
 def test_documents_with_any_value_at_any_place_bring_out_nothing_but_our_errors(
     name: str, data: st.DataObject
 ) -> None:
-    document: Any = json.loads(STRUCTURED[name])
-    *parents, last = data.draw(st.sampled_from(PLACES[name]))
-    place = document
-    for key in parents:
-        place = place[key]
-    place[last] = data.draw(json_values)
-    is_read(name, json.dumps(document).encode() + b"\n" * STRUCTURED[name].endswith(b"\n"))
+    is_read(name, data.draw(altered_documents(STRUCTURED[name])))
 
 
 def test_no_place_of_a_document_is_overlooked() -> None:
     assert PAYLOAD_TYPE in json.loads(STRUCTURED["envelope"]).values()
-    assert ("predicate", "job", "orders", 0, "amountWei") in PLACES["statement"]
-    assert ("keys", 0, "revokedAt") in PLACES["trust root"]
+    assert ("predicate", "job", "orders", 0, "amountWei") in list_places(json.loads(STRUCTURED["statement"]))
+    assert ("keys", 0, "revokedAt") in list_places(json.loads(STRUCTURED["trust root"]))
 
 
 def test_an_error_that_is_not_ours_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,6 +147,10 @@ def leave_the_rest(draft: Draft) -> None:
         draft.chain.head = replace(head, time=head.time + 2 * DAY_S)
 
 
+def cut_off(draft: Draft) -> None:
+    draft.size, draft.fresh = 20, True
+
+
 def show_others(draft: Draft) -> None:
     other = honest(len(draft.facts))
     show_another_root(other)
@@ -160,8 +164,9 @@ def release_more(draft: Draft) -> None:
 CASES: dict[str, tuple[Code, Callable[[], Draft], Change]] = {
     "a checkpoint that others were shown has another root": (Code.SPLIT_VIEW, honest, show_others),
     "an anchored entry was changed and signed anew": (Code.HISTORY_REWRITTEN, honest, resign),
-    "entries that were anchored are no longer shown": (
-        Code.LOG_TRUNCATED,
+    "entries that were anchored are no longer shown": (Code.LOG_TRUNCATED, with_chain, cut_off),
+    "a copy is older than the newest anchor": (
+        Code.COPY_BEHIND,
         honest,
         lambda draft: setattr(draft, "size", 20),
     ),
