@@ -84,6 +84,8 @@ def _decision(facts: ReceiptFacts) -> Iterator[Line]:
             yield "", f"rule {rule.name}: {rule.verdict}, {rule.detail} (dataset {rule.asset_id})"
     for digest in policy.digests:
         yield "policy", digest
+    for demand in policy.witnesses:
+        yield "witnesses", f"{demand.threshold} of {', '.join(demand.keys)} must have cosigned the log"
 
 
 def _seal(sandbox: SandboxFacts | None) -> Iterator[Line]:

@@ -12,6 +12,7 @@ from policies.canonical import sha256
 from provider.receipts.envelope import Envelope
 from provider.receipts.facts import DatasetFacts, ReceiptFacts
 from provider.receipts.log import chain_id_of
+from provider.receipts.records import to_json
 from provider.receipts.signatures import checksum_address
 from provider.receipts.statement import PREDICATE_TYPE, STATEMENT_TYPE, Statement
 
@@ -70,6 +71,7 @@ def _definition(facts: ReceiptFacts) -> dict[str, Any]:
             "runtime": sandbox.runtime if sandbox else None,
             "sealOptions": sandbox.profile if sandbox else None,
             "limits": sandbox.limits if sandbox else {},
+            "determinism": to_json(sandbox.determinism) if sandbox else None,
         },
         "resolvedDependencies": _dependencies(facts),
     }
