@@ -99,7 +99,7 @@ def _sign(
 ) -> Countersignature:
     from datatokens.ethkeys import encode_typed_data
 
-    message = typed_data(envelope.pae, unsigned.words, unsigned.chain_id)
+    message = typed_data(envelope.pae, unsigned.account, unsigned.words, unsigned.chain_id)
     signed = session.get_account().sign_message(encode_typed_data(full_message=message))
     mark = replace(unsigned, signature=bytes(signed.signature))
     return _accepted(session, mark, mark.digest(envelope.pae)) if by_contract else mark
