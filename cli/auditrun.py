@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.context import Session, SessionCommand, pass_session
-from cli.errors import ExitCode, InputError
+from cli.errors import ExitCode, InputError, MismatchError
 from cli.home import read_file
 from cli.output import indent, is_terminal, plain, table
 
@@ -76,13 +76,14 @@ def _run(session: Session, log: str, options: RunOptions) -> ExitCode:
     from cli.auditstate import STATE_FILE
 
     chain = None if options.rpc_url is None else _connect(session, options.rpc_url, options.deployment)
+    fresh = not Path(log).is_dir()
     folder, trust = _find_log(session, log, options, chain)
     material = Material(
         folder=folder,
         trust=trust,
-        state=(options.state or folder) / STATE_FILE,
+        state=(folder if fresh else options.state or folder) / STATE_FILE,
         processes=options.jobs or os.cpu_count() or 1,
-        fresh=not Path(log).is_dir(),
+        fresh=fresh,
         seen=tuple(_read_text(path) for path in options.seen),
         releases=options.releases,
     )
@@ -161,7 +162,12 @@ def _load_trust(path: Path | None, chain: ChainClient | None, note: str) -> Trus
     from provider.receipts.trust import MAX_TRUST_BYTES, parse_trust
 
     if path is not None:
-        return parse_trust(read_file(path, what="trust root", max_bytes=MAX_TRUST_BYTES))
+        trust = parse_trust(read_file(path, what="trust root", max_bytes=MAX_TRUST_BYTES))
+        if chain is not None and trust.chain_id != chain.chain_id:
+            raise MismatchError(
+                f"the trust root is of chain {trust.chain_id}, and --rpc of chain {chain.chain_id}"
+            )
+        return trust
     if chain is None:
         raise InputError("say whom to trust: --trust FILE, --rpc URL, or both", code="no-trust-root")
     from cli.trusting import build_trust
