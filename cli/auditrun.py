@@ -12,6 +12,7 @@ import click
 from cli.context import Session, SessionCommand, pass_session
 from cli.errors import ExitCode, InputError, MismatchError
 from cli.home import read_file
+from cli.ids import is_address
 from cli.output import indent, is_terminal, plain, table
 
 if TYPE_CHECKING:
@@ -110,8 +111,10 @@ def _find_log(
     from cli.mirroring import LogKeys, copy_log
     from cli.sources import open_source
 
-    with open_source(session, log) as source:
+    with open_source(session, log, chain) as source:
         trust = _load_trust(options.trust, chain, source.checkpoint())
+        if is_address(log) and trust.provider.lower() != log.lower():
+            raise MismatchError(f"what answers there is the log of {trust.provider}, not of {log}")
         folder = (options.state or session.home.audits) / trust.origin.replace("/", "-")
         keys = LogKeys(trust.origin, tuple(key.ed25519 for key in trust.keys))
         copy_log(source, source.checkpoint(), folder, keys, tell=lambda _done, _all: None)
@@ -170,12 +173,10 @@ def _load_trust(path: Path | None, chain: ChainClient | None, note: str) -> Trus
         return trust
     if chain is None:
         raise InputError("say whom to trust: --trust FILE, --rpc URL, or both", code="no-trust-root")
+    from cli.sources import claimed_provider
     from cli.trusting import build_trust
-    from provider.receipts.log import parse_origin
-    from provider.receipts.note import parse_checkpoint, parse_note
 
-    origin = parse_checkpoint(parse_note(note).text).origin
-    return build_trust(chain, parse_origin(origin, chain_id=chain.chain_id))
+    return build_trust(chain, claimed_provider(note))
 
 
 def _opener(chain: ChainClient | None, trust: TrustRoot) -> Callable[[AuditState], AuditChain] | None:

@@ -47,6 +47,8 @@ def test_an_honest_provider_is_clean_and_the_next_audit_takes_what_is_new(
     code, report = audit_house.audit(capsys)
     assert (code, report["entries"], report["new_entries"]) == (0, 3, 1)
     assert {item["outcome"] for item in report["jobs"]} == {ran.state.value, "refused"}
+    assert [item["size"] for item in report["gas"]] == [1, 2, 3]
+    assert all(20_000 < item["gas"] < 300_000 for item in report["gas"])
 
 
 def test_a_provider_that_rewrites_history_is_found_out(audit_house: AuditHouse, capsys: Capture) -> None:
