@@ -17,7 +17,7 @@ from typing import Protocol
 
 from cli.auditmemory import Memory
 from cli.auditreading import EntryReader, read_entries
-from cli.auditstate import MAX_LISTED, AuditState, open_state
+from cli.auditstate import MAX_LISTED, AuditState, open_state, usable
 from cli.mirrored import MirrorFolder
 from datatokens.model import Block
 from provider.audit.anchors import Anchors, check_anchors, check_closed
@@ -27,14 +27,15 @@ from provider.audit.entries import CheckedEntry
 from provider.audit.findings import Code, Finding, Need, sort_findings
 from provider.audit.orders import Horizon, OrderRecord, check_order, check_silence
 from provider.audit.report import AnchorGas, Report
+from provider.receipts.modelsigning import PROOF_FILE, RECEIPT_FILE, SIGNATURE_FILE
 from provider.receipts.note import parse_checkpoint, parse_note
 from provider.receipts.trust import Anchor, TrustRoot
 
 MAX_GAS = 60
 """Of how many of the newest anchors the report states the gas."""
+COMPANIONS = frozenset({RECEIPT_FILE, PROOF_FILE, SIGNATURE_FILE})
 COMMIT_EVERY = 16
 """How many bundles of entries are judged between two times that progress is kept."""
-CHUNK_BYTES = 1024 * 1024
 Progress = Callable[[int, int], None]
 
 
@@ -90,10 +91,10 @@ def run_audit(
 
     Raises:
         MalformedError: the copy isn't complete.
-        InputError: the state can't be used.
+        InputError: the state can't be used, or another audit uses it.
         ChainUnreachableError: the chain doesn't answer; what was judged so far is kept.
     """
-    with closing(open_state(material.state)) as state:
+    with usable(material.state), closing(open_state(material.state)) as state:
         chain = open_chain(state) if open_chain else None
         return _Run(material, state, chain, progress).run()
 
@@ -271,8 +272,9 @@ def _by_job(orders: Iterable[OrderRecord]) -> Iterator[list[OrderRecord]]:
 
 
 def _hash_files(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the files in a folder, but for those that `job fetch` writes beside what was released."""
     found = {}
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name not in COMPANIONS):
         with path.open("rb") as file:
             found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found

@@ -86,11 +86,7 @@ class Auditor:
         return self._growth.frontier.root()
 
     def take(self, entry: CheckedEntry) -> list[Finding]:
-        """Take the next entry, and return what is found of it.
-
-        Raises:
-            EvidenceUnavailableError: the chain doesn't answer.
-        """
+        """Take the next entry, and return what is found of it; fails as the chain does."""
         found = [*entry.findings, *self._growth.take(entry.leaf)]
         if entry.facts is not None:
             found += self._check_facts(entry.index, entry.facts)
@@ -123,9 +119,8 @@ class Auditor:
     def _check_times(self, index: int, facts: EntryFacts) -> Iterator[Finding]:
         """Jobs run side by side, so one decided later may end earlier; but none ends before an earlier entry was decided."""
         if facts.ended + CLOCK_S < self._decided:
-            text = (
-                f"the job ended at {facts.ended}, long before an earlier entry was decided at {self._decided}"
-            )
+            ended, decided = format_time(facts.ended), format_time(self._decided)
+            text = f"the job ended at {ended}, long before an earlier entry was decided, at {decided}"
             yield Finding(Code.OUT_OF_ORDER, text, index, facts.job_id)
         self._decided = max(self._decided, facts.decided)
         anchor = self._anchors.first_covering(index)
