@@ -94,6 +94,7 @@ class Draft:
             self.trust(anchored(log, self.sizes)),
             folder / FILE,
             fresh=self.fresh,
+            current=chain is not None,
             seen=self.seen,
             releases=None if self.releases is None else folder / "releases",
         )
