@@ -21,7 +21,7 @@ from cli.auditstate import MAX_LISTED, AuditState, open_state, usable
 from cli.mirrored import MirrorFolder
 from datatokens.model import Block
 from provider.audit.anchors import Anchors, check_anchors, check_closed
-from provider.audit.auditor import Auditor, check_release
+from provider.audit.auditor import Auditor, Look, check_release
 from provider.audit.chain import ChainFacts
 from provider.audit.entries import CheckedEntry
 from provider.audit.findings import Code, Finding, Need, sort_findings
@@ -68,8 +68,8 @@ class AuditedChain(ChainFacts, Protocol):
 class Material:
     """What an audit is made of: a copy of the log, whom to trust, where to keep what is remembered, and what else there is.
 
-    `fresh` says that the provider was asked for its log after the trust root was read. `seen` are signed checkpoints that
-    were shown before or to others, `releases` a folder with a folder for each job.
+    `fresh` says that the provider was asked for its log after the trust root was read, and `current` that this was read from
+    the chain now. `seen` are signed checkpoints that were shown before or to others, `releases` a folder with one for each job.
     """
 
     folder: Path
@@ -77,6 +77,7 @@ class Material:
     state: Path
     processes: int = 1
     fresh: bool = False
+    current: bool = False
     seen: tuple[str, ...] = ()
     releases: Path | None = None
 
@@ -119,6 +120,11 @@ class _Run:
         # A clock of ours that is behind the chain's would find its anchors too early.
         self._now = max(int(time.time()), newest.time if newest else 0) if chain is None else chain.head.time
 
+    @property
+    def _look(self) -> Look:
+        asked = self._now if self._material.fresh else None
+        return Look(self._now, asked, current=self._material.current)
+
     def run(self) -> Report:
         found = [*check_anchors(self._trust), *check_closed(self._trust), *self._begin()]
         if self._chain is not None:
@@ -129,9 +135,7 @@ class _Run:
         self._state.begin()
         try:
             auditor = self._take_bundles(anchored, self._size)
-            found += auditor.finish(
-                self._note, now=self._now, asked=self._now if self._material.fresh else None
-            )
+            found += auditor.finish(self._note, self._look)
             found += [*self._check_orders(anchored), *self._check_releases()]
             return self._report(found, new=self._size - start, anchored=anchored, root=auditor.root)
         finally:
@@ -207,7 +211,8 @@ class _Run:
                 if found is not None:
                     yield found
                     silent += found.code is Code.ORDER_UNANSWERED and order.block > newest
-        yield from check_silence(silent, newest)
+        if self._material.current:
+            yield from check_silence(silent, newest)
 
     def _check_releases(self) -> Iterator[Finding]:
         folder = self._material.releases

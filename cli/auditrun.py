@@ -85,6 +85,7 @@ def _run(session: Session, log: str, options: RunOptions) -> ExitCode:
         state=(folder if fresh else options.state or folder) / STATE_FILE,
         processes=options.jobs or os.cpu_count() or 1,
         fresh=fresh,
+        current=options.trust is None,
         seen=tuple(_read_text(path) for path in options.seen),
         releases=options.releases,
     )

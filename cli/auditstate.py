@@ -27,6 +27,8 @@ STATE_VERSION = 1
 MAX_LISTED = 100
 """How many findings of one code are listed; all are counted."""
 DAY_S = 86_400
+BUSY_S = 0.5
+"""How long another audit that has the state is waited for: it keeps it until it ends."""
 _PRAGMAS = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -179,7 +181,7 @@ def open_state(path: Path) -> AuditState:
         InputError: it is of another version.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     connection.executescript(f"{_PRAGMAS}{_TABLES}")
     state = AuditState(connection)
     if state.find_fact("version") not in {None, STATE_VERSION}:

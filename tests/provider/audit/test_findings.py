@@ -286,6 +286,11 @@ CASES: dict[str, tuple[Code, Callable[[], Draft], Change]] = {
         with_chain,
         lambda draft: setattr(draft, "sizes", (10, 20)),
     ),
+    "the trust root that was given is older than the log": (
+        Code.NOT_ANCHORED_YET,
+        honest,
+        lambda draft: setattr(draft, "sizes", (10, 20)),
+    ),
     "the log was closed": (
         Code.LOG_CLOSED,
         honest,
