@@ -11,7 +11,7 @@ from cli.replay import replay
 
 @click.group(cls=SessionGroup)
 def audit() -> None:
-    """Check what a provider did, and run a job again to see that it did."""
+    """Check what a provider did: its whole log, and a job by running it again."""
 
 
 audit.add_command(run)

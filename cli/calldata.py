@@ -15,6 +15,7 @@ from cli.output import fields, say_transaction
 if TYPE_CHECKING:
     from datatokens.receipts import LoggedReceipt
     from provider.receipts.envelope import Envelope
+    from provider.receipts.facts import ProviderFacts
 
 ACCOUNT_KEYID = "eip155:"
 FILE = click.Path(path_type=Path)
@@ -30,14 +31,13 @@ def calldata(session: Session, file: Path, proof: Path | None) -> None:
     The proof has to be for the newest anchored size, or for one whose root was kept on chain (`receipt keep-root`).
     """
     from cli.home import read_file
-    from cli.verifying import MAX_PROOF_BYTES, MAX_RECEIPT_BYTES
+    from cli.verifying import MAX_PROOF_BYTES, read_receipt
     from datatokens.receipts import encode_check
 
     path = proof or file.parent / f"{file.stem}.tlog-proof"
-    receipt = logged_receipt(
-        read_file(file, what="receipt", max_bytes=MAX_RECEIPT_BYTES),
-        read_file(path, what="proof", max_bytes=MAX_PROOF_BYTES),
-    )
+    envelope, statement = read_receipt(file)
+    proof_data = read_file(path, what="proof", max_bytes=MAX_PROOF_BYTES)
+    receipt = logged_receipt(envelope, statement.facts.provider, proof_data)
     document = {"arguments": _document(receipt), "calldata": "0x" + encode_check(receipt).hex()}
     words = {**_document(receipt), "calldata": document["calldata"]}
     session.output.data(document, lambda: fields(words))
@@ -53,20 +53,17 @@ def keep_root(session: Session, address: str | None) -> None:
     say_transaction(session.output, result, {"provider": provider})
 
 
-def logged_receipt(receipt: bytes, proof: bytes) -> LoggedReceipt:
-    """Return what a contract is shown of a receipt file and its proof file.
+def logged_receipt(envelope: Envelope, provider: ProviderFacts, proof: bytes) -> LoggedReceipt:
+    """Return what a contract is shown of a receipt by the provider that it names, and of its proof file.
 
     Raises:
-        MalformedError, StatementRefusedError: one of them isn't what it should be, or the receipt lacks its signature.
+        MalformedError: it isn't a proof, or the receipt lacks its signature.
     """
     from datatokens.receipts import LoggedReceipt
-    from provider.receipts.envelope import parse_receipt
     from provider.receipts.note import parse_checkpoint, parse_note
     from provider.receipts.proof import parse_proof
-    from provider.receipts.statement import parse_statement
 
-    envelope, parsed = parse_receipt(receipt)[0], parse_proof(proof)
-    provider = parse_statement(envelope.payload).facts.provider
+    parsed = parse_proof(proof)
     signature = _signature(envelope, provider.keyids)
     return LoggedReceipt(
         provider=provider.address,

@@ -101,7 +101,7 @@ class SplitViewError(MismatchError):
         self.evidence = evidence
         super().__init__(
             f"{origin} showed two histories: its checkpoints of sizes {sizes[0]} and {sizes[1]}, both signed by it,"
-            f" exclude one another; nothing was cosigned, and the evidence is in {evidence}",
+            f" exclude one another; the evidence is in {evidence}",
             remedy="give the file to the data's owners and other witnesses: `sealroom witness check-evidence FILE`",
         )
 

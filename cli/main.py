@@ -46,7 +46,7 @@ ENTRIES: Mapping[str, Entry] = {
         "Verify, read, countersign and export receipts; needs no provider, and a key only to sign.",
     ),
     "audit": Entry(
-        "cli.audit", "audit", "Check what a provider did, and run a job again to see that it did."
+        "cli.audit", "audit", "Check what a provider did: its whole log, and a job by running it again."
     ),
     "witness": Entry(
         "cli.witness", "witness", "Cosign providers' logs, and show where one has two histories."

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from cli.mirroring import Tell
 
 FILE = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 STEPS = 10
 
 
 @click.command(cls=SessionCommand)
 @click.argument("log", metavar="PROVIDER|URL")
-@click.option("-o", "--output", "folder", type=FILE, required=True, help="The folder of the copy.")
+@click.option("-o", "--output", "folder", type=FOLDER, required=True, help="The folder of the copy.")
 @click.option(
     "--trust", type=FILE, help="The trust root file that has the log's keys (default: those on the chain)."
 )
@@ -31,17 +32,12 @@ def mirror(session: Session, log: str, *, folder: Path, trust: Path | None) -> N
     The same command goes on where it was stopped. A log that shows another history than before ends it with exit code 4,
     and the evidence stands beside the copy.
     """
-    from cli.mirroring import copy_log
-    from cli.sources import find_keys, open_source
+    from cli.sources import copy_target
 
-    with open_source(session, log) as source:
-        note = source.checkpoint()
-        keys = find_keys(session, log, note, trust)
-        copied = copy_log(source, note, folder, keys, tell=_teller(session))
+    copied = copy_target(session, log, folder, trust, tell=_teller(session))
     checkpoint = copied.checkpoint
     document = {
         "log": checkpoint.origin,
-        "url": source.url,
         "folder": str(folder),
         "receipts": checkpoint.size,
         "new": checkpoint.size - copied.before,

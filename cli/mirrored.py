@@ -4,6 +4,7 @@
     tile/<L>/<N>[.p/<W>]         hashes of a level, 32 bytes each
     tile/entries/<N>[.p/<W>]     entries
     receipts/<N>[.p/<W>]         the receipts of those entries: an envelope in a line each, in their order
+    conflict/<digest>.json       evidence that the log showed two histories, where it did
 
 What ends in `.p/<W>` has W of the 256 that a whole one has. Nothing in a folder is believed here: whoever reads verifies.
 """

@@ -22,7 +22,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
-from cli.errors import MismatchError, RefusedError
+from cli.errors import MismatchError, RefusedError, SplitViewError
 from cli.mirrored import CHECKPOINT, MirrorFolder, receipts_name, tile_name
 from cli.remotelog import RemoteLog
 from provider.receipts.envelope import parse_envelope
@@ -98,7 +98,8 @@ def copy_log(source: RemoteLog, note: str, folder: Path, keys: LogKeys, *, tell:
 
     Raises:
         VerificationError, MalformedError, ProofInvalidError: what the log answers isn't what its key signed.
-        MismatchError: the log shows another history than it did, or one that it had before.
+        SplitViewError: the log shows two histories; the evidence is beside the copy.
+        MismatchError: it shows less than it signed before, or the folder is no copy of this log.
         UnreachableError: the log doesn't answer. The same call goes on later.
         RefusedError: another command copies into this folder.
     """
@@ -136,13 +137,9 @@ def _check_history(source: RemoteLog, copy: MirrorFolder, old: _Signed, new: _Si
     tiles = ProvenTiles(reader, larger.size, larger.checkpoint.root)
     evidence = compare_checkpoints(old.note, new.note, keys.origin, keys.ed25519, tiles)
     if evidence is not None:
-        name = f"{CONFLICTS}/{old.size}-{new.size}-{hashlib.sha256(evidence).hexdigest()[:16]}.json"
-        _write(copy.path / name, evidence)
-        raise MismatchError(
-            f"the log shows two histories: what it signs at {new.size} receipts excludes what it signed at {old.size}",
-            code="split-view",
-            remedy=f"keep {name} in the copy's folder: with the log's key it convinces anybody",
-        )
+        path = copy.path / CONFLICTS / f"{hashlib.sha256(evidence).hexdigest()}.json"
+        _write(path, evidence)
+        raise SplitViewError(keys.origin, (old.size, new.size), str(path))
     if new.size < old.size:
         raise MismatchError(
             f"the log answers with {new.size} receipts, and has already signed {old.size}",

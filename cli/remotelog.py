@@ -105,10 +105,12 @@ class RemoteLog:
         Raises:
             MalformedError: a line is longer than an envelope may be, or has no end.
         """
-        rest = b""
+        rest = bytearray()
         for chunk in self._stream(receipts_name(bundle), MAX_RECEIPTS_BYTES):
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from lines
+            rest += chunk
+            if b"\n" in chunk:
+                *lines, rest = rest.split(b"\n")
+                yield from map(bytes, lines)
             if len(rest) > MAX_ENVELOPE_BYTES:
                 break
         if rest:

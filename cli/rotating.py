@@ -6,58 +6,30 @@ and only after every receipt that the old ones signed stands on chain.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cli.context import OPERATOR
 from cli.descriptions import parse_endpoint
 from cli.errors import InputError, RefusedError
-from cli.operating import check_provider_home, is_current, publish
-from cli.services import only_one
+from cli.office import Office, alone, await_anchors, drain, open_office
+from cli.operating import is_current, publish
 from cli.times import Moment, format_time
-from datatokens.accounts import load_account
 from datatokens.model import OrderStatus
-from provider.assembly import Parts, open_parts
-from provider.exclusion import WorkerRunsError, hold_worker_lock
-from provider.jobs.notary import Notary, Pace
 from provider.jobs.states import State
 from provider.receipts.errors import KeysLockedError, KeysMissingError
 from provider.receipts.keys import (
     PublicKeys,
-    SigningKeys,
     create_next_keys,
     find_next_keys,
-    load_signing_keys,
     promote_next_keys,
 )
-from provider.services import system_clock
 
 if TYPE_CHECKING:
     from cli.context import Session
     from datatokens.client import ChainClient
-    from datatokens.ethkeys import LocalAccount
     from datatokens.model import KeySet, TxResult
     from provider.store.records import JobRecord
 
-POLL_S = 0.2
 UNDER_WAY = (State.QUEUED, State.RUNNING, State.CHECKING)
-
-
-@dataclass(frozen=True, slots=True)
-class _Office:
-    """What the provider's operator has in hand while no worker runs."""
-
-    parts: Parts
-    chain: ChainClient
-    operator: LocalAccount
-    password: str
-
-    def keys(self) -> SigningKeys:
-        """Return the keys in use."""
-        return load_signing_keys(self.parts.paths.signing_keys, self.password, self.chain.chain_id)
 
 
 def rotate_keys(session: Session, *, lost: bool = False) -> tuple[KeySet, TxResult | None]:
@@ -70,14 +42,14 @@ def rotate_keys(session: Session, *, lost: bool = False) -> tuple[KeySet, TxResu
         RefusedError: a worker runs, or receipts signed by the old keys aren't safely anchored yet; or the keys that are
             said to be lost can be opened.
     """
-    office = _open(session)
-    with _alone(session, office):
+    office = open_office(session)
+    with alone(session, office):
         if lost:
             old = _give_up_keys(session, office)
-            _await_anchors(office)
+            await_anchors(office)
         else:
             old = office.keys().public()
-            _drain(session, office)
+            drain(session, office)
         folder, chain = office.parts.paths.signing_keys, office.chain
         new = create_next_keys(folder, office.password, chain_id=chain.chain_id, lost=lost).public()
         result = None
@@ -100,9 +72,9 @@ def move_endpoint(session: Session, url: str) -> tuple[KeySet, TxResult]:
             code="endpoint-invalid",
             remedy="https://HOST:PORT",
         )
-    office = _open(session)
-    with _alone(session, office):
-        _drain(session, office)
+    office = open_office(session)
+    with alone(session, office):
+        drain(session, office)
         result = publish(office.chain, office.operator, office.keys().public(), endpoint=url)
         return _newest(office.chain, office), result
 
@@ -112,9 +84,9 @@ def revoke_keys(session: Session, index: int, since: Moment | None) -> tuple[Key
 
     Raises:
         InputError: there is no such key set, or no such block.
-        RefusedError: the worker signs with these keys and runs.
+        RefusedError: the worker signs with these keys and runs; or they were revoked, and no earlier time is named.
     """
-    chain, office = session.get_chain(), _open(session)
+    chain, office = session.get_chain(), open_office(session)
     sets = chain.list_keys(office.operator.address)
     if not 0 <= index < len(sets):
         raise InputError(
@@ -123,8 +95,8 @@ def revoke_keys(session: Session, index: int, since: Moment | None) -> tuple[Key
     from_time = None if since is None else _time_of(chain, since)
     if sets[index].p256 != sets[-1].p256:
         return _revoke(session, office, sets[index], from_time)
-    with _alone(session, office):
-        _drain(session, office)
+    with alone(session, office):
+        drain(session, office)
         return _revoke(session, office, sets[index], from_time)
 
 
@@ -134,8 +106,8 @@ def close_log(session: Session) -> tuple[int, TxResult]:
     Raises:
         RefusedError: a worker runs, or jobs that were paid have not ended.
     """
-    office = _open(session)
-    with _alone(session, office):
+    office = open_office(session)
+    with alone(session, office):
         store = office.parts.database.jobs
         waiting = store.list_by(state=State.WAITING, limit=None)
         jobs = sum(map(store.count, UNDER_WAY)) + sum(_is_ordered(office, job) for job in waiting)
@@ -145,12 +117,12 @@ def close_log(session: Session) -> tuple[int, TxResult]:
                 code="jobs-under-way",
                 remedy="let the worker end them, or cancel them, then `sealroom down --keep-chain`",
             )
-        _drain(session, office)
+        drain(session, office)
         size = office.chain.anchored_size(office.operator.address)
         return size, office.chain.close_provider(sender=office.operator)
 
 
-def _is_ordered(office: _Office, job: JobRecord) -> bool:
+def _is_ordered(office: Office, job: JobRecord) -> bool:
     """Tell whether money is held for a job that waits: for its other orders, for confirmations or for the worker."""
     found = [office.parts.database.catalogue.find_dataset(asset_id) for asset_id in job.request.datasets]
     token_ids = [record.token_id for record in found if record is not None and record.token_id is not None]
@@ -159,67 +131,7 @@ def _is_ordered(office: _Office, job: JobRecord) -> bool:
     return any(order is not None and order.status is OrderStatus.OPEN for order in orders)
 
 
-def _open(session: Session) -> _Office:
-    check_provider_home(session.home)
-    parts, chain = open_parts(session.home.root), session.get_chain()
-    session.on_close(parts.database.close)
-    password = session.passwords.get_password("the provider's keys")
-    return _Office(parts, chain, load_account(session.home.keys, OPERATOR, password), password)
-
-
-@contextmanager
-def _alone(session: Session, office: _Office) -> Iterator[None]:
-    """Keep any worker away until the end of the block, and any `up`, which would publish the old keys after the new."""
-    try:
-        with only_one(session.home), hold_worker_lock(office.parts.paths.worker_lock):
-            yield
-    except WorkerRunsError as exc:
-        raise RefusedError(
-            "the worker runs, and signs with the keys in use",
-            code="worker-runs",
-            remedy="`sealroom down --keep-chain`, then this command, then `sealroom up`",
-        ) from exc
-
-
-def _drain(session: Session, office: _Office) -> None:
-    """Anchor every receipt and settle every order that is due; fails as `_await_anchors`."""
-    parts, chain = office.parts, office.chain
-    confirmations = parts.settings.confirmations_on(chain.chain_id)
-    notary = Notary(
-        parts.identity,
-        parts.database,
-        chain,
-        keys=office.keys(),
-        sender=office.operator,
-        pace=Pace(lambda: 0, system_clock),
-        log_folder=parts.paths.log,
-        confirmations=confirmations,
-    )
-    while notary.turn():
-        session.output.say("anchored receipts that waited")
-    _await_anchors(office)
-
-
-def _await_anchors(office: _Office) -> None:
-    """Check that what is anchored stays where it is, and wait until what follows is later.
-
-    Raises:
-        RefusedError: the last anchor could still be reorganised away, and would then be anchored too late.
-    """
-    chain = office.chain
-    confirmations = office.parts.settings.confirmations_on(chain.chain_id)
-    newest = chain.get_anchor(office.operator.address)
-    if newest is not None and newest.block.number + confirmations > chain.head().number:
-        raise RefusedError(
-            f"the last receipts were anchored in block {newest.block.number}, and fewer than"
-            f" {confirmations} blocks stand on it",
-            code="anchor-unconfirmed",
-            remedy="run the same command again in a while",
-        )
-    _await_next_second(chain)
-
-
-def _give_up_keys(session: Session, office: _Office) -> PublicKeys:
+def _give_up_keys(session: Session, office: Office) -> PublicKeys:
     """Say what is lost with keys that can't be opened, and return their public halves, as the chain has them.
 
     Raises:
@@ -240,22 +152,12 @@ def _give_up_keys(session: Session, office: _Office) -> PublicKeys:
     return PublicKeys(published[-1].p256, published[-1].signer, published[-1].ed25519)
 
 
-def _can_open(office: _Office) -> bool:
+def _can_open(office: Office) -> bool:
     try:
         office.keys()
     except (KeysLockedError, KeysMissingError):
         return False
     return True
-
-
-def _await_next_second(chain: ChainClient) -> None:
-    """Wait until the next block has a later time than the newest: what was anchored by now stays before what follows.
-
-    Keys end at a second, and some chains make several blocks in one.
-    """
-    newest = chain.head().time
-    while chain.next_time() <= newest:
-        time.sleep(POLL_S)
 
 
 def _time_of(chain: ChainClient, moment: Moment) -> int:
@@ -269,10 +171,14 @@ def _time_of(chain: ChainClient, moment: Moment) -> int:
     return chain.get_block(moment.number).time
 
 
-def _revoke(
-    session: Session, office: _Office, keys: KeySet, from_time: int | None
-) -> tuple[KeySet, TxResult]:
+def _revoke(session: Session, office: Office, keys: KeySet, from_time: int | None) -> tuple[KeySet, TxResult]:
     chain = office.chain
+    if keys.revoked and from_time is None:
+        raise RefusedError(
+            f"key set {keys.index} was revoked already, from {format_time(keys.valid_until or 0)} on",
+            code="keys-revoked",
+            remedy="name an earlier time with --since",
+        )
     # After the newest block, so that what it anchored stays good; and not after the one that will take this.
     chosen = from_time if from_time is not None else min(chain.head().time + 1, keys.valid_until or 2**40)
     lost = _count_anchored(office, chosen, keys.valid_until)
@@ -281,7 +187,7 @@ def _revoke(
     return chain.list_keys(office.operator.address)[keys.index], result
 
 
-def _count_anchored(office: _Office, first: int, end: int | None) -> int:
+def _count_anchored(office: Office, first: int, end: int | None) -> int:
     """Return how many receipts were anchored first at a time from `first` on, and before `end` where there is one."""
     anchors = office.chain.list_anchors(office.operator.address)
     before = max((item.size for item in anchors if item.block.time < first), default=0)
@@ -289,12 +195,12 @@ def _count_anchored(office: _Office, first: int, end: int | None) -> int:
     return max(by_then - before, 0)
 
 
-def _endpoint(chain: ChainClient, office: _Office) -> str:
+def _endpoint(chain: ChainClient, office: Office) -> str:
     """Return the endpoint that stands on chain; the one of the settings before the first."""
     sets = chain.list_keys(office.operator.address)
     settings = office.parts.settings
     return sets[-1].endpoint if sets else f"http://{settings.host}:{settings.port}"
 
 
-def _newest(chain: ChainClient, office: _Office) -> KeySet:
+def _newest(chain: ChainClient, office: Office) -> KeySet:
     return chain.list_keys(office.operator.address)[-1]

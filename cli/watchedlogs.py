@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.errors import InputError, MismatchError
+from cli.errors import MismatchError
 from cli.home import read_file
 from cli.ids import is_address
 from cli.logclient import LogClient
 from cli.settings import find_settings
-from cli.sources import claimed_provider, get_endpoint
+from cli.sources import claimed_provider, get_endpoint, untrusted
 from cli.trusting import build_trust
 from cli.witnessing import WatchedLog
 from provider.receipts.splitview import MAX_EVIDENCE_BYTES, SplitView, parse_evidence, verify_split_view
@@ -37,7 +37,7 @@ def open_log(session: Session, target: str | None, trust_file: Path | None) -> W
     chain, trust = _find_chain(session), _load_trust(trust_file)
     if chain is None:
         if trust is None:
-            raise _untrusted()
+            raise untrusted()
         url, _ = _find_place(session, target, trust)
         return WatchedLog(LogClient(url), trust, is_on_chain=False)
     url, provider = _find_place(session, target, trust)
@@ -62,7 +62,7 @@ def check_evidence(session: Session, path: Path, trust_file: Path | None) -> Spl
     if trust is None:
         chain = _find_chain(session)
         if chain is None:
-            raise _untrusted()
+            raise untrusted()
         trust = build_trust(chain, claimed_provider(smaller))
     return verify_split_view(data, trust.origin, [key.ed25519 for key in trust.keys])
 
@@ -91,11 +91,3 @@ def _find_place(session: Session, target: str | None, trust: TrustRoot | None) -
 def _ask_account(url: str) -> str:
     with closing(LogClient(url)) as client:
         return client.get_account()
-
-
-def _untrusted() -> InputError:
-    return InputError(
-        "say whom to trust: whose keys, by which the log is judged",
-        code="no-trust-root",
-        remedy="--trust FILE, or connect this home folder with `sealroom provider connect`",
-    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.context import Session, SessionGroup, pass_session
+from cli.errors import InputError
 from cli.output import fields
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def show(session: Session) -> None:
     from cli.witnessing import list_seen
     from provider.receipts.witnesskeys import read_witness_key
 
-    key, seen = read_witness_key(session.home.witness_key), list_seen(session.home)
+    key, seen = read_witness_key(_key_file(session)), list_seen(session.home)
     logs = [{"origin": item.origin, "size": item.size, "root": "0x" + item.root.hex()} for item in seen]
     words = {
         "key": key.to_text(),
@@ -83,7 +84,7 @@ def cosign(
     from cli.witnessing import cosign_again, cosign_log
     from provider.receipts.witnesskeys import load_witness_key
 
-    signer = load_witness_key(session.home.witness_key, session.passwords.get_password(PASSWORD_OF))
+    signer = load_witness_key(_key_file(session), session.passwords.get_password(PASSWORD_OF))
 
     def look() -> Cosigned:
         with closing(watched := open_log(session, log, trust)):
@@ -147,6 +148,17 @@ def check_evidence(session: Session, file: Path, *, trust: Path | None) -> None:
             f" {found.larger.size} that exclude one another"
         ),
     )
+
+
+def _key_file(session: Session) -> Path:
+    path = session.home.witness_key
+    if not path.exists():
+        raise InputError(
+            "this home folder has no witness key",
+            code="no-witness-key",
+            remedy="run `sealroom witness init NAME`",
+        )
+    return path
 
 
 def _tell(session: Session, done: Cosigned) -> None:

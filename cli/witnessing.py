@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from cli.home import Home, read_file, write_file
 from cli.logclient import LogClient
 from cli.output import plain
 from datatokens.errors import ChainError
+from policies.canonical import sha256
 from provider.receipts.cosignature import WitnessSigner
 from provider.receipts.errors import ReceiptError, Verdict, VerificationError
 from provider.receipts.note import (
@@ -27,15 +28,13 @@ from provider.receipts.note import (
     Checkpoint,
     parse_checkpoint,
     parse_note,
-    verify_checkpoint,
 )
 from provider.receipts.proof import HEADER, MAX_PROOF_BYTES, parse_proof
-from provider.receipts.signatures import note_keyid
+from provider.receipts.rules import RefusedError, check_valid_then, verify_log_checkpoint
 from provider.receipts.splitview import compare_checkpoints, verify_split_view
 from provider.receipts.trust import TrustedKey, TrustRoot
 
 MAX_CHECKPOINTS_AT_ONCE = 1000
-ANCHOR_STEP = "root anchored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,8 @@ class WitnessBook:
 
     def keep_evidence(self, evidence: bytes, sizes: tuple[int, int]) -> Path:
         """Write evidence down, and return where."""
-        path = self._home.evidence / f"{self._name}-{sizes[0]}-{sizes[1]}.json"
+        digest = sha256(evidence).hex()[:16]
+        path = self._home.evidence / f"{self._name}-{sizes[0]}-{sizes[1]}-{digest}.json"
         write_file(path, evidence, mode=0o644)
         return path
 
@@ -189,25 +189,31 @@ def load_checkpoint(path: Path) -> str:
 def verify_newest(note: str, log: WatchedLog) -> Checkpoint:
     """Verify that a key of the log that is in force signed the checkpoint, and where a chain is asked, that it is anchored.
 
-    Stricter than for a receipt: a key that was ever revoked signs nothing that is cosigned.
-
     Raises:
+        MalformedError: it is none.
         VerificationError: with the verdict that `receipt verify` would give.
     """
-    trust, used = log.trust, {(item.name, item.keyid) for item in parse_note(note).signatures}
-    keys = [key for key in trust.keys if (trust.origin, note_keyid(trust.origin, key.ed25519)) in used]
-    if not keys:
-        raise VerificationError(Verdict.UNKNOWN_KEY, CHECKPOINT_STEP, f"no key of {trust.origin} signed it")
-    checkpoint, *_ = [verify_checkpoint(note, trust.origin, key.ed25519) for key in keys]
-    anchor = trust.find_anchor(checkpoint.size, checkpoint.root)
-    if log.is_on_chain and anchor is None:
-        raise VerificationError(
-            Verdict.ROOT_NOT_ANCHORED, ANCHOR_STEP, f"the chain has no such root for size {checkpoint.size}"
-        )
-    in_force = any(map(_is_newest, keys)) if anchor is None else any(key.is_valid_at(anchor) for key in keys)
-    if not in_force or any(key.revoked for key in keys):
-        raise VerificationError(Verdict.KEY_NOT_VALID_THEN, CHECKPOINT_STEP, "the log's key is not in force")
+    try:
+        checkpoint, keys = verify_log_checkpoint(note, log.trust)
+        _check_in_force(log, checkpoint, keys)
+    except RefusedError as exc:
+        raise VerificationError(exc.verdict, CHECKPOINT_STEP, str(exc)) from exc
     return checkpoint
+
+
+def _check_in_force(log: WatchedLog, checkpoint: Checkpoint, keys: Sequence[TrustedKey]) -> None:
+    anchor = log.trust.find_anchor(checkpoint.size, checkpoint.root)
+    if anchor is None and log.is_on_chain:
+        raise RefusedError(
+            Verdict.ROOT_NOT_ANCHORED, f"the chain has no such root for size {checkpoint.size}"
+        )
+    if anchor is None:
+        if any(key.revoked for key in keys) or all(key.valid_until is not None for key in keys):
+            raise RefusedError(Verdict.KEY_NOT_VALID_THEN, "the checkpoint key is not in force any more")
+        return
+    if log.trust.is_closed_at(anchor):
+        raise RefusedError(Verdict.ROOT_NOT_ANCHORED, "it was anchored when the log had been closed for good")
+    check_valid_then("checkpoint", keys, anchor)
 
 
 def _cosign(signer: WitnessSigner, note: str, now: int) -> str:
@@ -216,10 +222,6 @@ def _cosign(signer: WitnessSigner, note: str, now: int) -> str:
     origin = parse_checkpoint(parsed.text).origin
     lines = [*(item for item in parsed.signatures if item.name == origin), signer.cosign(parsed.text, now)]
     return f"{parsed.text}\n{''.join(line.to_line() for line in lines)}"
-
-
-def _is_newest(key: TrustedKey) -> bool:
-    return key.valid_until is None
 
 
 def _cosign_next(book: WitnessBook, log: WatchedLog, signer: WitnessSigner, note: str, now: int) -> Cosigned:
@@ -234,7 +236,8 @@ def _cosign_next(book: WitnessBook, log: WatchedLog, signer: WitnessSigner, note
 def _find_following(log: WatchedLog, size: int) -> str | None:
     """Return the next checkpoint after one of `size`, if it can be cosigned; else the newest will have to do.
 
-    So a checkpoint by a key that was revoked later, or that isn't among the anchors read, holds nothing up.
+    So one that can't be, such as one by a key that was revoked from before on, or of which the anchor wasn't read yet, holds
+    nothing up.
     """
     with suppress(ReceiptError):
         note = log.client.find_checkpoint_after(size)

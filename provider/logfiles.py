@@ -28,7 +28,7 @@ from provider.errors import ProviderError
 from provider.receipts.errors import MalformedError
 from provider.receipts.log import entry_of_digest
 from provider.receipts.tiles import MAX_TILE_LEVEL, TILE_HEIGHT, TILE_WIDTH, Tile, format_entries
-from provider.receipts.tree import HASH_BYTES, leaf_hash, root_of
+from provider.receipts.tree import HASH_BYTES, leaf_hash, root_of, split_hashes
 
 DIGESTS = "digests"
 HASHES = "hashes-{}"
@@ -65,7 +65,9 @@ class LogFiles:
         Raises:
             MalformedError: the files don't reach that far.
         """
-        return format_entries([entry_of_digest(digest) for digest in _split(self._read(DIGESTS, bundle))])
+        return format_entries(
+            [entry_of_digest(digest) for digest in split_hashes(self._read(DIGESTS, bundle))]
+        )
 
     def _read(self, name: str, tile: Tile) -> bytes:
         try:
@@ -94,6 +96,8 @@ class LogWriter(LogFiles):
             self._files = files
             self._digests = self._open(DIGESTS)
             self._digests.lock()
+            if not self._digests.count:
+                _sync_folder(folder)
             self._levels: dict[int, _Records] = {}
             self._derived = _read_count(folder / DERIVED)
             self._recover()
@@ -108,7 +112,8 @@ class LogWriter(LogFiles):
     def close(self) -> None:
         """Put all hashes on the disk, and let another writer in."""
         with self._files:
-            self._record_derived()
+            if self._derived != self.size:
+                self._record_derived()
 
     @property
     def size(self) -> int:
@@ -135,15 +140,16 @@ class LogWriter(LogFiles):
 
     def read_digests(self, start: int, end: int) -> list[bytes]:
         """Return the digests from index `start` to before `end`, or to the last."""
-        return _split(self._digests.read(start, min(end, self.size)))
+        return split_hashes(self._digests.read(start, min(end, self.size)))
 
     def _recover(self) -> None:
         """Bring all files to the last receipt that is whole; hashes that a crash may have taken are made anew."""
         self._digests.cut(self._count_whole())
-        self._cut_levels(min(self._derived, self.size))
+        certain = self._count_certain()
+        if certain < self._derived:
+            self._tell_derived(certain)
+        self._cut_levels(certain)
         self._derive()
-        if self._derived > self.size:
-            self._record_derived()
 
     def _count_whole(self) -> int:
         """Return how many digests stand before the first that never came to the disk."""
@@ -152,6 +158,15 @@ class LogWriter(LogFiles):
             if _UNWRITTEN in digests:
                 return start + digests.index(_UNWRITTEN)
         return self.size
+
+    def _count_certain(self) -> int:
+        """Return of how many entries all hashes are there and on the disk: fewer than was recorded when a file was lost."""
+        certain = min(self._derived, self.size)
+        for level in range(MAX_TILE_LEVEL + 1):
+            wanted = certain >> (TILE_HEIGHT * level)
+            if wanted and self._level(level).count < wanted:
+                certain = self._level(level).count << (TILE_HEIGHT * level)
+        return certain
 
     def _derive(self) -> None:
         """Make the hashes that are missing, from the digests and from level to level."""
@@ -169,7 +184,7 @@ class LogWriter(LogFiles):
     def _derive_level(self, level: int) -> None:
         below, records = self._level(level - 1), self._level(level)
         for index in range(records.count, below.count // TILE_WIDTH):
-            records.write(root_of(_split(below.read(index * TILE_WIDTH, (index + 1) * TILE_WIDTH))))
+            records.write(root_of(split_hashes(below.read(index * TILE_WIDTH, (index + 1) * TILE_WIDTH))))
 
     def _cut_levels(self, size: int) -> None:
         """Leave no hash that is not one of the first `size` entries."""
@@ -181,8 +196,11 @@ class LogWriter(LogFiles):
         """Put all hashes on the disk, and then how many entries they are of."""
         for records in self._levels.values():
             records.sync()
-        _write_count(self._folder / DERIVED, self.size)
-        self._derived = self.size
+        self._tell_derived(self.size)
+
+    def _tell_derived(self, count: int) -> None:
+        _write_count(self._folder / DERIVED, count)
+        self._derived = count
 
     def _level(self, level: int) -> _Records:
         if level not in self._levels:
@@ -226,14 +244,19 @@ class _Records:
         os.close(self._file)
 
 
-def _split(hashes: bytes) -> list[bytes]:
-    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
-
-
 def _write_at(file: int, data: bytes, offset: int) -> None:
     while data:
         written = os.pwrite(file, data, offset)
         data, offset = data[written:], offset + written
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the names of the files in a folder on the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _read_count(path: Path) -> int:

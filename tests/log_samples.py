@@ -60,10 +60,10 @@ class SampleLog:
         write(folder / "checkpoint", self.checkpoint(size).encode())
 
 
-def make_log(size: int, *, seed: str = "statement") -> SampleLog:
-    """Return a log of that many small envelopes; another seed gives another log."""
+def make_log(size: int, *, seed: str = "statement", padding: int = 0) -> SampleLog:
+    """Return a log of that many envelopes, small ones without padding; another seed gives another log."""
     signature = EnvelopeSignature("p256:0", b"a signature")
-    payloads = (f'{{"{seed}":{number}}}'.encode() for number in range(size))
+    payloads = (f'{{"{seed}":{number}}}{" " * padding}'.encode() for number in range(size))
     return SampleLog([Envelope(payload, PAYLOAD_TYPE, (signature,)) for payload in payloads])
 
 

@@ -131,6 +131,7 @@ contract Providers {
     /// @param signer The secp256k1 account.
     /// @param time Unix time of the anchor.
     /// @param blockNumber Block of the anchor.
+    /// @dev Looks at every key set, so that a provider that publishes thousands makes its own receipts dear to check.
     /// @return valid Never when the account is in no key set.
     function isSigner(
         address provider,

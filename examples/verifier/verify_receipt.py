@@ -385,7 +385,6 @@ def read_checkpoint(text, origin):
 
 def verify(receipt, proof, trust_data, artefacts):
     """Return "verified", or raise `Wrong` with a verdict and the step; artefacts are SHA-256 digests by name."""
-    step = Steps()
     trust = step("read trust root", lambda: read_trust(trust_data))
     payload, kind, signatures = step("read receipt", lambda: read_receipt(receipt))
     index, path, note = step("read proof", lambda: read_proof(proof))
@@ -406,15 +405,13 @@ def verify(receipt, proof, trust_data, artefacts):
     return "verified"
 
 
-class Steps:
-    """Does one step after the other, and gives its name to what went wrong."""
-
-    def __call__(self, name, work):
-        try:
-            return work()
-        except Wrong as wrong:
-            wrong.step = name
-            raise
+def step(name, work):
+    """Do one step, and give its name to what went wrong in it."""
+    try:
+        return work()
+    except Wrong as wrong:
+        wrong.step = name
+        raise
 
 
 def find_keys(signatures, trust):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from provider.jobs.codes import AWAITING_WITNESSES, describe
 from provider.jobs.states import State
+from provider.receipts.errors import StatementRefusedError
 from provider.rounding import round_time
 from provider.store import Database
 from provider.store.records import JobRecord, LogEntryRecord, StepRecord
@@ -50,10 +51,15 @@ class JobViews:
 
     def _say(self, job: JobRecord, entry: LogEntryRecord | None) -> tuple[str, str]:
         """Return code and message; a release that isn't handed out yet says what it waits for."""
-        waits = job.state is State.RELEASED and entry is not None and not self._witnesses.is_witnessed(entry)
-        return (
-            (AWAITING_WITNESSES, describe(AWAITING_WITNESSES).message) if waits else (job.code, job.message)
-        )
+        if job.state is State.RELEASED and entry is not None and not self._is_witnessed(entry):
+            return AWAITING_WITNESSES, describe(AWAITING_WITNESSES).message
+        return job.code, job.message
+
+    def _is_witnessed(self, entry: LogEntryRecord) -> bool:
+        try:
+            return self._witnesses.is_witnessed(entry)
+        except StatementRefusedError:  # a receipt by an earlier version, which knew no witnesses
+            return True
 
     def _find_anchor(self, entry: LogEntryRecord | None) -> str | None:
         if entry is None or entry.checkpoint_size is None:

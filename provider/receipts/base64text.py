@@ -20,7 +20,7 @@ def parse_base64(text: str, *, document: str) -> bytes:
         MalformedError: white space, junk, missing padding, or spare bits that are not zero (RFC 4648 §3.5).
     """
     try:
-        data = base64.b64decode(text, validate=True)
+        data = binascii.a2b_base64(text)
     except (binascii.Error, ValueError) as exc:
         raise MalformedError(document, "expected base64 without junk") from exc
     if encode_base64(data) != text:

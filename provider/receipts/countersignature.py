@@ -199,6 +199,8 @@ def _parse_record(data: bytes) -> _Record:
         raise MalformedError(_NAME, str(exc)) from exc
     if canonical_json(to_json(record)) != data:
         raise MalformedError(_NAME, "is not in its one canonical form")
+    if len(record.signature) > 2 + 2 * MAX_SIGNATURE_BYTES:
+        raise MalformedError(_NAME, f"signature: expected at most {MAX_SIGNATURE_BYTES} bytes")
     if record.block is not None and record.block.number < 0:
         raise MalformedError(_NAME, "block: the number is below 0")
     return record

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from provider.receipts.errors import MalformedError, ProofInvalidError
 from provider.receipts.tiles import MAX_TILE_LEVEL, TILE_HEIGHT, TILE_WIDTH, Tile, TileReader, tree_root
-from provider.receipts.tree import HASH_BYTES, root_of
+from provider.receipts.tree import HASH_BYTES, root_of, split_hashes
 
 
 class ProvenTiles:
@@ -46,14 +46,14 @@ class ProvenTiles:
         known, data = self._known.get(tile.level, (None, b""))
         if known != tile:
             data = self._fetch(tile)
-            if root_of(_split(data)) != self._hash_above(tile.level, tile.index):
+            if root_of(split_hashes(data)) != self._hash_above(tile.level, tile.index):
                 raise ProofInvalidError(f"tile {tile.path} is not the one of the tree of size {self._size}")
             self._known[tile.level] = tile, data
         return data
 
     def _hash_above(self, level: int, index: int) -> bytes:
         above, place = divmod(index, TILE_WIDTH)
-        return _split(self.read_tile(self._get_tile(level + 1, above)))[place]
+        return split_hashes(self.read_tile(self._get_tile(level + 1, above)))[place]
 
     def _get_tile(self, level: int, index: int) -> Tile:
         hashes = self._size >> (TILE_HEIGHT * level)
@@ -64,7 +64,3 @@ class ProvenTiles:
         if len(data) != tile.width * HASH_BYTES:
             raise MalformedError("tile", f"{tile.path} doesn't hold {tile.width} hashes")
         return data
-
-
-def _split(data: bytes) -> list[bytes]:
-    return [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]

@@ -12,7 +12,7 @@ import functools
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -131,7 +131,7 @@ def _record_decoder(kind: type) -> Codec:
     parts = [(key, _decoder(hint)) for _, key, hint in _fields(kind)]
 
     def decode(value: object) -> Any:  # noqa: ANN401 - an instance of kind
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             raise _wrong("an object", value)
         found = []
         for key, part in parts:
@@ -149,7 +149,13 @@ def _record_decoder(kind: type) -> Codec:
 
 def _each(codec: Codec, collect: type[list[Any] | tuple[Any, ...]]) -> Codec:
     def apply(value: Any) -> Any:  # noqa: ANN401 - a sequence in, a sequence out
-        return collect([_run(codec, entry, f"[{index}]") for index, entry in enumerate(value)])
+        found: list[Any] = []
+        for entry in value:
+            try:
+                found.append(codec(entry))
+            except FieldError as exc:
+                raise FieldError(f"[{len(found)}]{exc.path}", exc.problem) from exc
+        return collect(found)
 
     return apply
 

@@ -36,6 +36,11 @@ def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
     return level[0]
 
 
+def split_hashes(data: bytes) -> list[bytes]:
+    """Return the hashes that stand in `data` one after the other."""
+    return [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
+
+
 def entries_root(entries: Iterable[bytes]) -> bytes:
     """Return the root over entries, each hashed as a leaf first."""
     return root_of([leaf_hash(entry) for entry in entries])

@@ -91,14 +91,14 @@ class LedgerStore(StorePart):
         anchor = CheckpointRow.tx_hash.is_not(None) if anchored else CheckpointRow.tx_hash.is_(None)
         with self._read() as session:
             row = session.scalars(
-                select(CheckpointRow).where(anchor).order_by(CheckpointRow.size.desc())
+                select(CheckpointRow).where(anchor).order_by(CheckpointRow.size.desc()).limit(1)
             ).first()
             return _checkpoint(row) if row is not None else None
 
     def find_newest_checkpoint(self) -> CheckpointRecord | None:
         """Return the newest checkpoint, anchored or not."""
         with self._read() as session:
-            row = session.scalars(select(CheckpointRow).order_by(CheckpointRow.size.desc())).first()
+            row = session.scalars(select(CheckpointRow).order_by(CheckpointRow.size.desc()).limit(1)).first()
             return _checkpoint(row) if row is not None else None
 
     def get_checkpoint(self, size: int) -> CheckpointRecord:
@@ -110,7 +110,7 @@ class LedgerStore(StorePart):
         """Return the smallest checkpoint larger than `size`."""
         with self._read() as session:
             query = select(CheckpointRow).where(CheckpointRow.size > size).order_by(CheckpointRow.size)
-            row = session.scalars(query).first()
+            row = session.scalars(query.limit(1)).first()
             return _checkpoint(row) if row is not None else None
 
     def find_checkpoint_of(self, size: int) -> CheckpointRecord | None:

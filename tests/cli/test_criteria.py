@@ -17,6 +17,7 @@ from datatokens.model import DATASET_KIND, Asset, AssetTerms, Token
 from policies.canonical import canonical_json
 from provider.receipts.errors import MalformedError
 from tests.policy_samples import CONSUMER, OWNER, PROVIDER, STRANGER, make_policy
+from tests.witness_samples import make_witness
 
 TERMS = AssetTerms(
     kind=DATASET_KIND,
@@ -173,6 +174,13 @@ def test_a_policy_is_told_in_words_with_what_is_enforced_and_what_is_a_promise()
         "weights of 1048576 bytes at most; 3 metrics at most, of 4 digits; all together 100000 bits at most"
     )
     assert policy_words(make_policy(outputs={}))["may leave"] == "nothing"
+
+
+def test_a_policy_says_in_words_who_has_to_cosign() -> None:
+    keys = [make_witness(f"{name}.example").public().to_text() for name in ("one", "two")]
+    words = policy_words(make_policy(witnesses={"threshold": 1, "keys": keys}))
+    assert words["witnesses"] == "1 of one.example, two.example"
+    assert policy_words(make_policy())["witnesses"] == "none has to cosign"
 
 
 @pytest.mark.parametrize(

@@ -322,6 +322,8 @@ def test_keys_are_revoked_since_a_block_and_the_receipts_that_fall_are_counted(
     assert "(said " in capsys.readouterr().out
     again = ("provider", "keys", "revoke", "0", "--since", f"block:{theft.number}")
     assert code_of(ask(house.session(), capsys, *again, expect=ExitCode.DENIED)) == "contract-refused"
+    twice = ask(house.session(), capsys, "provider", "keys", "revoke", "0", expect=ExitCode.DENIED)
+    assert code_of(twice) == "keys-revoked"
     absent = ("provider", "keys", "revoke", "0", "--since", f"block:{10**9}")
     assert code_of(ask(house.session(), capsys, *absent, expect=ExitCode.USAGE)) == "block-unknown"
 

@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from wsgiref.util import FileWrapper
 
 import pytest
 
@@ -148,9 +150,23 @@ def static_site(folder: Path) -> Callable[..., Iterable[bytes]]:
     def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = folder / environ["PATH_INFO"].lstrip("/")
         start_response("200 OK" if path.is_file() else "404 Not Found", [])
-        return [path.read_bytes() if path.is_file() else b""]
+        return FileWrapper(path.open("rb")) if path.is_file() else []
 
     return serve
+
+
+def test_large_receipts_go_through_without_being_held(tmp_path: Path) -> None:
+    make_log(48, padding=200_000).lay_out(tmp_path / "large", 48)
+    with serve_app(static_site(tmp_path / "large")) as url, RemoteLog(url) as source:
+        note = source.checkpoint()
+        tracemalloc.start()
+        try:
+            copy_log(source, note, tmp_path / "copy", LOG_KEYS, tell=lambda *_: None)
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert files_of(tmp_path / "copy") == files_of(tmp_path / "large")
+    assert peak_bytes < 48 * 200_000 / 2
 
 
 def test_after_an_answer_that_fails_the_same_command_goes_on_where_it_was(town: Town) -> None:
@@ -230,6 +246,15 @@ def test_what_a_stopped_mirror_left_of_a_history_that_was_never_signed_off_is_no
     assert files_of(town.copy) == town.expected(SIZES[0])
 
 
+def test_any_key_that_was_published_for_the_log_may_have_signed_its_checkpoint(town: Town) -> None:
+    stranger = SigningKeys.generate(CHAIN_ID).public().ed25519
+    keys = (trusted_key(KEYS), replace(trusted_key(KEYS), ed25519=stranger))
+    for order in (keys, keys[::-1]):
+        trust = TrustRoot(1, CHAIN_ID, ESCROW, PROVIDER, ORIGIN, order, ())
+        town.trust.write_bytes(trust.to_json())
+        assert town.mirror()["receipts"] == SIZES[0]
+
+
 def test_a_log_by_a_key_that_was_not_published_is_not_copied(town: Town) -> None:
     stranger = SigningKeys.generate(CHAIN_ID)
     town.street.changed["checkpoint"] = town.log.checkpoint(SIZES[0], stranger).encode()
@@ -285,6 +310,14 @@ def test_a_receipt_without_an_end_is_read_no_further_than_one_may_be_long(town: 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/log", "http://user@host/", "nowhere", "file:///etc/passwd"])
 def test_what_is_no_address_of_a_log_is_said(town: Town, url: str) -> None:
     assert town.mirror(url=url, expect=ExitCode.USAGE)["error"]["code"] == "url-invalid"
+
+
+def test_without_a_chain_or_a_trust_file_nothing_is_copied(town: Town) -> None:
+    words = ["mirror", town.url, "-o", str(town.copy), "--json"]
+    session = Session(environ={}, output=Output(), interactive=False, home_path=town.folder / "no home")
+    assert run(words, session) is ExitCode.USAGE
+    assert json.loads(town.capsys.readouterr().out)["error"]["code"] == "no-trust-root"
+    assert not town.copy.exists()
 
 
 def test_where_there_is_no_log_that_is_said(town: Town) -> None:

@@ -17,7 +17,8 @@ from datatokens.accounts import import_keystore
 from datatokens.errors import ContractRefusedError, LocalChainError
 from datatokens.localchain import LocalChain, request
 from datatokens.receipts import LoggedReceipt
-from provider.receipts.envelope import format_receipt
+from provider.receipts.envelope import format_receipt, parse_receipt
+from provider.receipts.statement import parse_statement
 from tests.cli.conftest import PASSWORD
 from tests.cli.key_house import House, house
 from tests.cli.test_wallet_commands import ask, code_of
@@ -66,7 +67,8 @@ def test_a_root_that_was_kept_is_asked_for_after_the_log_has_grown(
 
 def _logged(house: House, job_id: str) -> LoggedReceipt:
     receipt, proof = (house.lab.client.get(f"/v1/jobs/{job_id}/{part}").data for part in ("receipt", "proof"))
-    return logged_receipt(receipt, proof)
+    (envelope,) = parse_receipt(receipt)
+    return logged_receipt(envelope, parse_statement(envelope.payload).facts.provider, proof)
 
 
 def _receipt(arguments: dict[str, Any]) -> LoggedReceipt:
@@ -95,6 +97,7 @@ def test_a_receipt_without_its_signature_or_that_is_none_makes_no_call(
         (format_receipt(replace(sample.envelope, signatures=(p256,))), sample.proof),
         (format_receipt(short), sample.proof),
         (make_sample(payload=b"{}").receipt, sample.proof),
+        (sample.receipt * 2, sample.proof),
         (sample.receipt, b""),
         (sample.receipt, sample.proof.partition(b"\n\n")[0] + b"\n\n\n"),
     ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,11 @@ from cli.context import Session
 from cli.errors import ExitCode
 from cli.main import run
 from cli.output import Output
-from tests.receipt_samples import ARTEFACTS, Sample, make_sample
+from provider.receipts.facts import WitnessFacts
+from provider.receipts.keys import SigningKeys
+from provider.receipts.proof import parse_proof
+from tests.receipt_samples import ARTEFACTS, CHAIN_ID, Sample, make_sample, sample_facts
+from tests.witness_samples import cosign, make_witness
 
 
 @pytest.fixture
@@ -135,3 +140,28 @@ def test_a_provider_that_is_no_address_is_a_usage_error(folder: Path) -> None:
     session = Session(environ={}, output=Output(), interactive=False)
     command = ["receipt", "verify", str(folder / "receipt.jsonl"), "--rpc", "http://127.0.0.1:1"]
     assert run([*command, "--provider", "garbage"], session) is ExitCode.USAGE
+
+
+def test_too_few_cosignatures_are_a_verdict_of_their_own_and_enough_verify(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = (make_witness(f"{name}.example") for name in ("one", "two"))
+    keys, facts = (
+        SigningKeys.generate(CHAIN_ID),
+        WitnessFacts(2, (one.public().to_text(), two.public().to_text())),
+    )
+    plain = sample_facts(keys)
+    sample = make_sample(replace(plain, policy=replace(plain.policy, witnesses=(facts,))), keys=keys)
+    note = parse_proof(sample.proof).note
+    (tmp_path / "receipt.jsonl").write_bytes(sample.receipt)
+    (tmp_path / "trust.json").write_bytes(sample.trust.to_json())
+    for cosigned, code in (
+        (note, ExitCode.VERIFICATION),
+        (cosign(note, one), ExitCode.VERIFICATION),
+        (cosign(note, one, two), ExitCode.OK),
+    ):
+        (tmp_path / "receipt.tlog-proof").write_bytes(sample.proof.replace(note.encode(), cosigned.encode()))
+        assert verify(tmp_path, replace(sample, artifacts={}), "--json") is code
+        document = json.loads(capsys.readouterr().out)
+        assert document["verdict"] == ("verified" if code is ExitCode.OK else "not-witnessed")
+        assert code is ExitCode.OK or document["step"] == "witnesses"

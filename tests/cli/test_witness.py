@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,23 +15,28 @@ import pytest
 
 from cli.context import Session
 from cli.errors import ExitCode, InputError, SplitViewError, UnprovenError
+from cli.home import Home
 from cli.logclient import LogClient
 from cli.main import run
 from cli.output import Output
-from cli.witnessing import Cosigned, cosign_again
+from cli.witnessing import Cosigned, WitnessBook, cosign_again
 from policies.witnesses import parse_witness_key
+from provider.jobs.logkeeping import LogKeeper
 from provider.receipts.cosignature import find_cosignatures
 from provider.receipts.errors import ReceiptError
+from provider.receipts.keys import SigningKeys
 from provider.receipts.note import Checkpoint
 from provider.receipts.proof import format_proof
 from provider.receipts.splitview import verify_split_view
 from provider.receipts.tiles import Tile
-from provider.receipts.tree import inclusion_proof
-from provider.receipts.trust import TrustRoot
-from tests.log_house import LogHouse, open_log_house
+from provider.receipts.tree import inclusion_proof, root_of
+from provider.receipts.trust import Anchor, TrustRoot
+from provider.receipts.witnesskeys import create_witness_key
+from provider.settings import ProviderPaths
+from tests.log_house import LogHouse, open_log_house, record
 from tests.log_samples import KEYS, PlainTiles, SampleLog, make_log
 from tests.provider.receipts.test_receipt_mutation import flips
-from tests.receipt_samples import CHAIN_ID, ESCROW, ORIGIN, PROVIDER, trusted_key
+from tests.receipt_samples import ANCHOR_BLOCK, ANCHOR_TIME, CHAIN_ID, ESCROW, ORIGIN, PROVIDER, trusted_key
 from tests.web_servers import Application, serve_app
 
 FORK = 2
@@ -37,6 +44,7 @@ HONEST = make_log(12)
 OTHER = SampleLog([*HONEST.envelopes[:FORK], *make_log(12, seed="other").envelopes[FORK:]])
 TRUST = TrustRoot(1, CHAIN_ID, ESCROW, PROVIDER, ORIGIN, (trusted_key(KEYS),), ())
 PUBLIC = (KEYS.public().ed25519,)
+PASSWORD = "correct horse"
 NAME = "ethics.example.org/w1"
 
 
@@ -52,7 +60,7 @@ class Watcher:
     def run(self, *words: str) -> tuple[ExitCode, dict[str, Any]]:
         """Run a command and return its exit code and its document."""
         session = Session(
-            environ={"SEALROOM_PASSWORD": "correct horse"},
+            environ={"SEALROOM_PASSWORD": PASSWORD},
             output=Output(),
             interactive=False,
             home_path=self.root / "home",
@@ -86,9 +94,9 @@ def watcher(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Watc
     trust = tmp_path / "provider-keys.json"
     trust.write_bytes(TRUST.to_json())
     with ExitStack() as servers:
-        found = Watcher(tmp_path, trust, capsys, servers)
-        assert found.run("init", NAME)[0] is ExitCode.OK
-        yield found
+        home = Home(tmp_path / "home")
+        create_witness_key(home.witness_key, NAME, PASSWORD, scrypt_log2_n=4)
+        yield Watcher(tmp_path, trust, capsys, servers)
 
 
 @dataclass(slots=True)
@@ -96,10 +104,15 @@ class Houses:
     """Real providers of one account, each with a history of its own."""
 
     root: Path
+    empty: Path
     opened: list[LogHouse]
 
     def open(self, log: SampleLog, *sizes: int, witness: str | None = None) -> LogHouse:
-        house = open_log_house(self.root / f"house-{len(self.opened)}")
+        home = self.root / f"house-{len(self.opened)}"
+        paths = ProviderPaths(home)
+        paths.database.parent.mkdir(parents=True)
+        shutil.copyfile(self.empty, paths.database)
+        house = open_log_house(home)
         self.opened.append(house)
         for size in sizes:
             house.grow(log, size)
@@ -108,9 +121,17 @@ class Houses:
         return house
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the database of a provider that has nothing yet; making one takes longer than a test."""
+    home = tmp_path_factory.mktemp("empty")
+    open_log_house(home).database.close()
+    return ProviderPaths(home).database
+
+
 @pytest.fixture
-def houses(tmp_path: Path) -> Iterator[Houses]:
-    found = Houses(tmp_path, [])
+def houses(tmp_path: Path, empty: Path) -> Iterator[Houses]:
+    found = Houses(tmp_path, empty, [])
     yield found
     for house in found.opened:
         house.database.close()
@@ -121,7 +142,10 @@ def key_of(watcher: Watcher) -> str:
 
 
 def test_a_witness_has_one_key_that_is_made_once_and_shown_without_a_password(watcher: Watcher) -> None:
+    (watcher.root / "home" / "witness" / "key.json").unlink()
+    code, made = watcher.run("init", NAME)
     key = parse_witness_key(key_of(watcher))
+    assert (code, made) == (ExitCode.OK, {"name": NAME, "key": key.to_text()})
     assert key.name == NAME
     assert watcher.run("init", "another") == (
         ExitCode.USAGE,
@@ -139,7 +163,7 @@ def test_a_witness_has_one_key_that_is_made_once_and_shown_without_a_password(wa
 
 @pytest.mark.parametrize("name", ["two words", "a+b", ""])
 def test_a_name_that_no_note_could_carry_is_refused(tmp_path: Path, name: str) -> None:
-    session = Session({"SEALROOM_PASSWORD": "correct horse"}, Output(), interactive=False, home_path=tmp_path)
+    session = Session({"SEALROOM_PASSWORD": PASSWORD}, Output(), interactive=False, home_path=tmp_path)
     assert run(["witness", "init", name], session) is ExitCode.USAGE
     assert not (tmp_path / "witness").exists()
 
@@ -170,6 +194,36 @@ def test_witnesses_that_look_at_different_times_cosign_the_same_checkpoints(
         house.grow(HONEST, size)
     assert watcher.cosign(url)[1]["size"] == 12
     assert all(house.database.witnesses.cosignatures(size) for size in (3, 4, 7, 12))
+
+
+def test_the_last_checkpoint_of_rotated_keys_is_cosigned_in_its_turn(
+    watcher: Watcher, houses: Houses
+) -> None:
+    house = houses.open(HONEST, 3, witness=key_of(watcher))
+    url, newer = watcher.serve(house.app), SigningKeys.generate(CHAIN_ID)
+    watcher.cosign(url)
+    house.grow(HONEST, 7)
+    root_9 = root_of(HONEST.leaves[:9])
+    record(house.database, HONEST, 9)
+    LogKeeper(house.database.ledger, ProviderPaths(house.home).log).update(9)
+    house.database.ledger.add_checkpoint(9, root_9, HONEST.checkpoint(9, newer))
+    house.database.ledger.mark_anchored(9, tx_hash="0x" + "ef" * 32, block=2, proofs={})
+    ended = trusted_key(KEYS, valid_until=ANCHOR_TIME + 5)
+    begun = trusted_key(newer, valid_from=ANCHOR_TIME + 5)
+    anchors = tuple(
+        Anchor(size, root_of(HONEST.leaves[:size]), ANCHOR_BLOCK, b"b" * 32, at, "0x" + "ee" * 32)
+        for size, at in ((3, ANCHOR_TIME), (7, ANCHOR_TIME + 4), (9, ANCHOR_TIME + 6))
+    )
+    watcher.trust.write_bytes(replace(TRUST, keys=(ended, begun), anchors=anchors).to_json())
+    assert watcher.cosign(url)[1]["size"] == 9
+    assert all(house.database.witnesses.cosignatures(size) for size in (3, 7, 9))
+
+
+def test_without_a_key_the_remedy_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    session = Session({"SEALROOM_PASSWORD": PASSWORD}, Output(), interactive=False, home_path=tmp_path)
+    for words in (["show"], ["cosign", "http://127.0.0.1:1"]):
+        assert run(["witness", *words], session) is ExitCode.USAGE
+        assert "sealroom witness init" in capsys.readouterr().err
 
 
 def test_what_was_seen_is_on_the_disk_before_a_cosignature_leaves(watcher: Watcher, houses: Houses) -> None:
@@ -310,7 +364,7 @@ def test_an_older_checkpoint_is_not_cosigned_after_a_newer_one(watcher: Watcher,
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        pytest.param({"revoked": True}, "key-not-valid-then", id="revoked"),
+        pytest.param({"revoked_at": 5}, "key-not-valid-then", id="revoked"),
         pytest.param({"valid_until": 5}, "key-not-valid-then", id="ended"),
         pytest.param({"ed25519": b"k" * 32}, "unknown-key", id="another key"),
     ],
@@ -370,6 +424,16 @@ def test_what_is_missing_is_said_with_a_remedy(watcher: Watcher, words: tuple[st
     code, document = watcher.run(*(str(watcher.trust) if word == "TRUST" else word for word in words))
     assert code in {ExitCode.USAGE, ExitCode.UNREACHABLE, ExitCode.VERIFICATION}
     assert document["error"]["message"]
+
+
+def test_two_that_witness_with_one_home_folder_take_turns(tmp_path: Path) -> None:
+    book = WitnessBook(Home(tmp_path), ORIGIN)
+    with book.hold():
+        (lock,) = (tmp_path / "witness" / "logs").glob("*.lock")
+        with lock.open("a") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 # Going on

@@ -96,7 +96,7 @@ def test_a_witness_that_knows_the_chain_cosigns_what_is_anchored_and_nothing_els
     evidence.write_bytes(format_evidence(honest, honest))
     assert guest.run("check-evidence", str(evidence))[1]["code"] == "evidence-refused"
     evidence.write_bytes(format_evidence("garbage\n", "garbage\n"))
-    assert guest.run("check-evidence", str(evidence))[0] is ExitCode.USAGE
+    assert guest.run("check-evidence", str(evidence))[1]["code"] == "malformed"
 
 
 def test_a_provider_that_published_no_keys_is_not_cosigned(guest: Guest) -> None:

@@ -17,7 +17,7 @@ from datatokens.localchain import LocalChain, request
 from datatokens.receipts import LoggedReceipt, encode_check
 from provider.receipts.keys import SigningKeys
 from tests.chain_fixtures import People, load_hostile, travel
-from tests.receipt_samples import CHAIN_ID, PROVIDER, Sample, make_sample
+from tests.receipt_samples import CHAIN_ID, Sample, make_sample
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 KEYS, OTHER_KEYS = SigningKeys.generate(CHAIN_ID), SigningKeys.generate(CHAIN_ID)
@@ -27,9 +27,8 @@ ROOT = SAMPLE.trust.anchors[0].root
 
 def shown(sample: Sample, people: People) -> LoggedReceipt:
     """Return the sample as a contract is shown it, in the log of our provider."""
-    found = logged_receipt(sample.receipt, sample.proof)
-    assert found.provider == PROVIDER
-    return replace(found, provider=people.provider.address)
+    provider = replace(sample.facts.provider, address=people.provider.address)
+    return logged_receipt(sample.envelope, provider, sample.proof)
 
 
 def publish(chain: ChainClient, people: People, keys: SigningKeys) -> None:

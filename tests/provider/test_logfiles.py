@@ -168,6 +168,20 @@ def test_what_stays_certain_is_not_made_anew(tmp_path: Path) -> None:
         assert log.read_tile(Tile(0, 0, 1)) == LEAVES[0]
 
 
+@pytest.mark.parametrize(("lost", "certain"), [("hashes-0", 0), ("hashes-1", 0), ("hashes-0, a part", 300)])
+def test_hashes_that_were_lost_are_certain_no_sooner_than_they_are_on_the_disk_again(
+    tmp_path: Path, lost: str, certain: int
+) -> None:
+    with LogWriter(tmp_path) as log:
+        log.append(DIGESTS[:600])
+    path = tmp_path / lost.split(",", maxsplit=1)[0]
+    path.write_bytes(path.read_bytes()[: certain * 32])
+    with LogWriter(tmp_path) as log:
+        assert (tmp_path / "derived").read_bytes() == b"%020d\n" % certain
+        check_whole(log, 600)
+    assert (tmp_path / "derived").read_bytes() == b"%020d\n" % 600
+
+
 def test_when_the_digests_are_lost_so_is_all_that_was_certain_of_their_hashes(tmp_path: Path) -> None:
     with LogWriter(tmp_path) as log:
         log.append(DIGESTS[:600])

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+from sqlalchemy import update
 
 from policies.witnesses import WitnessKey
 from provider.jobs.states import State
 from provider.receipts.cosignature import WitnessSigner, find_cosignatures
+from provider.receipts.envelope import parse_receipt
 from provider.receipts.errors import Verdict, VerificationError
 from provider.receipts.note import Checkpoint, parse_note, sign_checkpoint
 from provider.receipts.proof import parse_proof
+from provider.settings import Settings
+from provider.store.tables import JobRow, LogEntryRow
 from tests.hospital_fixtures import Hospital
 from tests.provider_fixtures import POLICY, make_bundle
 from tests.witness_samples import cosign, make_witness
@@ -110,6 +116,12 @@ def test_a_witness_that_the_operator_names_is_heard_without_any_policy(hospital:
     assert hand_in(hospital, cosign(note, ONE)).status_code == 200
 
 
+@pytest.mark.parametrize("key", ["garbage", "", KEYS[0][:-1], KEYS[0] + "\n"])
+def test_an_operator_who_names_no_key_is_told(key: str) -> None:
+    with pytest.raises(ValidationError, match="witness"):
+        Settings(port=1, rpc_url="", data_root="", witnesses=(key,))
+
+
 def test_witnesses_of_a_policy_that_was_handed_in_later_are_heard(hospital: Hospital) -> None:
     lab = hospital.lab
     asset, bundle = lab.add_dataset(), make_bundle()
@@ -154,6 +166,19 @@ def test_only_a_checkpoint_that_this_log_has_anchored_is_taken(hospital: Hospita
         answer = hand_in(hospital, wrong)
         assert (answer.status_code, (answer.json or {})["code"]) == (status, code)
     assert cosigners(checkpoint(hospital)) == []
+
+
+def test_a_job_of_an_earlier_version_is_still_listed(hospital: Hospital) -> None:
+    """Its receipt says nothing of witnesses, and doesn't parse any more."""
+    job_id = refuse_job(hospital)
+    lab = hospital.lab
+    envelope = parse_receipt(hospital.receipt(job_id))[0]
+    old = replace(envelope, payload=envelope.payload.replace(b'"witnesses"', b'"unheardof"'))
+    with lab.database.ledger._write() as session:
+        session.execute(update(LogEntryRow).values(envelope=old.to_json()))
+        session.execute(update(JobRow).values(state="released", code="released"))
+    (view,) = (lab.read(lab.people.scientist, "/v1/jobs").json or {})["jobs"]
+    assert (view["state"], view["code"]) == ("released", "released")
 
 
 @pytest.mark.parametrize("body", [{}, {"note": 1}, {"note": "x", "more": 1}, []])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from provider.receipts import facts, records, request, statement, trust
+from provider.receipts import countersignature, facts, records, request, splitview, statement, trust
 from provider.receipts.envelope import PAYLOAD_TYPE
 from provider.receipts.errors import Verdict
 from provider.receipts.log import ENTRY_TAG
@@ -47,11 +47,11 @@ RECORDS = [
     for module in (facts, trust, request)
     for kind in vars(module).values()
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and kind.__module__ == module.__name__
-]
+] + [countersignature._Record, splitview.Evidence]
 
 
 def record_name(kind: type) -> str:
-    return kind.__name__.removesuffix("Facts").lower()
+    return kind.__name__.removeprefix("_").removesuffix("Facts").lower()
 
 
 def word_of(hint: Any) -> str:
@@ -80,16 +80,26 @@ def test_each_limit_has_the_value_that_the_document_says(value: str, module: str
 
 
 def test_the_document_names_every_limit_of_what_it_describes() -> None:
-    modules = ("envelope", "strictjson", "statement", "note", "proof", "tree", "trust")
+    modules = (
+        "countersignature",
+        "envelope",
+        "note",
+        "proof",
+        "splitview",
+        "statement",
+        "strictjson",
+        "tree",
+        "trust",
+    )
     there = {
         (module, name)
         for module in modules
         for name in vars(importlib.import_module(f"provider.receipts.{module}"))
         if name.startswith("MAX_")
     }
-    not_of_the_format = {"MAX_JSON_BYTES", "MAX_JSON_DEPTH", "MAX_SAFE_INTEGER"}
+    elsewhere = {"MAX_JSON_BYTES", "MAX_JSON_DEPTH", "MAX_SAFE_INTEGER", "MAX_TIME"}
     said = {(module, name) for _, module, name in LIMITS}
-    assert {name for _, name in there} - {name for _, name in said} == not_of_the_format
+    assert {name for _, name in there} - {name for _, name in said} == elsewhere
 
 
 @pytest.mark.parametrize("kind", RECORDS, ids=record_name)
@@ -132,6 +142,9 @@ def test_the_committed_vectors_end_at_every_step_that_needs_no_chain() -> None:
         request.REQUEST_TYPE.decode(),
         request.DOMAIN_NAME.decode(),
         f"{SECP256K1_HALF_ORDER:x}",
+        splitview.EVIDENCE_TYPE,
+        countersignature._TYPE.decode(),
+        countersignature._DOMAIN_TYPE.decode(),
         *statement.OUTCOMES,
         *statement.LOG_READERS,
         statement.UNDECLARED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 import re
 from collections.abc import Callable
@@ -13,7 +14,18 @@ from typing import Any
 import pytest
 
 from policies.canonical import canonical_json
-from provider.receipts import envelope, note, proof, request, statement, strictjson, tree, trust
+from provider.receipts import (
+    countersignature,
+    envelope,
+    note,
+    proof,
+    request,
+    splitview,
+    statement,
+    strictjson,
+    tree,
+    trust,
+)
 from provider.receipts.errors import (
     FieldError,
     MalformedError,
@@ -24,7 +36,8 @@ from provider.receipts.errors import (
 from provider.receipts.facts import CheckFacts, ReceiptFacts
 from provider.receipts.keys import SigningKeys
 from provider.receipts.records import to_json
-from tests.receipt_samples import CHAIN_ID, make_sample, sample_facts, sample_request, withheld
+from provider.receipts.signatures import checksum_address
+from tests.receipt_samples import CHAIN_ID, PROVIDER, make_sample, sample_facts, sample_request, withheld
 
 KEYS = SigningKeys.generate(CHAIN_ID)
 SAMPLE = make_sample(keys=KEYS)
@@ -126,101 +139,147 @@ def parse_fraction(data: bytes) -> object:
 
 
 Limit = tuple[Callable[[bytes], object], Callable[[int], bytes], type[ReceiptError]]
+
+
+def evidence(hashes: int, chars: int) -> bytes:
+    return splitview.format_evidence("a" * chars, "", consistency=[bytes(32)] * hashes)
+
+
+def record(**changes: object) -> bytes:
+    """A countersignature's record as it stands in `sig`."""
+    good = {"role": "ethics", "statement": "agreed", "time": 1, "signature": "0x", "block": None}
+    return canonical_json(good | changes)
+
+
+def parse_mark(data: bytes) -> object:
+    keyid = f"eip712:{CHAIN_ID}:{checksum_address(PROVIDER)}:ethics"
+    return countersignature.parse_countersignature(envelope.EnvelopeSignature(keyid, data))
+
+
 LIMITS: dict[tuple[str, str], Limit] = {
-    ("MAX_RECEIPT_BYTES", ""): (envelope.parse_receipt, receipt_file, MalformedError),
-    ("MAX_ENVELOPE_BYTES", ""): (
+    ("envelope.MAX_RECEIPT_BYTES", ""): (envelope.parse_receipt, receipt_file, MalformedError),
+    ("envelope.MAX_ENVELOPE_BYTES", ""): (
         envelope.parse_envelope,
         lambda size: padded(SAMPLE.envelope.to_json(), size),
         MalformedError,
     ),
-    ("MAX_ENVELOPE_DEPTH", ""): (
+    ("envelope.MAX_ENVELOPE_DEPTH", ""): (
         envelope.parse_envelope,
         lambda levels: with_front(SAMPLE.envelope.to_json(), nested(levels - 1)),
         MalformedError,
     ),
-    ("MAX_SIGNATURES", ""): (envelope.parse_envelope, signatures, MalformedError),
-    ("MAX_SIGNATURE_BYTES", ""): (
+    ("envelope.MAX_SIGNATURES", ""): (envelope.parse_envelope, signatures, MalformedError),
+    ("envelope.MAX_SIGNATURE_BYTES", ""): (
         envelope.parse_envelope,
         lambda size: envelope_with(signatures=[{"keyid": "k", "sig": "A" * size}]),
         MalformedError,
     ),
-    ("MAX_TEXT_CHARS", "key id"): (
+    ("envelope.MAX_TEXT_CHARS", "key id"): (
         envelope.parse_envelope,
         lambda size: envelope_with(signatures=[{"keyid": "é" * size, "sig": "AAAA"}]),
         MalformedError,
     ),
-    ("MAX_TEXT_CHARS", "payload type"): (
+    ("envelope.MAX_TEXT_CHARS", "payload type"): (
         envelope.parse_envelope,
         lambda size: envelope_with(payloadType="é" * size),
         MalformedError,
     ),
-    ("MAX_PAYLOAD_BYTES", ""): (
+    ("statement.MAX_PAYLOAD_BYTES", ""): (
         statement.parse_statement,
         lambda size: padded(SAMPLE.envelope.payload, size),
         MalformedError,
     ),
-    ("MAX_PAYLOAD_DEPTH", ""): (
+    ("statement.MAX_PAYLOAD_DEPTH", ""): (
         statement.parse_statement,
         lambda levels: with_front(SAMPLE.envelope.payload, nested(levels - 1)),
         MalformedError,
     ),
-    ("MAX_SUBJECTS", ""): (statement.parse_statement, released, StatementRefusedError),
-    ("MAX_DATASETS", ""): (statement.parse_statement, datasets, StatementRefusedError),
-    ("MAX_ITEMS", "rules"): (statement.parse_statement, rules, StatementRefusedError),
-    ("MAX_ITEMS", "outputs"): (statement.parse_statement, outputs, StatementRefusedError),
-    ("MAX_ITEMS", "checks"): (statement.parse_statement, checks, StatementRefusedError),
-    ("MAX_ITEMS", "key ids"): (statement.parse_statement, keyids, StatementRefusedError),
-    ("MAX_NUMBER_CHARS", ""): (
+    ("statement.MAX_SUBJECTS", ""): (statement.parse_statement, released, StatementRefusedError),
+    ("statement.MAX_DATASETS", ""): (statement.parse_statement, datasets, StatementRefusedError),
+    ("statement.MAX_ITEMS", "rules"): (statement.parse_statement, rules, StatementRefusedError),
+    ("statement.MAX_ITEMS", "outputs"): (statement.parse_statement, outputs, StatementRefusedError),
+    ("statement.MAX_ITEMS", "checks"): (statement.parse_statement, checks, StatementRefusedError),
+    ("statement.MAX_ITEMS", "key ids"): (statement.parse_statement, keyids, StatementRefusedError),
+    ("strictjson.MAX_NUMBER_CHARS", ""): (
         strictjson.parse_json_strict,
         lambda size: b"-9" + b"007199254740991".ljust(size - 2, b"0"),
         MalformedError,
     ),
-    ("MAX_FRACTION_CHARS", ""): (parse_fraction, lambda size: b"0." + b"1" * (size - 2), MalformedError),
-    ("MAX_PROOF_BYTES", ""): (
+    ("strictjson.MAX_FRACTION_CHARS", ""): (
+        parse_fraction,
+        lambda size: b"0." + b"1" * (size - 2),
+        MalformedError,
+    ),
+    ("proof.MAX_PROOF_BYTES", ""): (
         proof.parse_proof,
         lambda size: proof_with(0, "n" * (size - len(proof_with(0, "")))),
         MalformedError,
     ),
-    ("MAX_PROOF_HASHES", ""): (proof.parse_proof, proof_with, MalformedError),
-    ("MAX_NOTE_BYTES", ""): (
+    ("proof.MAX_PROOF_HASHES", ""): (proof.parse_proof, proof_with, MalformedError),
+    ("note.MAX_NOTE_BYTES", ""): (
         lambda data: note.parse_note(data.decode()),
         lambda size: ("é" * (size - len(NOTE)) + NOTE).encode(),
         MalformedError,
     ),
-    ("MAX_NOTE_SIGNATURES", ""): (
+    ("note.MAX_NOTE_SIGNATURES", ""): (
         lambda data: note.parse_note(data.decode()),
         lambda count: ("text\n\n" + "— name AAAAAAAA\n" * count).encode(),
         MalformedError,
     ),
-    ("MAX_TREE_SIZE", "written"): (
+    ("tree.MAX_TREE_SIZE", "written"): (
         lambda data: note.parse_decimal(data.decode(), document="size"),
         lambda size: str(size).encode(),
         MalformedError,
     ),
-    ("MAX_TREE_SIZE", "proven"): (
+    ("tree.MAX_TREE_SIZE", "proven"): (
         lambda data: tree.verify_consistency(int(data), b"r", int(data), b"r", []),
         lambda size: str(size).encode(),
         ProofInvalidError,
     ),
-    ("MAX_TRUST_BYTES", ""): (
+    ("trust.MAX_TRUST_BYTES", ""): (
         trust.parse_trust,
         lambda size: SAMPLE.trust.to_json().ljust(size),
         MalformedError,
     ),
-    ("MAX_TRUST_DEPTH", ""): (
+    ("trust.MAX_TRUST_DEPTH", ""): (
         trust.parse_trust,
         lambda levels: with_front(SAMPLE.trust.to_json(), nested(levels - 1)),
         MalformedError,
     ),
-    ("MAX_KEY_SETS", ""): (trust.parse_trust, trust_with, MalformedError),
+    ("countersignature.MAX_SIGNATURE_BYTES", ""): (
+        parse_mark,
+        lambda size: record(signature="0x" + "00" * size),
+        MalformedError,
+    ),
+    ("countersignature.MAX_STATEMENT_CHARS", ""): (
+        parse_mark,
+        lambda size: record(statement="é" * size),
+        MalformedError,
+    ),
+    ("countersignature.MAX_RECORD_BYTES", ""): (
+        lambda data: strictjson.parse_json_strict(data, limits=countersignature._LIMITS),
+        lambda size: record().ljust(size),
+        MalformedError,
+    ),
+    ("splitview.MAX_EVIDENCE_BYTES", ""): (
+        splitview.parse_evidence,
+        lambda size: evidence(0, size - len(evidence(0, 0))),
+        MalformedError,
+    ),
+    ("splitview.MAX_CONSISTENCY_HASHES", ""): (
+        splitview.parse_evidence,
+        lambda count: evidence(count, 0),
+        MalformedError,
+    ),
+    ("trust.MAX_KEY_SETS", ""): (trust.parse_trust, trust_with, MalformedError),
 }
-STEPS = {"MAX_SIGNATURE_BYTES": 4}
+STEPS = {"envelope.MAX_SIGNATURE_BYTES": 4}
 """Base64 grows by four characters."""
 
 
 def value_of(name: str) -> int:
-    modules = (envelope, statement, strictjson, note, proof, tree, trust)
-    return next(int(vars(module)[name]) for module in modules if name in vars(module))
+    module, constant = name.split(".")
+    return int(getattr(importlib.import_module(f"provider.receipts.{module}"), constant))
 
 
 @pytest.mark.parametrize(("name", "kind"), LIMITS, ids=lambda part: part or "all")
@@ -233,7 +292,7 @@ def test_what_is_at_the_limit_is_read_and_one_past_it_is_refused(name: str, kind
 
 
 def test_every_limit_that_the_document_names_is_tested_here() -> None:
-    named = re.findall(r"`\w+\.(MAX_\w+)`", DOCUMENT.read_text(encoding="utf-8"))
+    named = re.findall(r"`(\w+\.MAX_\w+)`", DOCUMENT.read_text(encoding="utf-8"))
     assert set(named) == {name for name, _ in LIMITS}
 
 
