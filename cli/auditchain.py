@@ -57,12 +57,13 @@ class AuditChain:
         """Read the orders on this provider's datasets, and how they ended, from where the last audit stopped."""
         first = self._resume()
         settled = max(self.head.number - OVERLAP_BLOCKS, -1)
+        tokens = [asset.token_id for asset in self._chain.list_assets(self._provider)]
         for last in (settled, self.head.number):
             if last < first:
                 continue
             self._state.begin()
-            for asset in self._chain.list_assets(self._provider):
-                placed = self._chain.walk_orders(asset.token_id, first=first, last=last)
+            for token_id in tokens:
+                placed = self._chain.walk_orders(token_id, first=first, last=last)
                 self._db.executemany(_PLACE, (_row(order) for order in placed))
             ends = self._chain.walk_order_ends(first=first, last=last)
             rows = ((end.status, end.block_number, end.tx_hash, end.order_id) for end in ends)

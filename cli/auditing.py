@@ -17,24 +17,25 @@ from typing import Protocol
 
 from cli.auditmemory import Memory
 from cli.auditreading import EntryReader, read_entries
-from cli.auditstate import MAX_LISTED, AuditState, open_state
+from cli.auditstate import MAX_LISTED, AuditState, open_state, usable
 from cli.mirrored import MirrorFolder
 from datatokens.model import Block
 from provider.audit.anchors import Anchors, check_anchors, check_closed
-from provider.audit.auditor import Auditor, check_release
+from provider.audit.auditor import Auditor, Look, check_release
 from provider.audit.chain import ChainFacts
 from provider.audit.entries import CheckedEntry
 from provider.audit.findings import Code, Finding, Need, sort_findings
 from provider.audit.orders import Horizon, OrderRecord, check_order, check_silence
 from provider.audit.report import AnchorGas, Report
+from provider.receipts.modelsigning import PROOF_FILE, RECEIPT_FILE, SIGNATURE_FILE
 from provider.receipts.note import parse_checkpoint, parse_note
 from provider.receipts.trust import Anchor, TrustRoot
 
 MAX_GAS = 60
 """Of how many of the newest anchors the report states the gas."""
+COMPANIONS = frozenset({RECEIPT_FILE, PROOF_FILE, SIGNATURE_FILE})
 COMMIT_EVERY = 16
 """How many bundles of entries are judged between two times that progress is kept."""
-CHUNK_BYTES = 1024 * 1024
 Progress = Callable[[int, int], None]
 
 
@@ -67,8 +68,8 @@ class AuditedChain(ChainFacts, Protocol):
 class Material:
     """What an audit is made of: a copy of the log, whom to trust, where to keep what is remembered, and what else there is.
 
-    `fresh` says that the provider was asked for its log after the trust root was read. `seen` are signed checkpoints that
-    were shown before or to others, `releases` a folder with a folder for each job.
+    `fresh` says that the provider was asked for its log after the trust root was read, and `current` that this was read from
+    the chain now. `seen` are signed checkpoints that were shown before or to others, `releases` a folder with one for each job.
     """
 
     folder: Path
@@ -76,6 +77,7 @@ class Material:
     state: Path
     processes: int = 1
     fresh: bool = False
+    current: bool = False
     seen: tuple[str, ...] = ()
     releases: Path | None = None
 
@@ -90,10 +92,10 @@ def run_audit(
 
     Raises:
         MalformedError: the copy isn't complete.
-        InputError: the state can't be used.
+        InputError: the state can't be used, or another audit uses it.
         ChainUnreachableError: the chain doesn't answer; what was judged so far is kept.
     """
-    with closing(open_state(material.state)) as state:
+    with usable(material.state), closing(open_state(material.state)) as state:
         chain = open_chain(state) if open_chain else None
         return _Run(material, state, chain, progress).run()
 
@@ -118,6 +120,11 @@ class _Run:
         # A clock of ours that is behind the chain's would find its anchors too early.
         self._now = max(int(time.time()), newest.time if newest else 0) if chain is None else chain.head.time
 
+    @property
+    def _look(self) -> Look:
+        asked = self._now if self._material.fresh else None
+        return Look(self._now, asked, current=self._material.current)
+
     def run(self) -> Report:
         found = [*check_anchors(self._trust), *check_closed(self._trust), *self._begin()]
         if self._chain is not None:
@@ -128,9 +135,7 @@ class _Run:
         self._state.begin()
         try:
             auditor = self._take_bundles(anchored, self._size)
-            found += auditor.finish(
-                self._note, now=self._now, asked=self._now if self._material.fresh else None
-            )
+            found += auditor.finish(self._note, self._look)
             found += [*self._check_orders(anchored), *self._check_releases()]
             return self._report(found, new=self._size - start, anchored=anchored, root=auditor.root)
         finally:
@@ -206,7 +211,8 @@ class _Run:
                 if found is not None:
                     yield found
                     silent += found.code is Code.ORDER_UNANSWERED and order.block > newest
-        yield from check_silence(silent, newest)
+        if self._material.current:
+            yield from check_silence(silent, newest)
 
     def _check_releases(self) -> Iterator[Finding]:
         folder = self._material.releases
@@ -271,8 +277,9 @@ def _by_job(orders: Iterable[OrderRecord]) -> Iterator[list[OrderRecord]]:
 
 
 def _hash_files(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the files in a folder, but for those that `job fetch` writes beside what was released."""
     found = {}
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name not in COMPANIONS):
         with path.open("rb") as file:
             found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from cli.auditstate import STATE_VERSION, AuditState
 from cli.errors import InputError
 from provider.audit.findings import Code, Finding
-from provider.receipts.errors import EvidenceRefusedError, MalformedError, ReceiptError
+from provider.receipts.errors import EvidenceRefusedError, ReceiptError
 from provider.receipts.records import to_json
+from provider.receipts.rules import verify_log_checkpoint
 from provider.receipts.splitview import compare_checkpoints
 from provider.receipts.tiles import prefix_root
 from provider.receipts.trust import Anchor, TrustedKey, TrustRoot
@@ -95,10 +96,17 @@ class Memory:
         Raises:
             InputError: one isn't signed by a key of this log, and so shows nothing.
         """
-        try:
-            return [item for other in seen for item in self._compare(other, note, tiles)]
-        except (EvidenceRefusedError, MalformedError) as exc:
-            raise InputError(f"a checkpoint given with --seen shows nothing: {exc}") from exc
+        found: list[Finding] = []
+        for other in seen:
+            try:
+                verify_log_checkpoint(other, self._trust)
+            except ReceiptError as exc:
+                raise InputError(f"a checkpoint given with --seen shows nothing: {exc}") from exc
+            with suppress(
+                EvidenceRefusedError
+            ):  # this log's own isn't signed by its keys, as is found elsewhere
+                found += self._compare(other, note, tiles)
+        return found
 
     def _compare(self, other: str, note: str, tiles: TileReader) -> list[Finding]:
         keys = [key.ed25519 for key in self._trust.keys]

@@ -14,7 +14,7 @@ from cli.auditstyle import STYLE
 from cli.errors import InputError
 from cli.times import format_time
 from provider.audit.findings import KINDS, Finding, Severity
-from provider.audit.report import Report
+from provider.audit.report import CheckLine, Report
 
 MEANINGS = {
     "released": "the result passed the gate and left",
@@ -23,7 +23,7 @@ MEANINGS = {
     "refused": "a rule said no, and nothing ran",
     "cancelled": "somebody stopped it",
 }
-RESULTS = {"passed": "held", "failed": "broken", "skipped": "not checked"}
+RESULTS = {"passed": "held", "skipped": "not checked"}
 LIMITS = (
     "That what was signed is what the machine did: an audit reads the provider's records and the chain.",
     "That the data were what their owner says, that a model is any good, or that nobody was harmed.",
@@ -183,8 +183,7 @@ def _gas(report: Report) -> str:
 def _checks(report: Report) -> str:
     rows = "".join(
         f'<tr class="{line.result}"><td>{escape(_sentence(KINDS[line.code].rule))}</td>'
-        f"<td><code>{escape(line.code.value)}</code></td>"
-        f"<td>{RESULTS[line.result]}{f' {line.count:,} times' if line.count else ''}</td></tr>"
+        f"<td><code>{escape(line.code.value)}</code></td><td>{_result(line)}</td></tr>"
         for line in report.checks
     )
     return (
@@ -193,10 +192,11 @@ def _checks(report: Report) -> str:
     )
 
 
-def _times(count: int) -> str:
-    if count < 2:  # noqa: PLR2004 - once needs no word
-        return ""
-    return f" {count:,} times"
+def _result(line: CheckLine) -> str:
+    if line.result != "failed":
+        return RESULTS[line.result]
+    word = "noted" if KINDS[line.code].severity is Severity.NOTE else "broken"
+    return f"{word} once" if line.count == 1 else f"{word} {line.count:,} times"
 
 
 def _limits() -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.context import Session, SessionCommand, pass_session
-from cli.errors import ExitCode, InputError
+from cli.errors import ExitCode, InputError, MismatchError
 from cli.home import read_file
+from cli.ids import is_address
 from cli.output import indent, is_terminal, plain, table
 
 if TYPE_CHECKING:
@@ -76,13 +77,15 @@ def _run(session: Session, log: str, options: RunOptions) -> ExitCode:
     from cli.auditstate import STATE_FILE
 
     chain = None if options.rpc_url is None else _connect(session, options.rpc_url, options.deployment)
+    fresh = not Path(log).is_dir()
     folder, trust = _find_log(session, log, options, chain)
     material = Material(
         folder=folder,
         trust=trust,
-        state=(options.state or folder) / STATE_FILE,
+        state=(folder if fresh else options.state or folder) / STATE_FILE,
         processes=options.jobs or os.cpu_count() or 1,
-        fresh=not Path(log).is_dir(),
+        fresh=fresh,
+        current=options.trust is None,
         seen=tuple(_read_text(path) for path in options.seen),
         releases=options.releases,
     )
@@ -109,8 +112,10 @@ def _find_log(
     from cli.mirroring import LogKeys, copy_log
     from cli.sources import open_source
 
-    with open_source(session, log) as source:
+    with open_source(session, log, chain) as source:
         trust = _load_trust(options.trust, chain, source.checkpoint())
+        if is_address(log) and trust.provider.lower() != log.lower():
+            raise MismatchError(f"what answers there is the log of {trust.provider}, not of {log}")
         folder = (options.state or session.home.audits) / trust.origin.replace("/", "-")
         keys = LogKeys(trust.origin, tuple(key.ed25519 for key in trust.keys))
         copy_log(source, source.checkpoint(), folder, keys, tell=lambda _done, _all: None)
@@ -161,15 +166,18 @@ def _load_trust(path: Path | None, chain: ChainClient | None, note: str) -> Trus
     from provider.receipts.trust import MAX_TRUST_BYTES, parse_trust
 
     if path is not None:
-        return parse_trust(read_file(path, what="trust root", max_bytes=MAX_TRUST_BYTES))
+        trust = parse_trust(read_file(path, what="trust root", max_bytes=MAX_TRUST_BYTES))
+        if chain is not None and trust.chain_id != chain.chain_id:
+            raise MismatchError(
+                f"the trust root is of chain {trust.chain_id}, and --rpc of chain {chain.chain_id}"
+            )
+        return trust
     if chain is None:
         raise InputError("say whom to trust: --trust FILE, --rpc URL, or both", code="no-trust-root")
+    from cli.sources import claimed_provider
     from cli.trusting import build_trust
-    from provider.receipts.log import parse_origin
-    from provider.receipts.note import parse_checkpoint, parse_note
 
-    origin = parse_checkpoint(parse_note(note).text).origin
-    return build_trust(chain, parse_origin(origin, chain_id=chain.chain_id))
+    return build_trust(chain, claimed_provider(note))
 
 
 def _opener(chain: ChainClient | None, trust: TrustRoot) -> Callable[[AuditState], AuditChain] | None:

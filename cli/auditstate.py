@@ -1,13 +1,15 @@
 """What an audit remembers from one run to the next, in one SQLite file: how far it came, and what it met on the way.
 
-A run writes in transactions that each end at an entry, so that a kill loses the newest few alone. What stands here is the
-auditor's own: whoever can write to it can hide findings.
+A run writes in transactions that each end at an entry, so that a kill loses the newest few alone, and keeps others out until
+it ends. What stands here is the auditor's own: whoever can write to it can hide findings.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,9 @@ STATE_VERSION = 1
 MAX_LISTED = 100
 """How many findings of one code are listed; all are counted."""
 DAY_S = 86_400
+BUSY_S = 0.5
+"""How long another audit that has the state is waited for: it keeps it until it ends."""
+_PRAGMAS = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS jobs (job_id TEXT PRIMARY KEY, entry INTEGER NOT NULL, consumer TEXT NOT NULL,
@@ -170,21 +175,35 @@ class AuditState:
 
 
 def open_state(path: Path) -> AuditState:
-    """Open a state file, or make it.
+    """Open a state file, or make it; see `usable` for what can be wrong with it.
 
     Raises:
-        InputError: it can't be opened, or is another version's.
+        InputError: it is of another version.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    connection.executescript(f"{_PRAGMAS}{_TABLES}")
+    state = AuditState(connection)
+    if state.find_fact("version") not in {None, STATE_VERSION}:
+        connection.close()
+        raise InputError(
+            f"the audit's state {path} is of another version",
+            remedy="remove it, or name another with --state",
+        )
+    return state
+
+
+@contextmanager
+def usable(path: Path) -> Iterator[None]:
+    """Tell in words what the database says of a state that can't be read or written, or that another audit has open.
+
+    Raises:
+        InputError: it is no state, or not ours now.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, isolation_level=None)
-        connection.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; {_TABLES}")
-        state = AuditState(connection)
-        version = state.find_fact("version")
-    except (sqlite3.Error, OSError, ValueError) as exc:
+        yield
+    except sqlite3.Error as exc:
         raise InputError(
-            f"the audit's state {path} can't be used: {exc}", remedy="remove it, or name another with --state"
+            f"the audit's state {path} can't be used: {exc}",
+            remedy="wait for the other audit, or name another state with --state",
         ) from exc
-    if version not in (None, STATE_VERSION):
-        raise InputError(f"the audit's state {path} is of another version", remedy="remove it")
-    return state

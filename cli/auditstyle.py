@@ -58,6 +58,6 @@ ul { padding-left: 1.2em; }
 @media print { :root { --ink: #000000; --soft: #444444; --paper: #ffffff; --line: #bbbbbb; --tint: #ffffff;
   --released: #2b7a5b; --withheld: #c98a1b; --failed: #a8443a; --refused: #6b7a8f; --cancelled: #b3bcc7;
   --critical: #a3261d; --serious: #b35c00; --warning: #8a6d00; --note: #4a6785; --clean: #1f6b4c; }
-  body { font-size: 10pt; } h1 { font-size: 13pt; } dl.facts dd, .place, dl.evidence { font-size: 8.5pt; } main { max-width: none; padding: 0; } h2 { break-after: avoid; margin-top: 26px; }
+  body { font-size: 10pt; } h1 { font-size: 12pt; } table { font-size: 8.5pt; } th, td { padding: 4px 10px 4px 0; } dl.facts dd, .place, dl.evidence { font-size: 8.5pt; } main { max-width: none; padding: 0; } h2 { break-after: avoid; margin-top: 26px; }
   rect, .key { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """

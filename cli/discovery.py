@@ -135,8 +135,13 @@ def find_endpoint(session: Session, provider: str, now: int) -> str | None:
     settings = session.get_settings()
     if provider.lower() == (settings.provider or "").lower():
         return settings.provider_url.rstrip("/")
+    return find_published_endpoint(session.get_chain(), provider, now)
+
+
+def find_published_endpoint(chain: ChainClient, provider: str, now: int) -> str | None:
+    """Return the address in a provider's newest valid key set, if it is one that can be asked."""
     try:
-        valid = [keys for keys in session.get_chain().list_keys(provider) if keys.is_valid(now)]
+        valid = [keys for keys in chain.list_keys(provider) if keys.is_valid(now)]
     except NodeRefusedError:  # more key sets than a node reads in one call
         return None
     return parse_endpoint(valid[-1].endpoint) if valid else None

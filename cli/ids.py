@@ -10,6 +10,7 @@ import click
 _HEX32 = re.compile(r"[0-9a-f]{64}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_SIGNATURE = re.compile(r"0x(?:[0-9a-fA-F]{2}){1,1024}")
 _CURIE = re.compile(r"DUO:[0-9]{7}")
 
 
@@ -71,6 +72,7 @@ ASSET_ID = _Pattern("asset id", _HEX32, "64 lower-case hex digits")
 JOB_ID = _Pattern("job id", _HEX32, "64 lower-case hex digits")
 DIGEST = _Pattern("digest", _DIGEST, "sha256:<64 lower-case hex digits>")
 ADDRESS = _Address("address", _ADDRESS, "0x and 40 hex digits")
+SIGNATURE = _Pattern("signature", _SIGNATURE, "0x and 1 to 1024 bytes in hex")
 ROLE_ADDRESS = _RoleAddress()
 CURIE = _Pattern("purpose", _CURIE, "a Data Use Ontology term such as DUO:0000042")
 

@@ -12,7 +12,7 @@ from cli.calldata import calldata, keep_root
 from cli.context import Session, SessionGroup, pass_session
 from cli.countersignatures import countersigned_document, countersigned_words
 from cli.errors import ExitCode, InputError
-from cli.ids import ADDRESS, ROLE_ADDRESS
+from cli.ids import ADDRESS, ROLE_ADDRESS, SIGNATURE
 from cli.output import fields, plain, table
 
 if TYPE_CHECKING:
@@ -114,23 +114,52 @@ def verify(  # noqa: PLR0913 - one argument per option
 @click.option("--statement", required=True, metavar="TEXT", help="What is said of the receipt, in one line.")
 @click.option(
     "--for",
-    "contract",
+    "account",
     type=ADDRESS,
-    metavar="CONTRACT",
-    help="Sign for this contract account, which must accept the key's signature (ERC-1271); needs the chain.",
+    metavar="ACCOUNT",
+    help="Sign for this contract account, which must accept the signature (ERC-1271); needs the chain.",
 )
 @click.option("--instead", is_flag=True, help="Take the place of what this account said before in this role.")
+@click.option(
+    "--typed-data", is_flag=True, help="Print what a wallet has to sign (EIP-712) and write nothing."
+)
+@click.option("--time", type=click.IntRange(1), help="Unix time to sign (default: now).")
+@click.option(
+    "--signature",
+    type=SIGNATURE,
+    metavar="HEX",
+    help="Take this signature by --for, made elsewhere over --typed-data with the same --time.",
+)
 @pass_session
-def countersign(
-    session: Session, file: Path, *, role: str, statement: str, contract: str | None, instead: bool
+def countersign(  # noqa: PLR0913 - one argument per option
+    session: Session,
+    file: Path,
+    *,
+    role: str,
+    statement: str,
+    account: str | None,
+    instead: bool,
+    typed_data: bool,
+    time: int | None,
+    signature: str | None,
 ) -> None:
     """Add a signature to the receipt in FILE that says TEXT of it; its log entry and its proof stay as they are.
 
-    What is signed is shown first, and on a terminal a yes is asked for. It doesn't verify the receipt.
+    What is signed is shown first, and on a terminal a yes is asked for. It doesn't verify the receipt. A key of this home
+    signs; a hardware wallet or a board's contract gets --typed-data to sign, and its --signature is taken.
     """
-    from cli.countersigning import Wish, countersign
+    from cli.countersigning import Wish, countersign, describe_message
+    from cli.output import json_text
 
-    mark = countersign(session, Wish(file, role, statement, contract, instead))
+    if signature is not None and (account is None or time is None):
+        raise InputError("--signature needs to know by whom and when: --for and --time", code="usage")
+    made = None if signature is None else bytes.fromhex(signature[2:])
+    wish = Wish(file, role, statement, account, instead, time, made)
+    if typed_data:
+        message = describe_message(session, wish)
+        session.output.data(message, lambda: json_text(message))
+        return
+    mark = countersign(session, wish)
     words = {"file": str(file), "keyid": mark.keyid, "role": role, "account": mark.account}
     session.output.data(words, lambda: fields(words))
 

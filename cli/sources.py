@@ -17,6 +17,7 @@ from provider.receipts.trust import MAX_TRUST_BYTES, parse_trust
 
 if TYPE_CHECKING:
     from cli.context import Session
+    from datatokens.client import ChainClient
 
 
 def copy_target(session: Session, target: str, folder: Path, trust: Path | None, *, tell: Tell) -> Copied:
@@ -26,15 +27,17 @@ def copy_target(session: Session, target: str, folder: Path, trust: Path | None,
         return copy_log(source, note, folder, find_log_keys(session, target, note, trust), tell=tell)
 
 
-def open_source(session: Session, target: str) -> RemoteLog:
+def open_source(session: Session, target: str, chain: ChainClient | None = None) -> RemoteLog:
     """Return the log of a provider's account, of an address where a provider answers, or of one where a log is served.
+
+    Where an account answers is asked of `chain`, else of the home's.
 
     Raises:
         InputError: the chain doesn't say where that provider answers, or it isn't an address.
         UnreachableError: there is no log.
     """
     if is_address(target):
-        return RemoteLog(get_endpoint(session, target) + PREFIX)
+        return RemoteLog(get_endpoint(session, target, chain) + PREFIX)
     log = RemoteLog(target)
     try:
         log.checkpoint()
@@ -67,15 +70,18 @@ def find_log_keys(session: Session, target: str, note: str, trust: Path | None) 
     )
 
 
-def get_endpoint(session: Session, provider: str) -> str:
-    """Return where a provider answers, as it published that on the chain.
+def get_endpoint(session: Session, provider: str, chain: ChainClient | None = None) -> str:
+    """Return where a provider answers, as it published that on a chain, else on the home's.
 
     Raises:
         InputError: it published no plain address.
     """
-    from cli.discovery import find_endpoint
+    from cli.discovery import find_endpoint, find_published_endpoint
 
-    endpoint = find_endpoint(session, provider, session.get_chain().next_time())
+    if chain is not None:
+        endpoint = find_published_endpoint(chain, provider, chain.next_time())
+    else:
+        endpoint = find_endpoint(session, provider, session.get_chain().next_time())
     if endpoint is None:
         raise InputError(
             f"the chain doesn't say where {provider} answers",

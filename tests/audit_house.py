@@ -63,14 +63,14 @@ class AuditHouse:
     asset: Asset
     bundle: Bundle
 
-    def publish(self, keys: SigningKeys) -> None:
-        """Publish keys by the provider's account."""
+    def publish(self, keys: SigningKeys, endpoint: str = ENDPOINT) -> None:
+        """Publish keys, and where the provider answers, by the provider's account."""
         public, lab = keys.public(), self.hospital.lab
         lab.chain.publish_keys(
             p256=public.p256,
             signer=public.signer,
             ed25519=public.ed25519,
-            endpoint=ENDPOINT,
+            endpoint=endpoint,
             sender=lab.people.provider,
         )
 
@@ -166,12 +166,14 @@ class AuditHouse:
         write(target / "checkpoint", note)
         return target
 
-    def audit(self, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
+    def audit(
+        self, capsys: pytest.CaptureFixture[str], *words: str, log: str = ""
+    ) -> tuple[int, dict[str, Any]]:
         """Run `sealroom audit run` against the chain as anybody would; returns exit code and report."""
         deployment = self.folder / "deployment.json"
         self.hospital.lab.chain.deployment.save(deployment)
         session = Session({}, Output(), interactive=False, home_path=self.folder / "nobody")
-        command = ["--json", "audit", "run", str(self.copy()), "--rpc", self.rpc_url, *words]
+        command = ["--json", "audit", "run", log or str(self.copy()), "--rpc", self.rpc_url, *words]
         code = run([*command, "--deployment", str(deployment)], session)
         document: dict[str, Any] = json.loads(capsys.readouterr().out)
         return int(code), document

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.many_receipts import make_receipts
+from bench.many_receipts import MadeReceipt, make_receipts
 from cli.auditing import Material, run_audit
 from cli.mirrored import receipts_name
 from datatokens.model import Approval, Block, OrderPlaced, OrderStatus, PolicyRecord
@@ -65,12 +66,14 @@ class Draft:
         self.facts[index] = replace(self.facts[index], **changes)
 
     def log(self) -> SampleLog:
-        return SampleLog(
-            [
-                sign_envelope(build_statement(facts), self.signer.get(index, KEYS))
-                for index, facts in enumerate(self.facts)
-            ]
-        )
+        return SampleLog([self._sign(index, facts) for index, facts in enumerate(self.facts)])
+
+    def _sign(self, index: int, facts: ReceiptFacts) -> Envelope:
+        """Sign what was changed; what wasn't was signed once for all drafts."""
+        made = _made(len(self.facts))[index]
+        if facts is made.facts and index not in self.signer:
+            return made.envelope
+        return sign_envelope(build_statement(facts), self.signer.get(index, KEYS))
 
     def audit(self, folder: Path) -> Report:
         """Lay the log out and audit it; a second call is the next audit of the same auditor."""
@@ -94,6 +97,7 @@ class Draft:
             self.trust(anchored(log, self.sizes)),
             folder / FILE,
             fresh=self.fresh,
+            current=chain is not None,
             seen=self.seen,
             releases=None if self.releases is None else folder / "releases",
         )
@@ -118,7 +122,12 @@ def anchored(log: SampleLog, sizes: Iterable[int]) -> TrustRoot:
 
 def honest(count: int = SIZE) -> Draft:
     """Return an honest log."""
-    return Draft([made.facts for made in make_receipts(KEYS, count)])
+    return Draft([made.facts for made in _made(count)])
+
+
+@cache
+def _made(count: int) -> tuple[MadeReceipt, ...]:
+    return tuple(make_receipts(KEYS, count))
 
 
 def with_chain(count: int = SIZE) -> Draft:

@@ -15,6 +15,7 @@ from provider.blobs import BlobStore
 from provider.identity import ProviderIdentity
 from provider.jobs.logkeeping import LogKeeper
 from provider.logfiles import LogFiles
+from provider.receipts.envelope import Envelope
 from provider.receipts.tree import root_of
 from provider.services import build_services
 from provider.settings import ProviderPaths, Settings
@@ -72,13 +73,15 @@ def open_log_house(home: Path) -> LogHouse:
 def record(database: Database, log: SampleLog, size: int) -> None:
     """Have a provider's database hold the log up to that size, as if so many jobs had been refused."""
     with database.ledger._write() as session:
-        for index in range(database.ledger.size(), size):
-            envelope, job_id = log.envelopes[index], f"{index:064x}"
-            session.add(JobRow(job_id=job_id, **JOB))
-            session.flush()
-            row = LogEntryRow(index=index, job_id=job_id, envelope=envelope.to_json())
-            row.digest = hashlib.sha256(envelope.pae).digest()
-            session.add(row)
+        new = range(database.ledger.size(), size)
+        session.add_all(JobRow(job_id=f"{index:064x}", **JOB) for index in new)
+        session.flush()
+        session.add_all(_entry(index, log.envelopes[index]) for index in new)
+
+
+def _entry(index: int, envelope: Envelope) -> LogEntryRow:
+    digest = hashlib.sha256(envelope.pae).digest()
+    return LogEntryRow(index=index, job_id=f"{index:064x}", envelope=envelope.to_json(), digest=digest)
 
 
 def publish(database: Database, log: SampleLog, size: int) -> None:

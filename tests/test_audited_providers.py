@@ -16,6 +16,7 @@ from provider.receipts.keys import SigningKeys
 from provider.receipts.splitview import verify_split_view
 from tests.audit_house import AuditHouse, Lie, audit_house
 from tests.chain_fixtures import travel
+from tests.web_servers import serve_app
 
 __all__ = ["audit_house"]
 Capture = pytest.CaptureFixture[str]
@@ -47,6 +48,23 @@ def test_an_honest_provider_is_clean_and_the_next_audit_takes_what_is_new(
     code, report = audit_house.audit(capsys)
     assert (code, report["entries"], report["new_entries"]) == (0, 3, 1)
     assert {item["outcome"] for item in report["jobs"]} == {ran.state.value, "refused"}
+    assert [item["size"] for item in report["gas"]] == [1, 2, 3]
+    assert all(20_000 < item["gas"] < 300_000 for item in report["gas"])
+
+
+def test_a_provider_is_audited_by_its_account_where_the_chain_says_that_it_answers(
+    audit_house: AuditHouse, capsys: Capture
+) -> None:
+    lab = audit_house.hospital.lab
+    account = lab.people.provider.address
+    with serve_app(lab.client.application) as url:
+        audit_house.publish(audit_house.hospital.keys, url)
+        audit_house.refuse()
+        code, report = audit_house.audit(capsys, log=account)
+        assert (code, report["verdict"], report["entries"]) == (0, "clean", 1)
+        audit_house.rewrite(0)
+        code, report = audit_house.audit(capsys, log=account)
+        assert (code, report["error"]["code"]) == (4, "split-view")
 
 
 def test_a_provider_that_rewrites_history_is_found_out(audit_house: AuditHouse, capsys: Capture) -> None:

@@ -54,6 +54,18 @@ class Position:
     rewritten: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How an audit looks at a log: the time `now`, and when the provider was `asked` for it, None for a copy.
+
+    `current` says that the anchors are all that the chain has; those in a file may be old.
+    """
+
+    now: int
+    asked: int | None
+    current: bool
+
+
 class Auditor:
     """Judges a log's entries in their order."""
 
@@ -86,11 +98,7 @@ class Auditor:
         return self._growth.frontier.root()
 
     def take(self, entry: CheckedEntry) -> list[Finding]:
-        """Take the next entry, and return what is found of it.
-
-        Raises:
-            EvidenceUnavailableError: the chain doesn't answer.
-        """
+        """Take the next entry, and return what is found of it; fails as the chain does."""
         found = [*entry.findings, *self._growth.take(entry.leaf)]
         if entry.facts is not None:
             found += self._check_facts(entry.index, entry.facts)
@@ -123,9 +131,8 @@ class Auditor:
     def _check_times(self, index: int, facts: EntryFacts) -> Iterator[Finding]:
         """Jobs run side by side, so one decided later may end earlier; but none ends before an earlier entry was decided."""
         if facts.ended + CLOCK_S < self._decided:
-            text = (
-                f"the job ended at {facts.ended}, long before an earlier entry was decided at {self._decided}"
-            )
+            ended, decided = format_time(facts.ended), format_time(self._decided)
+            text = f"the job ended at {ended}, long before an earlier entry was decided, at {decided}"
             yield Finding(Code.OUT_OF_ORDER, text, index, facts.job_id)
         self._decided = max(self._decided, facts.decided)
         anchor = self._anchors.first_covering(index)
@@ -138,21 +145,24 @@ class Auditor:
             )
             yield Finding(Code.ANCHORED_LATE, text, index, facts.job_id, {"transaction": anchor.tx})
 
-    def finish(self, note: str, *, now: int, asked: int | None) -> list[Finding]:
-        """Judge the log as a whole after its last entry; `asked` is when the provider was asked for it, if it was."""
-        checkpoint, found = read_checkpoint(note, self._trust, now=now)
+    def finish(self, note: str, look: Look) -> list[Finding]:
+        """Judge the log as a whole after its last entry."""
+        checkpoint, found = read_checkpoint(note, self._trust, now=look.now)
         if checkpoint is not None:
             found += self._growth.check_end(checkpoint)
-        return [*found, *self._growth.check_reach(self._anchors, asked), *self._check_pending(now)]
+        reach = self._growth.check_reach(self._anchors, look.asked)
+        return [*found, *reach, *self._check_pending(look)]
 
-    def _check_pending(self, now: int) -> list[Finding]:
+    def _check_pending(self, look: Look) -> list[Finding]:
         size, newest = self._growth.frontier.size, self._anchors.newest
         anchored = newest.size if newest else 0
         if size <= anchored:
             return []
         text = f"{size - anchored} entries from {anchored} on are not anchored"
+        if not look.current:
+            text += " in the trust root that was given, which may be old"
         since = self._waiting_since
-        if since is not None and now > since + LATE_S:
+        if look.current and since is not None and look.now > since + LATE_S:
             text += f": the first of these jobs ended at {format_time(since)}"
             return [Finding(Code.ANCHORING_STOPPED, text, anchored)]
         return [Finding(Code.NOT_ANCHORED_YET, text, anchored)]

@@ -30,7 +30,7 @@ class RegisteredDataset:
 
 
 class ChainFacts(Protocol):
-    """What an audit asks of a chain; each raises EvidenceUnavailableError when nobody answers."""
+    """What an audit asks of a chain. Each raises an error of its own when nobody answers: silence is no answer."""
 
     def find_order(self, job_id: str, consumer: str, token_id: int) -> OrderPlaced | None:
         """Return the event of a consumer's order for a job on a dataset."""

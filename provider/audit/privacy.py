@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Protocol
 
 from provider.audit.entries import EntryFacts
 from provider.audit.findings import Code, Finding
 
 NO_MECHANISM = "none"
+DIGITS = 200
+"""More than any sum of decimals in receipts has: each has at most 78 before the point and 30 after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,12 @@ class _Spending:
 
 
 def check_privacy(index: int, facts: EntryFacts, ledgers: Ledgers) -> list[Finding]:
-    """Check what a receipt says was spent against what came before, and write it down."""
+    """Check what a receipt says was spent against what came before, and write it down; no digit is rounded away."""
+    with localcontext(prec=DIGITS):
+        return _check(index, facts, ledgers)
+
+
+def _check(index: int, facts: EntryFacts, ledgers: Ledgers) -> list[Finding]:
     privacy = facts.privacy
     said = [privacy.ledger_before, privacy.ledger_after, privacy.epsilon]
     if privacy.mechanism == NO_MECHANISM and said == [None] * len(said):

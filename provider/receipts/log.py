@@ -50,15 +50,3 @@ def chain_id_of(origin: str) -> int:
     if match is None:
         raise MalformedError("log origin", "expected sealroom/<chain id>/<address in lower case>")
     return int(match[1])
-
-
-def parse_origin(origin: str, *, chain_id: int) -> str:
-    """Return the provider's address, in lower case, of the log that has this origin on that chain.
-
-    Raises:
-        MalformedError: it is no origin of a log on that chain.
-    """
-    address = origin.rpartition("/")[2]
-    if not _ADDRESS.fullmatch(address) or log_origin(address, chain_id) != origin:
-        raise MalformedError("log origin", f"expected sealroom/{chain_id}/<address>, got {origin[:80]!r}")
-    return address

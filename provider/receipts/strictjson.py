@@ -85,8 +85,12 @@ def _refuse_number(text: str) -> NoReturn:
 def _check_depth(value: object, document: str, depth: int) -> None:
     level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(depth):
-        children = [item for group in level for item in (group.values() if type(group) is dict else group)]
-        level = [item for item in children if type(item) in (dict, list)]
+        level = [
+            item
+            for group in level
+            for item in (group.values() if type(group) is dict else group)
+            if type(item) is dict or type(item) is list
+        ]
         if not level:
             return
     if level:

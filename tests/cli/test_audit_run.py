@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from cli import auditing, auditreading
 from cli.auditing import Material, run_audit
 from cli.auditreport import render_report
 from cli.auditrun import describe
+from cli.auditstate import open_state
 from cli.context import Session
 from cli.main import run
 from cli.output import Output
@@ -23,7 +25,7 @@ from provider.audit.report import Report
 from provider.receipts.trust import TrustRoot
 from tests.audit_samples import FILE, Draft, anchored, honest, spending, with_chain
 from tests.log_house import open_log_house
-from tests.receipt_samples import ANCHOR_TIME
+from tests.receipt_samples import ANCHOR_TIME, WEIGHTS
 from tests.web_servers import serve_app
 
 Audit = Callable[..., tuple[int, Any]]
@@ -194,6 +196,25 @@ def test_what_is_no_log_is_an_error_in_words(
     spoil(tmp_path)
     got, document = audit(*words)
     assert (got, document["error"]["code"]) == (code, name)
+
+
+def test_a_state_is_used_by_one_audit_at_a_time(audit: Audit, tmp_path: Path) -> None:
+    words = lay_out(honest(), tmp_path)
+    with closing(open_state(tmp_path / "copy" / FILE)) as other:
+        other.begin()
+        code, document = audit(*words)
+        assert (code, document["error"]["code"]) == (2, "input-invalid")
+    assert audit(*words)[0] == 0
+
+
+def test_what_job_fetch_writes_beside_what_was_released_is_no_release(tmp_path: Path) -> None:
+    draft = honest()
+    draft.releases = {draft.facts[0].job.id: {"model.safetensors": WEIGHTS, "receipt.jsonl": b"{}\n"}}
+    report = draft.audit(tmp_path)
+    assert report.is_clean
+    assert Need.RELEASES in report.needs
+    draft.releases = {"cd" * 32: {"model.safetensors": WEIGHTS}}
+    assert draft.audit(tmp_path).verdict == Code.RELEASE_DIFFERS
 
 
 def test_without_a_trust_root_or_a_chain_nothing_is_audited(audit: Audit, tmp_path: Path) -> None:

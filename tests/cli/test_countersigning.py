@@ -17,7 +17,7 @@ from cli.output import Output
 from cli.settings import ClientSettings, save_settings
 from datatokens.accounts import import_keystore
 from datatokens.client import ChainClient
-from datatokens.ethkeys import LocalAccount
+from datatokens.ethkeys import LocalAccount, encode_typed_data
 from datatokens.localchain import LocalChain
 from datatokens.model import Asset
 from provider.receipts.countersignature import add_countersignature
@@ -245,6 +245,41 @@ def test_what_a_key_signed_for_itself_or_for_one_contract_is_not_the_word_of_ano
         taken = replace(mark, account=wallets[1], signature=signature)
         found = judge(add_countersignature(sample.envelope, taken), chain)
         assert found.standing is Standing.INVALID, (signing, found.detail)
+
+
+def test_a_wallet_elsewhere_signs_what_is_printed_and_its_signature_is_taken(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wallet = account_for("hardware wallet")
+    options = ("--for", wallet.address, "--time", "1800000000")
+    assert countersign(folder, *options, "--typed-data") is ExitCode.OK
+    message = json.loads(capsys.readouterr().out)
+    assert (message["primaryType"], message["message"]["time"]) == ("Countersignature", 1_800_000_000)
+    signed = wallet.sign_message(encode_typed_data(full_message=message)).signature.to_0x_hex()
+    assert envelope_in(folder).find_signature(f"eip712:31337:{wallet.address}:ethics-board") is None
+    assert countersign(folder, *options, "--signature", signed) is ExitCode.OK
+    assert verify(folder, *required(wallet)) is ExitCode.OK
+    assert countersign(folder, "--for", wallet.address, "--signature", signed) is ExitCode.USAGE
+    assert countersign(folder, *options, "--signature", "0x1") is ExitCode.USAGE
+
+
+def test_a_signature_over_other_words_is_taken_from_nobody(
+    folder: Path, anvil: LocalChain, chain: ChainClient, people: People, sample: Sample
+) -> None:
+    wallet = deploy_wallet(chain, people.stranger)
+    mark = replace(
+        by_contract(replace(WORDS, time=1_800_000_000, statement="approved")), account=wallet.address
+    )
+    digest = Hash32(mark.digest(sample.envelope.pae))
+    signed = people.stranger.unsafe_sign_hash(digest).signature.to_0x_hex()
+    session = connected(folder, anvil, chain, people.stranger)
+    for account in (wallet.address, people.stranger.address):
+        options = ("--for", account, "--time", "1800000001", "--signature", signed)
+        assert countersign(folder, *options, session=session) is ExitCode.DENIED
+    assert (folder / "receipt.jsonl").read_bytes() == sample.receipt
+    options = ("--for", wallet.address, "--time", "1800000000", "--signature", signed)
+    assert countersign(folder, *options, session=session) is ExitCode.OK
+    assert judge(envelope_in(folder), chain).standing is Standing.VALID
 
 
 def test_an_owner_is_who_owns_the_dataset_on_chain_now_or_owned_it_when_the_job_was_decided(

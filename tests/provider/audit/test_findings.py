@@ -221,6 +221,18 @@ CASES: dict[str, tuple[Code, Callable[[], Draft], Change]] = {
         honest,
         lambda draft: spending(draft, "3").change(1, privacy=ledger("3", "4", "2")),
     ),
+    "a ledger passes its cap by the thirtieth digit": (
+        Code.PRIVACY_OVERSPENT,
+        honest,
+        lambda draft: draft.change(
+            0, privacy=ledger("0", f"8.{'0' * 29}1", f"8.{'0' * 29}1", cap=f"8.{'0' * 30}")
+        ),
+    ),
+    "a ledger grows by less than was spent, by the thirtieth digit": (
+        Code.PRIVACY_SUM_WRONG,
+        honest,
+        lambda draft: draft.change(0, privacy=ledger(f"0.{'0' * 30}", "1", f"1.{'0' * 29}1")),
+    ),
     "privacy was spent and no ledger is stated": (
         Code.PRIVACY_SUM_WRONG,
         honest,
@@ -272,6 +284,11 @@ CASES: dict[str, tuple[Code, Callable[[], Draft], Change]] = {
     "the newest receipts wait for their anchor": (
         Code.NOT_ANCHORED_YET,
         with_chain,
+        lambda draft: setattr(draft, "sizes", (10, 20)),
+    ),
+    "the trust root that was given is older than the log": (
+        Code.NOT_ANCHORED_YET,
+        honest,
         lambda draft: setattr(draft, "sizes", (10, 20)),
     ),
     "the log was closed": (
