@@ -106,14 +106,14 @@ def require_countersignatures(
 
 
 def _find_problem(required: Requirement, found: Sequence[Countersigned]) -> Iterator[str]:
-    label = f"{required.role} {required.account}"
-    for item in found:
-        mark = item.mark
-        if mark and (mark.words.role, mark.account.lower()) == (required.role, required.account.lower()):
-            if item.standing is not Standing.VALID:
-                yield f"{label}: {item.standing.value}, {item.detail}"
-            return
-    yield f"{label}: there is none that can be read"
+    wanted = (required.role, required.account.lower())
+    theirs = [
+        item for item in found if item.mark and (item.mark.words.role, item.mark.account.lower()) == wanted
+    ]
+    if any(item.standing is Standing.VALID for item in theirs):
+        return
+    told = [f"{item.standing.value}, {item.detail}" for item in theirs]
+    yield f"{required.role} {required.account}: {'; '.join(told) or 'there is none that can be read'}"
 
 
 def _judge(

@@ -255,6 +255,15 @@ def test_what_is_required_must_stand_there_and_be_valid_and_others_change_nothin
         assert missing.account in caught.value.detail
 
 
+def test_a_countersignature_that_does_not_hold_hides_no_other_of_the_same_account() -> None:
+    verified = verify_receipt(SAMPLE.receipt, SAMPLE.proof, SAMPLE.trust, SAMPLE.artifacts)
+    marked = add_countersignature(add_countersignature(SAMPLE.envelope, by_key(PAE, chain_id=1)), BY_KEY)
+    found = verify_countersignatures(marked, STATEMENT)
+    assert [item.standing for item in found] == [Standing.INVALID, Standing.VALID]
+    done = require_countersignatures(verified, found, [Requirement("ethics-board", ACCOUNT)])
+    assert done.steps[-1].result == "passed"
+
+
 def test_a_receipt_of_several_datasets_is_countersigned_by_the_owner_of_any() -> None:
     other = make_sample(two_datasets(SAMPLE.facts), keys=SAMPLE.keys)
     mark = by_key(other.envelope.pae, OWNING.words)
