@@ -62,6 +62,7 @@ def check_request(facts: ReceiptFacts, chain_id: int, escrow: str) -> None:
     checks = (
         ("is not the request of this job id", digest.hex() == facts.job.id),
         ("is not signed by the consumer", _is_signed(facts.job.consumer, signature, digest)),
+        ("has another nonce", request.nonce == facts.job.nonce),
         ("is for another provider", request.provider.lower() == facts.provider.address.lower()),
         ("names another algorithm", request.algorithm == facts.inputs.algorithm),
         ("names other parameters", request.parameters == facts.inputs.parameters_digest),
