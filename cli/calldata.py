@@ -31,10 +31,10 @@ def calldata(session: Session, file: Path, proof: Path | None) -> None:
     The proof has to be for the newest anchored size, or for one whose root was kept on chain (`receipt keep-root`).
     """
     from cli.home import read_file
-    from cli.verifying import MAX_PROOF_BYTES, read_receipt
+    from cli.verifying import MAX_PROOF_BYTES, proof_beside, read_receipt
     from datatokens.receipts import encode_check
 
-    path = proof or file.parent / f"{file.stem}.tlog-proof"
+    path = proof or proof_beside(file)
     envelope, statement = read_receipt(file)
     proof_data = read_file(path, what="proof", max_bytes=MAX_PROOF_BYTES)
     receipt = logged_receipt(envelope, statement.facts.provider, proof_data)

@@ -96,7 +96,7 @@ def keep(files: Iterable[RepeatedFile], folder: Path) -> None:
 def _fetch_statement(session: Session, job_id: str) -> Statement:
     if not is_job_id(job_id):
         raise InputError(f"{job_id[:80]!r} is neither a receipt file nor a job id", code="receipt-missing")
-    statement = parse_claims(session.get_api().get_bytes(f"/v1/jobs/{job_id}/receipt"))
+    _, statement = parse_claims(session.get_api().get_bytes(f"/v1/jobs/{job_id}/receipt"))
     if statement.facts.job.id != job_id:
         raise MismatchError(f"receipt: expected one for job {job_id}, got one for another job")
     return statement

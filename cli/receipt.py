@@ -70,7 +70,7 @@ def verify(  # noqa: PLR0913 - one argument per option
     required: tuple[tuple[str, str], ...],
 ) -> None:
     """Verify a receipt step by step: offline with --trust, against the chain with --rpc, or both."""
-    from cli.verifying import Question, verify_file
+    from cli.verifying import Question, proof_beside, verify_file
     from provider.receipts.countersigners import Requirement
     from provider.receipts.errors import VerificationError
 
@@ -170,7 +170,7 @@ def countersign(  # noqa: PLR0913 - one argument per option
 def show(session: Session, file: Path) -> None:
     """Show what a receipt says, with the proof beside it; verifies nothing."""
     from cli.reading import describe_receipt
-    from cli.verifying import find_place, read_receipt
+    from cli.verifying import find_place, proof_beside, read_receipt
     from provider.receipts.countersigners import verify_countersignatures
 
     envelope, statement = read_receipt(file)
@@ -231,6 +231,7 @@ def export(session: Session, file: Path, *, form: str, output: Path, artifacts: 
     names, which a crate holds.
     """
     from cli.exporting import export_crate, export_provenance
+    from cli.verifying import proof_beside
 
     if form == "slsa" and artifacts:
         raise InputError("--artifact goes into a crate: leave it away with --format slsa", code="usage")
@@ -251,11 +252,6 @@ def _signed_document(envelope: Envelope, statement: Statement) -> dict[str, Any]
 def _side(value: object) -> str:
     plain_value = isinstance(value, (dict, list, bool, int)) or value is None
     return json.dumps(value, ensure_ascii=False) if plain_value else str(value)
-
-
-def proof_beside(file: Path) -> Path:
-    """Return where the proof of a receipt stands unless it is said otherwise."""
-    return file.parent / f"{file.stem}.tlog-proof"
 
 
 for command in (calldata, keep_root):

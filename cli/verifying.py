@@ -85,10 +85,7 @@ def read_receipt(path: Path) -> tuple[Envelope, Statement]:
         InputError: the file can't be read.
         MalformedError, StatementRefusedError: it is not a receipt.
     """
-    envelopes = parse_receipt(read_file(path, what="receipt", max_bytes=MAX_RECEIPT_BYTES))
-    if len(envelopes) != 1:
-        raise MalformedError("receipt", f"holds {len(envelopes)} envelopes: take them one by one")
-    return envelopes[0], parse_statement(envelopes[0].payload)
+    return parse_claims(read_file(path, what="receipt", max_bytes=MAX_RECEIPT_BYTES))
 
 
 def find_place(path: Path) -> Checkpoint | None:
@@ -104,13 +101,21 @@ def find_place(path: Path) -> Checkpoint | None:
     return parse_checkpoint(parse_note(proof.note).text)
 
 
-def parse_claims(receipt: bytes) -> Statement:
-    """Return what a receipt says without verifying it.
+def parse_claims(receipt: bytes) -> tuple[Envelope, Statement]:
+    """Return a receipt's envelope and what it says without verifying it.
 
     Raises:
-        MalformedError, StatementRefusedError: it is not a receipt.
+        MalformedError, StatementRefusedError: it is not one receipt.
     """
-    return parse_statement(parse_receipt(receipt)[0].payload)
+    envelopes = parse_receipt(receipt)
+    if len(envelopes) != 1:
+        raise MalformedError("receipt", f"holds {len(envelopes)} envelopes: take them one by one")
+    return envelopes[0], parse_statement(envelopes[0].payload)
+
+
+def proof_beside(file: Path) -> Path:
+    """Return where the proof of a receipt stands unless it is said otherwise."""
+    return file.parent / f"{file.stem}.tlog-proof"
 
 
 def hash_artifacts(paths: tuple[Path, ...]) -> dict[str, bytes]:
@@ -151,7 +156,7 @@ def _load_trust(question: Question, chain: ChainClient | None, receipt: bytes) -
 def _claimed_provider(receipt: bytes) -> str:
     """Return whose receipt it says it is; the keys that this account published on chain then judge it."""
     try:
-        return parse_claims(receipt).facts.provider.address
+        return parse_claims(receipt)[1].facts.provider.address
     except MalformedError as exc:
         raise VerificationError(Verdict.MALFORMED, "read receipt", str(exc)) from exc
     except StatementRefusedError as exc:
