@@ -255,6 +255,14 @@ def test_what_is_required_must_stand_there_and_be_valid_and_others_change_nothin
         assert missing.account in caught.value.detail
 
 
+def test_a_worthless_countersignature_put_beside_a_valid_one_takes_nothing_from_it() -> None:
+    verified = verify_receipt(SAMPLE.receipt, SAMPLE.proof, SAMPLE.trust, SAMPLE.artifacts)
+    worthless = add_countersignature(SAMPLE.envelope, by_key(PAE, chain_id=1))
+    found = verify_countersignatures(add_countersignature(worthless, BY_KEY), STATEMENT)
+    assert [item.standing for item in found] == [Standing.INVALID, Standing.VALID]
+    assert require_countersignatures(verified, found, [Requirement("ethics-board", ACCOUNT)])
+
+
 def test_a_receipt_of_several_datasets_is_countersigned_by_the_owner_of_any() -> None:
     other = make_sample(two_datasets(SAMPLE.facts), keys=SAMPLE.keys)
     mark = by_key(other.envelope.pae, OWNING.words)
