@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.context import Session, SessionCommand, pass_session
-from cli.errors import ExitCode, InputError
+from cli.errors import ExitCode, InputError, MismatchError
 from cli.home import read_file
+from cli.ids import is_address
 from cli.output import indent, is_terminal, plain, table
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def _find_log(
 
     with open_source(session, log) as source:
         trust = _load_trust(options.trust, chain, source.checkpoint())
+        if is_address(log) and trust.provider.lower() != log.lower():
+            raise MismatchError(f"what answers there is the log of {trust.provider}, not of {log}")
         folder = (options.state or session.home.audits) / trust.origin.replace("/", "-")
         keys = LogKeys(trust.origin, tuple(key.ed25519 for key in trust.keys))
         copy_log(source, source.checkpoint(), folder, keys, tell=lambda _done, _all: None)
