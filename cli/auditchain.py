@@ -73,15 +73,14 @@ class AuditChain:
             self._state.commit()
             first = last + 1
 
-    def list_orders(self) -> Iterator[OrderRecord]:
-        """Yield every order on this provider's datasets, by job."""
+    def list_orders(self, anchored: int) -> Iterator[OrderRecord]:
+        """Yield every order on this provider's datasets, by job; of those settled up to block `anchored`, without the time."""
         rows = self._db.execute(
             "SELECT job_id, consumer, token_id, tx_hash, block, deadline, status, ended_block, ended_tx FROM orders"
             " ORDER BY job_id"
         )
         for job_id, consumer, token_id, tx_hash, placed, deadline, status, block, ended_tx in rows:
-            refunded = status == OrderStatus.REFUNDED
-            ended = self.find_block(block) if refunded else None
+            ended = self.find_block(block) if status == OrderStatus.REFUNDED or block > anchored else None
             yield OrderRecord(
                 job_id=job_id,
                 consumer=consumer,

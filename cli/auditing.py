@@ -50,8 +50,11 @@ class AuditedChain(ChainFacts, Protocol):
         """Read the orders on the provider's datasets, and how they ended; the other methods tell of these."""
         ...
 
-    def list_orders(self) -> Iterator[OrderRecord]:
-        """Yield every order on the provider's datasets, those of one job together."""
+    def list_orders(self, anchored: int) -> Iterator[OrderRecord]:
+        """Yield every order on the provider's datasets, those of one job together.
+
+        Of what was settled up to block `anchored` no time is told.
+        """
         ...
 
     def read_blocks(self, numbers: Iterable[int]) -> None:
@@ -196,9 +199,10 @@ class _Run:
         if self._chain is None:
             return
         blocks = [anchor.block for anchor in self._anchors.all if anchor.size == anchored]
-        horizon, silent = Horizon(blocks[0] if blocks else 0, self._now), 0
         newest = self._anchors.newest.block if self._anchors.newest else 0
-        for group in _by_job(self._chain.list_orders()):
+        block = blocks[0] if blocks else 0
+        horizon, silent = Horizon(block, self._now, is_newest=block == newest), 0
+        for group in _by_job(self._chain.list_orders(block)):
             job = self._state.find_job(group[0].job_id)
             late = any(order.refunded_late for order in group)
             for order in group:

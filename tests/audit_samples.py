@@ -169,7 +169,7 @@ class SampleChain:
     def read_orders(self) -> None:
         """There is nothing to read."""
 
-    def list_orders(self) -> Iterator[OrderRecord]:
+    def list_orders(self, anchored: int) -> Iterator[OrderRecord]:  # noqa: ARG002 - all times are known
         yield from self.orders.values()
 
     def read_blocks(self, numbers: Iterable[int]) -> None:

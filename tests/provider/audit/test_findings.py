@@ -336,6 +336,25 @@ def test_what_ended_after_the_newest_anchor_is_not_judged_yet(tmp_path: Path) ->
     assert draft.audit(tmp_path).is_clean
 
 
+def test_a_provider_that_anchors_no_more_is_not_paid_without_receipts_for_ever(tmp_path: Path) -> None:
+    draft = with_chain()
+    add_order(draft, ended_block=ANCHOR_BLOCK + 50)
+    assert draft.chain is not None
+    draft.chain.head = replace(draft.chain.head, time=ANCHOR_TIME + 2 * DAY_S)
+    assert draft.audit(tmp_path).verdict == Code.SETTLED_WITHOUT_RECEIPT
+
+
+def test_what_ended_after_the_newest_anchor_of_an_old_copy_is_not_judged_yet(tmp_path: Path) -> None:
+    draft = with_chain()
+    add_order(draft, ended_block=ANCHOR_BLOCK + 50)
+    assert draft.chain is not None
+    draft.chain.head = replace(draft.chain.head, time=ANCHOR_TIME + 2 * DAY_S)
+    draft.size = 20
+    for facts in draft.facts[20:]:
+        draft.chain.orders.pop(facts.job.id, None)
+    assert draft.audit(tmp_path).verdict == Code.COPY_BEHIND
+
+
 def test_findings_stand_gravest_first_and_then_by_entry() -> None:
     found = [
         Finding(Code.LOG_CLOSED, ""),
