@@ -70,15 +70,15 @@ class AuditedChain(ChainFacts, Protocol):
 class Material:
     """What an audit is made of: a copy of the log, whom to trust, where to keep what is remembered, and what else there is.
 
-    `fresh` says that the provider was asked for its log after the trust root was read. `seen` are signed checkpoints that
-    were shown before or to others, `releases` a folder with a folder for each job.
+    `asked` is when the provider was asked for its log, after the trust root was read; None for a copy. `seen` are signed
+    checkpoints that were shown before or to others, `releases` a folder with a folder for each job.
     """
 
     folder: Path
     trust: TrustRoot
     state: Path
     processes: int = 1
-    fresh: bool = False
+    asked: int | None = None
     seen: tuple[str, ...] = ()
     releases: Path | None = None
 
@@ -131,9 +131,7 @@ class _Run:
         self._state.begin()
         try:
             auditor = self._take_bundles(anchored, self._size)
-            found += auditor.finish(
-                self._note, now=self._now, asked=self._now if self._material.fresh else None
-            )
+            found += auditor.finish(self._note, now=self._now, asked=self._material.asked)
             found += [*self._check_orders(anchored), *self._check_releases()]
             return self._report(found, new=self._size - start, anchored=anchored, root=auditor.root)
         finally:

@@ -52,7 +52,7 @@ class Draft:
     shown: dict[int, Envelope] = field(default_factory=dict)
     served: dict[int, bytes] = field(default_factory=dict)
     size: int | None = None
-    fresh: bool = False
+    asked: int | None = None
     note: str = ""
     checkpoint_keys: SigningKeys = KEYS
     trust: Callable[[TrustRoot], TrustRoot] = lambda trust: trust
@@ -93,7 +93,7 @@ class Draft:
             copy,
             self.trust(anchored(log, self.sizes)),
             folder / FILE,
-            fresh=self.fresh,
+            asked=self.asked,
             seen=self.seen,
             releases=None if self.releases is None else folder / "releases",
         )
