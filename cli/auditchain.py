@@ -123,11 +123,12 @@ class AuditChain:
             self._datasets[token_id] = self._read_dataset(token_id)
         return self._datasets[token_id]
 
-    def find_approval(self, token_id: int, algorithm: bytes, at_block: int) -> Approval | None:
-        """Return the owner's word on an algorithm as it stood at the end of a block."""
+    def find_approval(self, token_id: int, algorithm: bytes, at_block: int, by: int) -> Approval | None:
+        """Return the owner's word on an algorithm as it stood at the end of a block, or at the time `by` if that is later."""
         found: Approval | None = None
         for event in self._list_events(token_id):
-            if event.block.number > at_block or bytes(event.values.get("algorithm", b"")) != algorithm:
+            is_later = event.block.number > at_block and event.block.time > by
+            if is_later or bytes(event.values.get("algorithm", b"")) != algorithm:
                 continue
             if event.name == "AlgorithmApproved":
                 found = Approval(algorithm, event.block.time, event.values["expiresAt"], 0)

@@ -189,7 +189,7 @@ class SampleChain:
     def find_dataset(self, token_id: int) -> RegisteredDataset | None:
         return self.datasets.get(token_id)
 
-    def find_approval(self, token_id: int, algorithm: bytes, at_block: int) -> Approval | None:
+    def find_approval(self, token_id: int, algorithm: bytes, at_block: int, by: int) -> Approval | None:  # noqa: ARG002 - nothing comes later
         known = (
             self.approval is not None and self.approval.algorithm == algorithm and token_id in self.datasets
         )
