@@ -41,8 +41,7 @@ def test_the_page_says_of_each_term_what_the_code_says(curie: str) -> None:
 def test_the_policies_on_the_page_can_be_read() -> None:
     whole, witnesses = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
     assert parse_policy(whole.encode()).consumers == "anyone"
-    demand = parse_policy((whole + witnesses).encode()).witnesses
-    assert demand is not None
+    (demand,) = parse_policy((whole + witnesses).encode()).witnesses
     assert (demand.threshold, len(demand.keys)) == (2, 2)
 
 
