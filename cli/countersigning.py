@@ -64,7 +64,7 @@ class _Draft:
     @property
     def message(self) -> dict[str, Any]:
         """The typed data to sign."""
-        return typed_data(self.envelope.pae, self.mark.words, self.mark.chain_id)
+        return typed_data(self.envelope.pae, self.mark.account, self.mark.words, self.mark.chain_id)
 
     @property
     def digest(self) -> bytes:

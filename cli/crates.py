@@ -153,7 +153,7 @@ def _people(source: CrateSource) -> Iterator[Entity]:
     }
     for digest in facts.policy.digests:
         yield {"@id": f"urn:sealroom:policy:{digest}", "@type": "CreativeWork", "name": f"policy {digest}"}
-    for mark in _valid(source):
+    for mark, _ in _valid(source):
         name = f"holder of the account {mark.account}"
         yield {"@id": account_uri(mark.chain_id, mark.account), "@type": "Person", "name": name}
 
@@ -174,7 +174,7 @@ def list_actions(source: CrateSource) -> list[Entity]:
         _sign_off(source),
         _run(source),
         _disclosure(source),
-        *(_countersigned(number, mark) for number, mark in enumerate(_valid(source), start=1)),
+        *(_countersigned(number, *item) for number, item in enumerate(_valid(source), start=1)),
         {
             **_assessment("#bagit", "GenerateCheckValue", "BagIt manifests written", passed=True),
             "@type": "UpdateAction",
@@ -226,15 +226,20 @@ def _disclosure(source: CrateSource) -> Entity:
     return {**action, "agent": _ref(SOFTWARE), **ended}
 
 
-def _valid(source: CrateSource) -> list[Countersignature]:
-    return [item.mark for item in source.countersigned if item.mark and item.standing is Standing.VALID]
+def _valid(source: CrateSource) -> list[tuple[Countersignature, str]]:
+    """Return each countersignature that holds, and what was checked of it: no chain is asked for a crate."""
+    return [
+        (item.mark, item.detail)
+        for item in source.countersigned
+        if item.mark and item.standing is Standing.VALID
+    ]
 
 
-def _countersigned(number: int, mark: Countersignature) -> Entity:
+def _countersigned(number: int, mark: Countersignature, checked: str) -> Entity:
     name = f"Countersigned as {mark.words.role}: {mark.words.statement}"
     action = _assessment(f"#countersignature-{number}", "SignOff", name, passed=True)
     agent = _ref(account_uri(mark.chain_id, mark.account))
-    return {**action, "agent": agent, "endTime": rfc3339(mark.words.time)}
+    return {**action, "description": checked, "agent": agent, "endTime": rfc3339(mark.words.time)}
 
 
 def _assessment(identifier: str, kind: str, name: str, *, passed: bool) -> Entity:

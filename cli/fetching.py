@@ -80,7 +80,8 @@ def _check_signature(
     """Return the model signature, once it is known to be of these files, by the key that signed the receipt."""
     keyids = {item.keyid for item in verified.envelope.signatures}
     points = [key.p256 for key in trust.keys if p256_keyid(key.p256) in keyids]
-    verify_weights(signature, points, {name: sha256(data) for name, data in released.items()})
+    digests = {name: sha256(data) for name, data in released.items()}
+    verify_weights(signature, points, digests, verified.statement.facts.job.id)
     return signature
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 DIGEST_PREFIX = "sha256:"
 SHORT = len(DIGEST_PREFIX) + 12
 PATH = click.Path(path_type=Path)
+STOP_SIGNALS = (signal.SIGHUP, signal.SIGTERM)
 VERDICTS = {"reproduced": "REPRODUCED", "differs": "DIFFERS", "ended-otherwise": "ENDED OTHERWISE"}
 
 
@@ -91,11 +93,14 @@ def replay(
 
 @contextmanager
 def _workplace() -> Iterator[tuple[DockerEngine, Path]]:
-    """Give an engine and a folder that only this user can read; nothing is left of the folder."""
+    """Give an engine and a folder that only this user can read; nothing is left of the folder, nor of a run that is stopped."""
     from sandbox.engine import DockerEngine
     from sandbox.staging import cleanup
 
     with ExitStack() as undo:
+        for number in STOP_SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves it
+                undo.callback(signal.signal, number, signal.signal(number, signal.default_int_handler))
         folder = Path(tempfile.mkdtemp(prefix="sealroom-replay-"))
         undo.callback(cleanup, folder)
         engine = DockerEngine()

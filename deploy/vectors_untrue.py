@@ -167,6 +167,11 @@ def _requests() -> Iterator[Vector]:
         "Another consumer.",
         signed(replace(FACTS, job=replace(FACTS.job, consumer="0x" + "12" * 20))),
     )
+    yield make(
+        "request-nonce",
+        "Another nonce than was signed.",
+        signed(replace(FACTS, job=replace(FACTS.job, nonce="aa" * 32))),
+    )
     yield make("request-empty", "No request.", signed(replace(FACTS, job=replace(FACTS.job, request={}))))
     key = sample_request(result_key="?")
     yield make(

@@ -7,7 +7,6 @@ sizes, order and contents are authenticated together, bound to the job id.
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +25,8 @@ from cryptography.hazmat.primitives.hpke import (
 )
 
 from policies.canonical import canonical_json
+from provider.receipts.errors import MalformedError
+from provider.receipts.strictjson import JsonLimits, parse_json_strict
 
 SUITE = b"\x01"
 MAGIC = b"sealroom-release-v1\n"
@@ -33,6 +34,7 @@ RESULT_KEY_BYTES = 1 + 1184 + 32
 PRIVATE_KEY_BYTES = 1 + 64 + 32
 MAX_RELEASE_BYTES = 2 * 1024**3
 MAX_HEADER_BYTES = 1024 * 1024
+_HEADER_LIMITS = JsonLimits(size_bytes=MAX_HEADER_BYTES, depth=2)
 _SEED_BYTES = 64
 _MLKEM_PUBLIC_BYTES = 1184
 _LENGTH = struct.Struct(">I")
@@ -135,14 +137,17 @@ def _info(job_id: str) -> bytes:
 
 
 def _split(plain: bytes) -> dict[str, bytes]:
+    """Take apart what anyone who knows the result key may have sealed."""
+    files: dict[str, bytes] = {}
     try:
         (length,) = _LENGTH.unpack_from(plain)
         start = _LENGTH.size + length
-        files: dict[str, bytes] = {}
-        for name, size in json.loads(plain[_LENGTH.size : start]):
-            files[str(name)] = plain[start : start + size]
+        for name, size in parse_json_strict(plain[_LENGTH.size : start], limits=_HEADER_LIMITS):
+            if type(name) is not str or type(size) is not int or size < 0 or name in files:
+                raise ReleaseOpenError("the release opens, but its list of files is not of this format")
+            files[name] = plain[start : start + size]
             start += size
-    except (struct.error, ValueError, TypeError) as exc:
+    except (struct.error, MalformedError, ValueError, TypeError) as exc:
         raise ReleaseOpenError("the release opens, but what is inside is not of this format") from exc
     if start != len(plain):
         raise ReleaseOpenError("the release opens, but its sizes don't add up")

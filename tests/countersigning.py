@@ -22,7 +22,7 @@ WORDS = Words("ethics-board", "approved for publication, protocol 2026-17", 1_80
 
 def by_key(pae: bytes, words: Words = WORDS, *, chain_id: int = CHAIN_ID) -> Countersignature:
     """Return what the holder of KEY signed."""
-    raw = KEY.sign_recoverable(countersigned_digest(pae, words, chain_id), hasher=None)
+    raw = KEY.sign_recoverable(countersigned_digest(pae, ACCOUNT, words, chain_id), hasher=None)
     return Countersignature(chain_id, ACCOUNT, words, raw[:64] + bytes([raw[64] + 27]))
 
 
@@ -47,7 +47,7 @@ class Accounts:
         return block == BLOCK
 
     def accepts(self, account: str, digest: bytes, signature: bytes, *, at_block: int) -> bool:
-        expected = countersigned_digest(self.pae, WORDS, CHAIN_ID)
+        expected = countersigned_digest(self.pae, BOARD, WORDS, CHAIN_ID)
         return (account, digest, signature, at_block) == (BOARD, expected, BOARD_SIGNATURE, BLOCK.number)
 
     def find_owner(self, token_id: int, *, at_block: int | None = None) -> str | None:

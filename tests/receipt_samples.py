@@ -149,7 +149,7 @@ def sample_job() -> JobFacts:
     request = sample_request()
     job_id, signature = sign_request(request)
     order = OrderFacts(CHAIN_ID, "0x" + "cc" * 32, 2, "0x" + "d0" * 20, CONSUMER, 5 * 10**18, 1)
-    return JobFacts(job_id, "5e" * 32, CONSUMER, 1, (order,), request, signature)
+    return JobFacts(job_id, request["nonce"], CONSUMER, 1, (order,), request, signature)
 
 
 def two_datasets(facts: ReceiptFacts) -> ReceiptFacts:

@@ -630,6 +630,7 @@ def check_request(facts, trust):
     digest = request_hash(request, trust["chainId"], trust["escrow"])
     need(digest.hex() == job["id"], no, "another job")
     need(recover(unhex(job["requestSignature"]), digest) == checksum(job["consumer"]), no, "another signer")
+    need(request["nonce"] == job["nonce"], no, "another nonce")
     need(request["provider"].lower() == facts["provider"]["address"].lower(), no, "another provider")
     need(request["algorithm"] == inputs["algorithm"], no, "another algorithm")
     need(request["parameters"] == inputs["parametersDigest"], no, "other parameters")

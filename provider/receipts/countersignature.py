@@ -20,7 +20,7 @@ from provider.receipts.envelope import MAX_SIGNATURES, Envelope, EnvelopeSignatu
 from provider.receipts.errors import CountersignatureError, FieldError, MalformedError
 from provider.receipts.facts import BlockFacts
 from provider.receipts.records import Hex, parse_record, to_json
-from provider.receipts.request import DOMAIN_NAME, DOMAIN_VERSION
+from provider.receipts.request import DOMAIN_NAME, DOMAIN_VERSION, address_word
 from provider.receipts.signatures import checksum_address
 from provider.receipts.strictjson import JsonLimits, parse_json_strict
 
@@ -38,6 +38,7 @@ TYPES: dict[str, list[dict[str, str]]] = {
         {"name": "chainId", "type": "uint256"},
     ],
     "Countersignature": [
+        {"name": "account", "type": "address"},
         {"name": "digest", "type": "bytes32"},
         {"name": "role", "type": "string"},
         {"name": "statement", "type": "string"},
@@ -46,7 +47,7 @@ TYPES: dict[str, list[dict[str, str]]] = {
 }
 PRIMARY_TYPE = "Countersignature"
 _DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId)"
-_TYPE = b"Countersignature(bytes32 digest,string role,string statement,uint64 time)"
+_TYPE = b"Countersignature(address account,bytes32 digest,string role,string statement,uint64 time)"
 _KEYID = re.compile(r"eip712:([1-9][0-9]{0,15}):(0x[0-9a-fA-F]{40}):([a-z][a-z0-9-]{0,39})")
 _ROLE = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _LIMITS = JsonLimits(size_bytes=MAX_RECORD_BYTES, depth=2)
@@ -79,7 +80,7 @@ class Countersignature:
 
     def digest(self, pae: bytes) -> bytes:
         """Return the 32 bytes that were signed for a receipt with that PAE."""
-        return countersigned_digest(pae, self.words, self.chain_id)
+        return countersigned_digest(pae, self.account, self.words, self.chain_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,14 @@ class _Record:
     block: BlockFacts | None
 
 
-def typed_data(pae: bytes, words: Words, chain_id: int) -> dict[str, Any]:
+def typed_data(pae: bytes, account: str, words: Words, chain_id: int) -> dict[str, Any]:
     """Return the message to sign, as wallets take it (EIP-712, `eth_signTypedData`)."""
     return {
         "types": TYPES,
         "primaryType": PRIMARY_TYPE,
         "domain": {"name": DOMAIN_NAME.decode(), "version": DOMAIN_VERSION.decode(), "chainId": chain_id},
         "message": {
+            "account": account,
             "digest": "0x" + hashlib.sha256(pae).hexdigest(),
             "role": words.role,
             "statement": words.statement,
@@ -108,13 +110,17 @@ def typed_data(pae: bytes, words: Words, chain_id: int) -> dict[str, Any]:
     }
 
 
-def countersigned_digest(pae: bytes, words: Words, chain_id: int) -> bytes:
-    """Return keccak-256(0x19 0x01 ‖ domain ‖ struct) of the message (EIP-712)."""
+def countersigned_digest(pae: bytes, account: str, words: Words, chain_id: int) -> bytes:
+    """Return keccak-256(0x19 0x01 ‖ domain ‖ struct) of the message (EIP-712).
+
+    The account is part of it: one key may sign for several contracts, and for each it says a word of its own.
+    """
     domain = keccak(
         keccak(_DOMAIN_TYPE) + keccak(DOMAIN_NAME) + keccak(DOMAIN_VERSION) + chain_id.to_bytes(32)
     )
     struct = keccak(
         keccak(_TYPE)
+        + address_word(account)
         + hashlib.sha256(pae).digest()
         + keccak(words.role.encode())
         + keccak(words.statement.encode())

@@ -62,19 +62,21 @@ def sign_weights(released: Mapping[str, bytes], job_id: str, keys: SigningKeys) 
     )
 
 
-def verify_weights(bundle: bytes, points: Sequence[bytes], released: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Verify that one of the P-256 keys signed these files as the model, and return their names.
+def verify_weights(
+    bundle: bytes, points: Sequence[bytes], released: Mapping[str, bytes], job_id: str
+) -> tuple[str, ...]:
+    """Verify that one of the P-256 keys signed these files as the model of this job, and return their names.
 
     Raises:
         MalformedError: not such a bundle.
-        VerificationError: `unknown-key`, `bad-signature`, or `artefact-digest-differs` when it is of other files.
+        VerificationError: `unknown-key`, `bad-signature`, or `artefact-digest-differs` when it is of other files or another job.
     """
     document = parse_json_strict(bundle, document=_NAME, limits=_LIMITS)
     if not isinstance(document, dict) or document.get("mediaType") != BUNDLE_TYPE:
         raise MalformedError(_NAME, f"expected a bundle of type {BUNDLE_TYPE}")
     envelope = parse_envelope(canonical_json(document.get("dsseEnvelope")))
     _check_signature(envelope, points)
-    return _signed_names(envelope, released)
+    return _signed_names(envelope, released, job_id)
 
 
 def _check_signature(envelope: Envelope, points: Sequence[bytes]) -> None:
@@ -86,22 +88,24 @@ def _check_signature(envelope: Envelope, points: Sequence[bytes]) -> None:
         raise VerificationError(Verdict.BAD_SIGNATURE, STEP, "the signature is not over this model")
 
 
-def _signed_names(envelope: Envelope, released: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Return the names that were signed, once the statement is known to be the one that these files have."""
+def _signed_names(envelope: Envelope, released: Mapping[str, bytes], job_id: str) -> tuple[str, ...]:
+    """Return the names that were signed, once the statement is known to be the one that these files of the job have."""
     document = parse_json_strict(envelope.payload, document=_NAME, limits=_LIMITS)
     try:
-        predicate, (subject,) = document["predicate"], document["subject"]
+        predicate = document["predicate"]
         names = [str(item["name"]) for item in predicate["resources"]]
-        beside, job_id = predicate["serialization"]["ignore_paths"], subject["name"]
+        beside = predicate["serialization"]["ignore_paths"]
     except (KeyError, TypeError, ValueError) as exc:
         raise MalformedError(_NAME, "the statement is not one about a model") from exc
     weights = {name: released[name] for name in names if name in released}
     if canonical_json(_statement(weights, beside, job_id)) != envelope.payload or not names:
-        raise VerificationError(Verdict.ARTEFACT_DIGEST_DIFFERS, STEP, "is of other files than were released")
+        raise VerificationError(
+            Verdict.ARTEFACT_DIGEST_DIFFERS, STEP, "is of other files, or of another job, than were released"
+        )
     return tuple(names)
 
 
-def _statement(weights: Mapping[str, bytes], beside: object, job_id: object) -> dict[str, Any]:
+def _statement(weights: Mapping[str, bytes], beside: object, job_id: str) -> dict[str, Any]:
     """Return the in-toto statement: the model's digest is that of its files' digests, in order of name."""
     ordered = sorted(weights.items())
     root = hashlib.sha256(b"".join(digest for _, digest in ordered)).hexdigest()

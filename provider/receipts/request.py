@@ -62,6 +62,7 @@ def check_request(facts: ReceiptFacts, chain_id: int, escrow: str) -> None:
     checks = (
         ("is not the request of this job id", digest.hex() == facts.job.id),
         ("is not signed by the consumer", _is_signed(facts.job.consumer, signature, digest)),
+        ("has another nonce", request.nonce == facts.job.nonce),
         ("is for another provider", request.provider.lower() == facts.provider.address.lower()),
         ("names another algorithm", request.algorithm == facts.inputs.algorithm),
         ("names other parameters", request.parameters == facts.inputs.parameters_digest),
@@ -97,7 +98,7 @@ def request_digest(request: SignedRequest, chain_id: int, escrow: str) -> bytes:
         + bytes.fromhex(request.algorithm.removeprefix("sha256:"))
         + bytes.fromhex(request.parameters.removeprefix("sha256:"))
         + _repeated_hash(request.purpose.encode())
-        + _address_word(request.provider)
+        + address_word(request.provider)
         + _repeated_hash(parse_base64(request.result_key, document="result key"))
         + bytes.fromhex(request.nonce)
         + request.expiry.to_bytes(32)
@@ -118,11 +119,12 @@ def _domain_separator(chain_id: int, escrow: str) -> bytes:
         + keccak(DOMAIN_NAME)
         + keccak(DOMAIN_VERSION)
         + chain_id.to_bytes(32)
-        + _address_word(escrow)
+        + address_word(escrow)
     )
 
 
-def _address_word(address: str) -> bytes:
+def address_word(address: str) -> bytes:
+    """Return an address as it stands in a struct that is hashed: 32 bytes, zeros first (EIP-712, "Definition of encodeData")."""
     return bytes.fromhex(address[2:]).rjust(32, b"\x00")
 
 

@@ -233,6 +233,20 @@ def test_a_contracts_word_counts_only_where_the_chain_has_the_block_and_the_cont
             assert found.standing is standing, (item, found.detail)
 
 
+def test_what_a_key_signed_for_itself_or_for_one_contract_is_not_the_word_of_another_that_it_signs_for(
+    sample: Sample, chain: ChainClient, people: People
+) -> None:
+    wallets = [deploy_wallet(chain, people.stranger).address for _ in range(2)]
+    head = chain.head()
+    mark = replace(by_contract(), block=BlockFacts(head.number, "0x" + head.hash.hex()))
+    for signing in (wallets[0], people.stranger.address):
+        digest = replace(mark, account=signing).digest(sample.envelope.pae)
+        signature = bytes(people.stranger.unsafe_sign_hash(Hash32(digest)).signature)
+        taken = replace(mark, account=wallets[1], signature=signature)
+        found = judge(add_countersignature(sample.envelope, taken), chain)
+        assert found.standing is Standing.INVALID, (signing, found.detail)
+
+
 def test_a_wallet_elsewhere_signs_what_is_printed_and_its_signature_is_taken(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

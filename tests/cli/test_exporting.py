@@ -22,7 +22,7 @@ from provider.receipts.countersignature import add_countersignature
 from provider.receipts.envelope import format_receipt
 from provider.receipts.facts import ReceiptFacts
 from provider.receipts.verify import verify_receipt
-from tests.countersigning import ACCOUNT, by_contract, by_key
+from tests.countersigning import ACCOUNT, WORDS, by_contract, by_key
 from tests.receipt_samples import (
     ARTEFACTS,
     CONSUMER,
@@ -105,6 +105,15 @@ def test_a_crate_is_read_back_with_what_the_five_safes_profile_requires(folder: 
     assert {item["name"] for item in run_action["result"]} == set(ARTEFACTS)
 
 
+def test_a_crate_says_of_an_owners_word_that_nobody_asked_who_owns_the_data(folder: Path) -> None:
+    words = replace(WORDS, role="owner")
+    marked = add_countersignature(SAMPLE.envelope, by_key(SAMPLE.envelope.pae, words))
+    (folder / "receipt.jsonl").write_bytes(format_receipt(marked))
+    export(folder, "ro-crate", "crate")
+    _, countersigned = actions(read_crate(folder), "SignOff")
+    assert "no chain was asked whether it owns the data" in countersigned["description"]
+
+
 def test_a_crate_tells_who_assessed_what_and_only_valid_countersignatures_count(folder: Path) -> None:
     assert export(folder, "ro-crate", "crate") is ExitCode.OK
     crate = read_crate(folder)
@@ -114,6 +123,7 @@ def test_a_crate_tells_who_assessed_what_and_only_valid_countersignatures_count(
     assert [item.id for item in decision["instrument"]] == [f"urn:sealroom:policy:{digest('policy')}"]
     assert countersigned["agent"].id.endswith(ACCOUNT)
     assert "ethics-board: approved for publication" in countersigned["name"]
+    assert countersigned["description"] == "signed by the account's key"
     (disclosure,) = actions(crate, "DisclosureCheck")
     assert disclosure["actionStatus"] == COMPLETED
     assert "at most 192 bits" in disclosure["name"]

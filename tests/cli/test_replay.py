@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,16 @@ class NoRuns(DockerEngine):
 
     def start(self, spec: RunSpec) -> Streams:
         raise AssertionError(f"{spec.run_id} was started")
+
+
+class Stopped(DockerEngine):
+    """The real engine, whose user is told to end as soon as a container has started."""
+
+    number = signal.SIGTERM
+
+    def limits_in_force(self, run_id: str) -> dict[str, str]:
+        os.kill(os.getpid(), self.number)
+        return super().limits_in_force(run_id)
 
 
 @pytest.fixture
@@ -181,6 +193,27 @@ def test_where_the_engine_lacks_the_runtime_another_is_used_and_that_is_said(
     out, err = capsys.readouterr()
     assert {"name": "runtime", "receipt": "runsc", "here": "runc"} in json.loads(out)["conditions"]
     assert "this engine has no runsc: the job runs on runc, another seal" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_replay_that_is_told_to_end_leaves_no_container_and_no_copy_of_the_data(
+    engine: DockerEngine,
+    image_digest: str,
+    wards: Path,
+    work: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+) -> None:
+    job = record(engine, make_bundle(image=image_digest), wards, work / "first")
+    receipt, bundle = job.write_receipt(work), work / "bundle"
+    write_bundle(job.bundle, bundle)
+    monkeypatch.setattr(Stopped, "number", number)
+    monkeypatch.setattr("sandbox.engine.DockerEngine", Stopped)
+    before = signal.getsignal(number)
+    assert audit(receipt, "--data", wards, "--bundle", bundle) is ExitCode.INTERRUPTED
+    assert engine.reap(f"sealroom-replay-{os.getpid()}") == []
+    assert list(work.glob("sealroom-replay-*")) == []
+    assert signal.getsignal(number) is before
 
 
 # Something else comes out

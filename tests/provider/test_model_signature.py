@@ -98,7 +98,7 @@ def signed() -> bytes:
 
 
 def test_a_signature_is_verified_against_the_files_and_the_key_before_it_is_written() -> None:
-    assert verify_weights(signed(), [POINT], DIGESTS) == ("model.safetensors",)
+    assert verify_weights(signed(), [POINT], DIGESTS, JOB_ID) == ("model.safetensors",)
     cases: list[tuple[Verdict, list[bytes], dict[str, bytes]]] = [
         (Verdict.UNKNOWN_KEY, [SigningKeys.generate(CHAIN_ID).public().p256], DIGESTS),
         (Verdict.UNKNOWN_KEY, [], DIGESTS),
@@ -107,7 +107,7 @@ def test_a_signature_is_verified_against_the_files_and_the_key_before_it_is_writ
     ]
     for verdict, points, digests in cases:
         with pytest.raises(VerificationError) as caught:
-            verify_weights(signed(), points, digests)
+            verify_weights(signed(), points, digests, JOB_ID)
         assert caught.value.verdict is verdict
 
 
@@ -120,9 +120,15 @@ def test_no_changed_byte_of_what_was_signed_or_of_the_signature_is_verified() ->
         for position, letter in enumerate(good):
             place[key] = good[:position] + ("A" if letter != "A" else "B") + good[position + 1 :]
             with pytest.raises((MalformedError, VerificationError)):
-                verify_weights(json.dumps(document).encode(), [POINT], DIGESTS)
+                verify_weights(json.dumps(document).encode(), [POINT], DIGESTS, JOB_ID)
         place[key] = good
-    assert verify_weights(json.dumps(document).encode(), [POINT], DIGESTS) == ("model.safetensors",)
+    assert verify_weights(json.dumps(document).encode(), [POINT], DIGESTS, JOB_ID) == ("model.safetensors",)
+
+
+def test_a_signature_of_another_job_with_the_same_weights_is_refused() -> None:
+    with pytest.raises(VerificationError) as caught:
+        verify_weights(signed(), [POINT], DIGESTS, "0e" * 32)
+    assert caught.value.verdict is Verdict.ARTEFACT_DIGEST_DIFFERS
 
 
 def resigned(change: Callable[[dict[str, Any]], object]) -> bytes:
@@ -154,10 +160,10 @@ def resigned(change: Callable[[dict[str, Any]], object]) -> bytes:
 )
 def test_a_true_signature_over_something_else_is_refused(change: Callable[[dict[str, Any]], object]) -> None:
     with pytest.raises((MalformedError, VerificationError)):
-        verify_weights(resigned(change), [POINT], DIGESTS)
+        verify_weights(resigned(change), [POINT], DIGESTS, JOB_ID)
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"mediaType": 1}', b"\xff", b"[" * 5000])
 def test_garbage_is_malformed(data: bytes) -> None:
     with pytest.raises(MalformedError):
-        verify_weights(data, [POINT], DIGESTS)
+        verify_weights(data, [POINT], DIGESTS, JOB_ID)

@@ -3,6 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PublicKey, Suite
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,6 +72,39 @@ def test_garbage_does_not_open(data: bytes) -> None:
     for changed in (data, MAGIC + b"\x01" + data):
         with pytest.raises(ReleaseOpenError):
             open_release(changed, KEY.private, JOB)
+
+
+def sealed(plain: bytes) -> bytes:
+    """Seal bytes of any form, as whoever knows the result key can."""
+    suite = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+    mlkem = MLKEM768PublicKey.from_public_bytes(KEY.public[1:-32])
+    public = MLKEM768X25519PublicKey(mlkem, X25519PublicKey.from_public_bytes(KEY.public[-32:]))
+    return MAGIC + b"\x01" + suite.encrypt(plain, public, MAGIC + JOB.encode())
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"[",
+        b"[" * 500_000,
+        b"{}",
+        b"null",
+        b"[[]]",
+        b'[["a"]]',
+        b'[["a", null]]',
+        b'[["a", "1"]]',
+        b'[["a", 4]]',
+        b'[["a", 8], ["b", -5]]',
+        b'[["a", 1], ["a", 2]]',
+        b"[[1, 3]]",
+        b'[["a", true], ["b", 2]]',
+        b"\xff",
+    ],
+)
+def test_what_was_sealed_in_another_form_opens_to_an_error_of_ours(header: bytes) -> None:
+    with pytest.raises(ReleaseOpenError):
+        open_release(sealed(len(header).to_bytes(4) + header + b"abc"), KEY.private, JOB)
 
 
 def test_a_good_result_key_is_accepted() -> None:

@@ -60,9 +60,9 @@ def judge(mark: Countersignature, chain: Accounts | None = None) -> Countersigne
 
 
 def test_what_is_signed_is_what_wallets_sign() -> None:
-    message: SignableMessage = encode_typed_data(full_message=typed_data(PAE, WORDS, CHAIN_ID))
+    message: SignableMessage = encode_typed_data(full_message=typed_data(PAE, ACCOUNT, WORDS, CHAIN_ID))
     signed = keccak(b"\x19" + message.version + message.header + message.body)
-    assert signed == countersigned_digest(PAE, WORDS, CHAIN_ID)
+    assert signed == countersigned_digest(PAE, ACCOUNT, WORDS, CHAIN_ID)
 
 
 def test_a_countersignature_changes_neither_the_signed_bytes_nor_the_log_entry_nor_the_verdict() -> None:
