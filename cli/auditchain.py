@@ -74,15 +74,14 @@ class AuditChain:
             self._state.commit()
             first = last + 1
 
-    def list_orders(self) -> Iterator[OrderRecord]:
-        """Yield every order on this provider's datasets, by job."""
+    def list_orders(self, anchored: int) -> Iterator[OrderRecord]:
+        """Yield every order on this provider's datasets, by job; of those settled up to block `anchored`, without the time."""
         rows = self._db.execute(
             "SELECT job_id, consumer, token_id, tx_hash, block, deadline, status, ended_block, ended_tx FROM orders"
             " ORDER BY job_id"
         )
         for job_id, consumer, token_id, tx_hash, placed, deadline, status, block, ended_tx in rows:
-            refunded = status == OrderStatus.REFUNDED
-            ended = self.find_block(block) if refunded else None
+            ended = self.find_block(block) if status == OrderStatus.REFUNDED or block > anchored else None
             yield OrderRecord(
                 job_id=job_id,
                 consumer=consumer,
@@ -125,11 +124,12 @@ class AuditChain:
             self._datasets[token_id] = self._read_dataset(token_id)
         return self._datasets[token_id]
 
-    def find_approval(self, token_id: int, algorithm: bytes, at_block: int) -> Approval | None:
-        """Return the owner's word on an algorithm as it stood at the end of a block."""
+    def find_approval(self, token_id: int, algorithm: bytes, at_block: int, by: int) -> Approval | None:
+        """Return the owner's word on an algorithm as it stood at the end of a block, or at the time `by` if that is later."""
         found: Approval | None = None
         for event in self._list_events(token_id):
-            if event.block.number > at_block or bytes(event.values.get("algorithm", b"")) != algorithm:
+            is_later = event.block.number > at_block and event.block.time > by
+            if is_later or bytes(event.values.get("algorithm", b"")) != algorithm:
                 continue
             if event.name == "AlgorithmApproved":
                 found = Approval(algorithm, event.block.time, event.values["expiresAt"], 0)

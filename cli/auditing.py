@@ -51,8 +51,11 @@ class AuditedChain(ChainFacts, Protocol):
         """Read the orders on the provider's datasets, and how they ended; the other methods tell of these."""
         ...
 
-    def list_orders(self) -> Iterator[OrderRecord]:
-        """Yield every order on the provider's datasets, those of one job together."""
+    def list_orders(self, anchored: int) -> Iterator[OrderRecord]:
+        """Yield every order on the provider's datasets, those of one job together.
+
+        Of what was settled up to block `anchored` no time is told.
+        """
         ...
 
     def read_blocks(self, numbers: Iterable[int]) -> None:
@@ -68,15 +71,16 @@ class AuditedChain(ChainFacts, Protocol):
 class Material:
     """What an audit is made of: a copy of the log, whom to trust, where to keep what is remembered, and what else there is.
 
-    `fresh` says that the provider was asked for its log after the trust root was read, and `current` that this was read from
-    the chain now. `seen` are signed checkpoints that were shown before or to others, `releases` a folder with one for each job.
+    `asked` is when the provider was asked for its log, after the trust root was read; None for a copy. `current` says that
+    the trust root was read from the chain now. `seen` are signed checkpoints that were shown before or to others, `releases`
+    a folder with one for each job.
     """
 
     folder: Path
     trust: TrustRoot
     state: Path
     processes: int = 1
-    fresh: bool = False
+    asked: int | None = None
     current: bool = False
     seen: tuple[str, ...] = ()
     releases: Path | None = None
@@ -122,8 +126,7 @@ class _Run:
 
     @property
     def _look(self) -> Look:
-        asked = self._now if self._material.fresh else None
-        return Look(self._now, asked, current=self._material.current)
+        return Look(self._now, self._material.asked, current=self._material.current)
 
     def run(self) -> Report:
         found = [*check_anchors(self._trust), *check_closed(self._trust), *self._begin()]
@@ -201,9 +204,10 @@ class _Run:
         if self._chain is None:
             return
         blocks = [anchor.block for anchor in self._anchors.all if anchor.size == anchored]
-        horizon, silent = Horizon(blocks[0] if blocks else 0, self._now), 0
         newest = self._anchors.newest.block if self._anchors.newest else 0
-        for group in _by_job(self._chain.list_orders()):
+        block = blocks[0] if blocks else 0
+        horizon, silent = Horizon(block, self._now, is_newest=block == newest), 0
+        for group in _by_job(self._chain.list_orders(block)):
             job = self._state.find_job(group[0].job_id)
             late = any(order.refunded_late for order in group)
             for order in group:

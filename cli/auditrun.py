@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,14 +78,13 @@ def _run(session: Session, log: str, options: RunOptions) -> ExitCode:
     from cli.auditstate import STATE_FILE
 
     chain = None if options.rpc_url is None else _connect(session, options.rpc_url, options.deployment)
-    fresh = not Path(log).is_dir()
-    folder, trust = _find_log(session, log, options, chain)
+    folder, trust, asked = _find_log(session, log, options, chain)
     material = Material(
         folder=folder,
         trust=trust,
-        state=(folder if fresh else options.state or folder) / STATE_FILE,
+        state=(options.state if asked is None and options.state else folder) / STATE_FILE,
         processes=options.jobs or os.cpu_count() or 1,
-        fresh=fresh,
+        asked=asked,
         current=options.trust is None,
         seen=tuple(_read_text(path) for path in options.seen),
         releases=options.releases,
@@ -100,15 +100,15 @@ def _run(session: Session, log: str, options: RunOptions) -> ExitCode:
 
 def _find_log(
     session: Session, log: str, options: RunOptions, chain: ChainClient | None
-) -> tuple[Path, TrustRoot]:
-    """Return the folder of a log's copy, brought up to date where a provider was named, and whom to trust.
+) -> tuple[Path, TrustRoot, int | None]:
+    """Return the folder of a log's copy, whom to trust, and where a provider was named, when it was asked for what is new.
 
-    The log is read after the anchors: one that was read before would look cut off.
+    The log is read after the anchors: one that was read before would look cut off. A copy may take hours.
     """
     if Path(log).is_dir():
         from cli.mirrored import MirrorFolder
 
-        return Path(log), _load_trust(options.trust, chain, MirrorFolder(Path(log)).checkpoint())
+        return Path(log), _load_trust(options.trust, chain, MirrorFolder(Path(log)).checkpoint()), None
     from cli.mirroring import LogKeys, copy_log
     from cli.sources import open_source
 
@@ -118,8 +118,9 @@ def _find_log(
             raise MismatchError(f"what answers there is the log of {trust.provider}, not of {log}")
         folder = (options.state or session.home.audits) / trust.origin.replace("/", "-")
         keys = LogKeys(trust.origin, tuple(key.ed25519 for key in trust.keys))
+        asked = int(time.time()) if chain is None else chain.head().time
         copy_log(source, source.checkpoint(), folder, keys, tell=lambda _done, _all: None)
-    return folder, trust
+    return folder, trust, asked
 
 
 def describe(report: Report) -> str:

@@ -55,6 +55,8 @@ class PatientProvider(JSONBaseProvider):
 
     def __init__(self, rpc_url: str, patience: Patience) -> None:
         super().__init__()
+        # A stranger's contract may answer a read by naming a server to ask (ERC-3668); nobody but the node is asked.
+        self.global_ccip_read_enabled = False
         self._url = rpc_url
         self._patience = patience
         self._local = threading.local()

@@ -53,7 +53,7 @@ class Draft:
     shown: dict[int, Envelope] = field(default_factory=dict)
     served: dict[int, bytes] = field(default_factory=dict)
     size: int | None = None
-    fresh: bool = False
+    asked: int | None = None
     note: str = ""
     checkpoint_keys: SigningKeys = KEYS
     trust: Callable[[TrustRoot], TrustRoot] = lambda trust: trust
@@ -96,7 +96,7 @@ class Draft:
             copy,
             self.trust(anchored(log, self.sizes)),
             folder / FILE,
-            fresh=self.fresh,
+            asked=self.asked,
             current=chain is not None,
             seen=self.seen,
             releases=None if self.releases is None else folder / "releases",
@@ -178,7 +178,7 @@ class SampleChain:
     def read_orders(self) -> None:
         """There is nothing to read."""
 
-    def list_orders(self) -> Iterator[OrderRecord]:
+    def list_orders(self, anchored: int) -> Iterator[OrderRecord]:  # noqa: ARG002 - all times are known
         yield from self.orders.values()
 
     def read_blocks(self, numbers: Iterable[int]) -> None:
@@ -198,7 +198,7 @@ class SampleChain:
     def find_dataset(self, token_id: int) -> RegisteredDataset | None:
         return self.datasets.get(token_id)
 
-    def find_approval(self, token_id: int, algorithm: bytes, at_block: int) -> Approval | None:
+    def find_approval(self, token_id: int, algorithm: bytes, at_block: int, by: int) -> Approval | None:  # noqa: ARG002 - nothing comes later
         known = (
             self.approval is not None and self.approval.algorithm == algorithm and token_id in self.datasets
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from datatokens.localchain import LocalChain
+from policies.canonical import parse_digest
 from provider.receipts.facts import PrivacyFacts, ReceiptFacts
 from provider.receipts.keys import SigningKeys
 from provider.receipts.splitview import verify_split_view
@@ -101,6 +102,28 @@ def test_a_provider_that_invents_an_order_is_found_out(audit_house: AuditHouse, 
     audit_house.claim_run(invent)
     audit_house.anchor()
     assert audit_house.audit(capsys)[1]["verdict"] == "order-mismatch"
+
+
+def test_a_provider_that_decides_by_what_the_owner_took_back_hours_ago_is_found_out(
+    audit_house: AuditHouse, capsys: Capture, anvil: LocalChain
+) -> None:
+    lab, token_id = audit_house.hospital.lab, audit_house.asset.token_id
+    owner = lab.people.owner
+
+    def decide_late(facts: ReceiptFacts) -> ReceiptFacts:
+        lab.chain.revoke(token_id, parse_digest(audit_house.bundle.digest), sender=owner)
+        lab.chain.set_policy(token_id, b"\xaa" * 32, sender=owner)
+        travel(anvil, 2 * HOUR_S)
+        decided, run = lab.chain.head().time, facts.run
+        assert run is not None
+        run = replace(run, started=decided, finished=decided + 10)
+        return replace(facts, policy=replace(facts.policy, decided=decided), run=run)
+
+    audit_house.claim_run(decide_late)
+    audit_house.anchor()
+    code, report = audit_house.audit(capsys)
+    assert code == 4
+    assert [item["code"] for item in report["findings"]] == ["not-approved", "policy-not-current"]
 
 
 def test_a_provider_that_overspends_privacy_is_found_out(audit_house: AuditHouse, capsys: Capture) -> None:

@@ -9,6 +9,9 @@ from provider.audit.findings import Code, Finding
 from provider.receipts.trust import Anchor, TrustRoot
 from provider.times import format_time
 
+LATE_S = 24 * 3600
+"""How long a receipt may wait for its anchor before an audit says so."""
+
 
 class Anchors:
     """A trust root's anchors, smallest size first."""

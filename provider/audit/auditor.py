@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from provider.audit.anchors import Anchors
+from provider.audit.anchors import LATE_S, Anchors
 from provider.audit.chain import ChainFacts, check_with_chain
 from provider.audit.entries import CheckedEntry, EntryFacts
 from provider.audit.findings import Code, Finding
@@ -25,8 +25,6 @@ from provider.receipts.tree import MAX_TREE_SIZE
 from provider.receipts.trust import Anchor, TrustedKey, TrustRoot, find_fault
 from provider.times import format_time
 
-LATE_S = 24 * 3600
-"""How long a receipt may wait for its anchor before an audit says so."""
 MAX_EVIDENCE_CHARS = 2000
 CLOCK_S = 3600
 """How far clocks, gates and queues may shift the ends of jobs against their order in the log."""

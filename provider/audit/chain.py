@@ -17,6 +17,9 @@ from provider.receipts.facts import BlockFacts, DatasetFacts, OrderFacts
 from provider.receipts.trust import TrustRoot
 from provider.rounding import TIME_STEP_S
 
+NOTICE_S = 3600
+"""How long after an owner's word came on chain a job may be decided as if it hadn't: confirmations, and a slow node."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredDataset:
@@ -40,8 +43,8 @@ class ChainFacts(Protocol):
         """Return a dataset of the registry."""
         ...
 
-    def find_approval(self, token_id: int, algorithm: bytes, at_block: int) -> Approval | None:
-        """Return the owner's word on an algorithm as it stood at the end of a block."""
+    def find_approval(self, token_id: int, algorithm: bytes, at_block: int, by: int) -> Approval | None:
+        """Return the owner's word on an algorithm as it stood at the end of a block, or at a time if that is later."""
         ...
 
     def find_block(self, number: int) -> Block | None:
@@ -82,12 +85,14 @@ def was_approved(approval: Approval | None, block: Block, decided: int) -> bool:
 def was_current(policies: Sequence[PolicyRecord], digest: bytes, block: Block, decided: int) -> bool:
     """Tell whether a policy was the one on chain at that block, or became it before the job was decided.
 
-    A receipt states when that was rounded down to `TIME_STEP_S`.
+    A receipt states when that was rounded down to `TIME_STEP_S`. One that was replaced long before doesn't count, however
+    old the block is that the provider chose to name.
     """
     until = decided + TIME_STEP_S
     later = (record for record in policies if record.block.number > block.number)
     known = [*_policy_at(policies, block), *(record for record in later if record.block.time < until)]
-    return any(record.digest == digest for record in known)
+    noticed = [record for record in known[1:] if record.block.time + NOTICE_S < decided]
+    return any(record.digest == digest for record in known[len(noticed) :])
 
 
 def check_with_chain(index: int, facts: EntryFacts, chain: ChainFacts, trust: TrustRoot) -> Iterator[Finding]:
@@ -134,7 +139,7 @@ def _check_decision(index: int, facts: EntryFacts, chain: ChainFacts, block: Blo
     for said, policy in zip(facts.datasets, facts.policies, strict=True):
         evidence = {"dataset": said.asset_id, "block": str(block.number)}
         dataset = chain.find_dataset(said.token_id)
-        approval = chain.find_approval(said.token_id, algorithm, block.number)
+        approval = chain.find_approval(said.token_id, algorithm, block.number, facts.decided - NOTICE_S)
         if facts.ran and not was_approved(approval, block, facts.decided):
             text = f"{facts.algorithm} was not approved for dataset {said.asset_id} when the job was decided"
             yield Finding(Code.NOT_APPROVED, text, index, facts.job_id, evidence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from datatokens.model import OrderStatus
+from provider.audit.anchors import LATE_S
 from provider.audit.findings import Code, Finding
 
 
@@ -46,10 +47,20 @@ class ReceiptedJob:
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """How far the log and the chain were seen: the newest block whose receipts the log must have, and the time now."""
+    """How far the log and the chain were seen: the block of the newest anchor that the log reaches, and the time now.
+
+    `is_newest` says that the chain has no newer anchor.
+    """
 
     block: int
     time: int
+    is_newest: bool
+
+    def may_miss(self, order: OrderRecord) -> bool:
+        """Tell whether an order ended so late that its receipt need not be in the log that was seen."""
+        if order.ended_block <= self.block:
+            return False
+        return not self.is_newest or self.time <= order.ended_time + LATE_S
 
 
 def check_silence(unanswered: int, block: int) -> list[Finding]:
@@ -66,9 +77,9 @@ def check_order(
     """Judge one order by the receipt of its job; `late_refund` says that another order of the job was refunded by anyone.
 
     A provider settles with the anchor that covers the receipt, or later. So what ended after the newest anchor that the
-    log reaches is not judged yet.
+    log reaches is not judged yet, for as long as a receipt may wait for its anchor.
     """
-    if order.status is not OrderStatus.OPEN and order.ended_block > horizon.block:
+    if order.status is not OrderStatus.OPEN and horizon.may_miss(order):
         return None
     answered = job is not None and job.consumer.lower() == order.consumer.lower()
     if job is None or not answered:

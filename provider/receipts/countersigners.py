@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -96,7 +96,7 @@ def require_countersignatures(
         VerificationError: `not-countersigned`, with all steps done.
     """
     number = len(receipt.steps) + 1
-    problems = [problem for item in required for problem in _find_problem(item, found)]
+    problems = [problem for item in required if (problem := _find_problem(item, found)) is not None]
     if problems:
         detail = "; ".join(problems)
         steps = (*receipt.steps, Step(number, COUNTERSIGNED_STEP, FAILED, detail))
@@ -105,15 +105,17 @@ def require_countersignatures(
     return replace(receipt, steps=(*receipt.steps, Step(number, COUNTERSIGNED_STEP, PASSED, detail)))
 
 
-def _find_problem(required: Requirement, found: Sequence[Countersigned]) -> Iterator[str]:
-    wanted = (required.role, required.account.lower())
-    theirs = [
-        item for item in found if item.mark and (item.mark.words.role, item.mark.account.lower()) == wanted
-    ]
-    if any(item.standing is Standing.VALID for item in theirs):
-        return
-    told = [f"{item.standing.value}, {item.detail}" for item in theirs]
-    yield f"{required.role} {required.account}: {'; '.join(told) or 'there is none that can be read'}"
+def _find_problem(required: Requirement, found: Sequence[Countersigned]) -> str | None:
+    """Say why a requirement isn't met; one valid countersignature meets it, whatever else stands beside."""
+    own = [item for item in found if item.mark and _is_by(item.mark, required)]
+    if any(item.standing is Standing.VALID for item in own):
+        return None
+    said = [f"{item.standing.value}, {item.detail}" for item in own] or ["there is none that can be read"]
+    return f"{required.role} {required.account}: {'; '.join(said)}"
+
+
+def _is_by(mark: Countersignature, required: Requirement) -> bool:
+    return (mark.words.role, mark.account.lower()) == (required.role, required.account.lower())
 
 
 def _judge(

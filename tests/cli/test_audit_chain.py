@@ -54,7 +54,7 @@ def test_orders_are_found_with_how_they_ended(
     late = place_order(chain, asset, people.stranger, job_id=OTHER_JOB)
     chain.settle([order.order_id], [late.order_id], sender=people.provider)
     found = read(chain, people, state)
-    settled, refunded = sorted(found.list_orders(), key=lambda item: item.status)
+    settled, refunded = sorted(found.list_orders(0), key=lambda item: item.status)
     assert (settled.job_id, settled.status) == (JOB.hex(), OrderStatus.SETTLED)
     assert (refunded.job_id, refunded.refunded_by_provider) == (OTHER_JOB.hex(), True)
     assert refunded.ended_time == chain.get_block(refunded.ended_block).time
@@ -75,7 +75,7 @@ def test_old_orders_are_read_once_and_recent_ones_each_time(
     again = read(counting, people, state)
     assert counting.firsts[0] == 0
     assert min(counting.firsts[2:]) == chain.head().number - 2 - 64 + 1
-    assert {item.job_id: item.status for item in again.list_orders()} == {
+    assert {item.job_id: item.status for item in again.list_orders(0)} == {
         JOB.hex(): OrderStatus.SETTLED,
         OTHER_JOB.hex(): OrderStatus.OPEN,
     }
@@ -90,9 +90,9 @@ def test_what_a_reorganisation_took_is_forgotten(
     snapshot = request(anvil.rpc_url, "evm_snapshot")
     place_order(chain, asset, people.scientist, job_id=OTHER_JOB)
     chain.settle([order.order_id], [], sender=people.provider)
-    assert len(list(read(chain, people, state).list_orders())) == 2
+    assert len(list(read(chain, people, state).list_orders(0))) == 2
     request(anvil.rpc_url, "evm_revert", snapshot)
-    (left,) = read(chain, people, state).list_orders()
+    (left,) = read(chain, people, state).list_orders(0)
     assert (left.job_id, left.status, left.ended_block) == (JOB.hex(), OrderStatus.OPEN, 0)
 
 
@@ -102,11 +102,11 @@ def test_a_deeper_reorganisation_has_all_orders_read_anew(
     snapshot = request(anvil.rpc_url, "evm_snapshot")
     place_order(chain, asset, people.scientist)
     request(anvil.rpc_url, "anvil_mine", hex(70))
-    assert len(list(read(chain, people, state).list_orders())) == 1
+    assert len(list(read(chain, people, state).list_orders(0))) == 1
     request(anvil.rpc_url, "evm_revert", snapshot)
     travel(anvil, 5)
     request(anvil.rpc_url, "anvil_mine", hex(80))
-    assert list(read(chain, people, state).list_orders()) == []
+    assert list(read(chain, people, state).list_orders(0)) == []
 
 
 def test_datasets_policies_approvals_and_blocks_are_told_as_they_stood(
@@ -122,9 +122,9 @@ def test_datasets_policies_approvals_and_blocks_are_told_as_they_stood(
     assert [record.digest for record in dataset.policies] == [b"\xe0" * 32, b"\xe1" * 32]
     assert found.find_dataset(99) is None
     for number in (before.number, chain.head().number, 0):
-        told = found.find_approval(asset.token_id, ALGORITHM, number)
+        told = found.find_approval(asset.token_id, ALGORITHM, number, 0)
         assert told == (chain.find_approval(asset.token_id, ALGORITHM, number) if number else None)
-    assert found.find_approval(asset.token_id, b"\xa9" * 32, before.number) is None
+    assert found.find_approval(asset.token_id, b"\xa9" * 32, before.number, 0) is None
     found.read_blocks([before.number, before.number, before.number + 1])
     assert found.find_block(before.number) == before
     assert found.find_block(chain.head().number + 1) is None

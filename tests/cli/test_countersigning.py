@@ -165,9 +165,9 @@ def test_garbage_is_not_countersigned(folder: Path, data: bytes) -> None:
     assert countersign(folder) is ExitCode.VERIFICATION
 
 
-def deploy_wallet(chain: ChainClient, owner: LocalAccount) -> Any:
-    """Deploy a contract that signs as the account in its chair: the owner."""
-    artifact = load_hostile("BoardWallet")
+def deploy_wallet(chain: ChainClient, owner: LocalAccount, name: str = "BoardWallet") -> Any:
+    """Deploy a contract account; a BoardWallet signs as the account in its chair, which is the owner."""
+    artifact = load_hostile(name)
     code = bytes.fromhex(artifact["bytecode"].removeprefix("0x"))
     address = chain._gateway.create(code, sender=owner)
     return chain._gateway._web3.eth.contract(address=address, abi=artifact["abi"])  # type: ignore[call-overload] # any address
@@ -280,6 +280,23 @@ def test_a_signature_over_other_words_is_taken_from_nobody(
     options = ("--for", wallet.address, "--time", "1800000000", "--signature", signed)
     assert countersign(folder, *options, session=session) is ExitCode.OK
     assert judge(envelope_in(folder), chain).standing is Standing.VALID
+
+
+def test_a_hostile_contract_cannot_send_the_verifier_to_an_address_of_its_choice(
+    sample: Sample, chain: ChainClient, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def look_up(*given: object) -> bytes:
+        asked.append(given)
+        return b""
+
+    monkeypatch.setattr("web3.eth.eth.handle_offchain_lookup", look_up)
+    wallet, head = deploy_wallet(chain, people.stranger, "OffchainWallet"), chain.head()
+    there = BlockFacts(head.number, "0x" + head.hash.hex())
+    mark = replace(by_contract(), account=wallet.address, block=there)
+    assert judge(add_countersignature(sample.envelope, mark), chain).standing is Standing.INVALID
+    assert asked == []
 
 
 def test_an_owner_is_who_owns_the_dataset_on_chain_now_or_owned_it_when_the_job_was_decided(

@@ -37,11 +37,17 @@ class Auditor:
 
     lab: Lab
     home: Path
+    rpc_url: str
     capsys: pytest.CaptureFixture[str]
 
     def mirror(self, target: str, *options: str, expect: ExitCode = ExitCode.OK) -> dict[str, Any]:
-        words = ["--home", str(self.home), "mirror", target, "-o", str(self.copy), *options, "--json"]
-        code = run(words, new_session({}))
+        return self.run("mirror", target, "-o", str(self.copy), *options, expect=expect)
+
+    def audit(self, target: str, *, expect: ExitCode) -> dict[str, Any]:
+        return self.run("audit", "run", target, "--rpc", self.rpc_url, expect=expect)
+
+    def run(self, *words: str, expect: ExitCode) -> dict[str, Any]:
+        code = run(["--home", str(self.home), *words, "--json"], new_session({}))
         out, err = self.capsys.readouterr()
         assert code is expect, out + err
         document: dict[str, Any] = json.loads(out)
@@ -67,7 +73,7 @@ def auditor(
     save_settings(home, ClientSettings(rpc_url=anvil.rpc_url))
     with serve_app(lab.client.application) as url:
         publish(lab, keys, url, provider)
-        yield Auditor(lab, home.root, capsys)
+        yield Auditor(lab, home.root, anvil.rpc_url, capsys)
 
 
 def test_an_account_is_enough_to_copy_its_log(auditor: Auditor) -> None:
@@ -93,6 +99,13 @@ def test_a_log_is_not_believed_to_be_another_accounts(auditor: Auditor) -> None:
     document = auditor.mirror(stranger.address, expect=ExitCode.VERIFICATION)
     assert document["error"]["code"] == "unknown-key"
     assert not auditor.copy.exists()
+
+
+def test_an_account_is_not_clean_by_another_accounts_log(auditor: Auditor) -> None:
+    lab, stranger = auditor.lab, auditor.lab.people.stranger
+    publish(lab, SigningKeys.generate(lab.chain.chain_id), served_at(lab), stranger)
+    document = auditor.audit(stranger.address, expect=ExitCode.VERIFICATION)
+    assert document["error"]["code"] == "mismatch"
 
 
 def test_a_trust_file_of_another_provider_than_the_one_named_is_refused(auditor: Auditor) -> None:

@@ -148,7 +148,7 @@ def leave_the_rest(draft: Draft) -> None:
 
 
 def cut_off(draft: Draft) -> None:
-    draft.size, draft.fresh = 20, True
+    draft.size, draft.asked = 20, ANCHOR_TIME + 1000
 
 
 def show_others(draft: Draft) -> None:
@@ -351,6 +351,31 @@ def test_what_ended_after_the_newest_anchor_is_not_judged_yet(tmp_path: Path) ->
     draft = with_chain()
     add_order(draft, ended_block=ANCHOR_BLOCK + 50)
     assert draft.audit(tmp_path).is_clean
+
+
+def test_a_log_that_takes_hours_to_copy_does_not_look_cut_off(tmp_path: Path) -> None:
+    draft = with_chain()
+    draft.size, draft.asked = 20, ANCHOR_TIME + 130
+    assert Code.LOG_TRUNCATED not in draft.audit(tmp_path).counts
+
+
+def test_a_provider_that_anchors_no_more_is_not_paid_without_receipts_for_ever(tmp_path: Path) -> None:
+    draft = with_chain()
+    add_order(draft, ended_block=ANCHOR_BLOCK + 50)
+    assert draft.chain is not None
+    draft.chain.head = replace(draft.chain.head, time=ANCHOR_TIME + 2 * DAY_S)
+    assert draft.audit(tmp_path).verdict == Code.SETTLED_WITHOUT_RECEIPT
+
+
+def test_what_ended_after_the_newest_anchor_of_an_old_copy_is_not_judged_yet(tmp_path: Path) -> None:
+    draft = with_chain()
+    add_order(draft, ended_block=ANCHOR_BLOCK + 50)
+    assert draft.chain is not None
+    draft.chain.head = replace(draft.chain.head, time=ANCHOR_TIME + 2 * DAY_S)
+    draft.size = 20
+    for facts in draft.facts[20:]:
+        draft.chain.orders.pop(facts.job.id, None)
+    assert draft.audit(tmp_path).verdict == Code.COPY_BEHIND
 
 
 def test_findings_stand_gravest_first_and_then_by_entry() -> None:

@@ -38,9 +38,11 @@ def test_the_page_says_of_each_term_what_the_code_says(curie: str) -> None:
     assert f"| `{curie}` | {term.label} | {term.kind} | {term.force} |" in PAGE
 
 
-def test_the_policy_on_the_page_can_be_read() -> None:
-    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
-    assert parse_policy(block.encode()).consumers == "anyone"
+def test_the_policies_on_the_page_can_be_read() -> None:
+    whole, witnesses = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert parse_policy(whole.encode()).consumers == "anyone"
+    (demand,) = parse_policy((whole + witnesses).encode()).witnesses
+    assert (demand.threshold, len(demand.keys)) == (2, 2)
 
 
 def _outputs(folder: Path) -> OutputsDeclaration:
