@@ -139,6 +139,14 @@ def _judge_mark(
 ) -> tuple[Standing, str]:
     if mark.chain_id != chain_id_of(statement.facts.log.origin):
         return Standing.INVALID, f"is of chain {mark.chain_id}, and the receipt's log is of another"
+    earliest = statement.facts.not_before.number
+    if (
+        mark.block is not None and mark.block.number < earliest
+    ):  # whoever could sign for it then may no longer
+        return (
+            Standing.INVALID,
+            f"names block {mark.block.number}, and the receipt was made after block {earliest}",
+        )
     standing, detail = _judge_signature(mark, mark.digest(pae), chain)
     if standing is not Standing.VALID or mark.words.role != OWNER:
         return standing, detail

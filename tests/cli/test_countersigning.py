@@ -28,7 +28,7 @@ from provider.receipts.keys import SigningKeys
 from provider.receipts.statement import parse_statement
 from tests.chain_fixtures import People, account_for, load_hostile
 from tests.countersigning import WORDS, by_contract
-from tests.receipt_samples import Sample, make_sample, sample_facts
+from tests.receipt_samples import CHAIN_ID, Sample, make_sample, sample_facts
 
 PASSWORD = "correct horse"
 BOARD = account_for("ethics board")
@@ -36,7 +36,10 @@ BOARD = account_for("ethics board")
 
 @pytest.fixture
 def sample() -> Sample:
-    return make_sample()
+    """A receipt from the beginning of its chain."""
+    keys = SigningKeys.generate(CHAIN_ID)
+    facts = sample_facts(keys)
+    return make_sample(replace(facts, not_before=replace(facts.not_before, number=0)), keys=keys)
 
 
 @pytest.fixture

@@ -275,6 +275,15 @@ def test_a_receipt_of_several_datasets_is_countersigned_by_the_owner_of_any() ->
     )
 
 
+def test_what_a_contract_accepted_before_the_receipt_was_made_is_no_word_on_it() -> None:
+    for earliest, standing in ((BLOCK.number, Standing.VALID), (BLOCK.number + 1, Standing.INVALID)):
+        other = make_sample(replace(SAMPLE.facts, not_before=BlockFacts(earliest, BLOCK.hash)))
+        marked = add_countersignature(other.envelope, by_contract())
+        statement = parse_statement(other.envelope.payload)
+        (found,) = verify_countersignatures(marked, statement, Accounts(other.envelope.pae))
+        assert found.standing is standing, found.detail
+
+
 def test_a_block_before_the_first_is_malformed() -> None:
     with pytest.raises(MalformedError):
         add_countersignature(SAMPLE.envelope, replace(by_contract(), block=BlockFacts(-1, BLOCK.hash)))
