@@ -129,7 +129,8 @@ def verify_log_checkpoint(note: str, trust: TrustRoot) -> tuple[Checkpoint, tupl
     keys = tuple(key for key in trust.keys if (trust.origin, note_keyid(trust.origin, key.ed25519)) in used)
     if not keys:
         raise RefusedError(
-            Verdict.UNKNOWN_KEY, f"no key of {trust.origin} signed this checkpoint: it is of another log"
+            Verdict.UNKNOWN_KEY,
+            f"no key that {trust.provider} published for {trust.origin} signed this checkpoint",
         )
     checkpoint, *_ = [verify_checkpoint(note, trust.origin, key.ed25519) for key in keys]
     return checkpoint, keys

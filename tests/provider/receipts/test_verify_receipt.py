@@ -207,6 +207,12 @@ def test_a_checkpoint_of_another_log_is_refused() -> None:
     check_refused(replace(SAMPLE, trust=trust), Verdict.UNKNOWN_KEY, "checkpoint signature")
 
 
+def test_a_checkpoint_of_this_log_by_keys_that_are_not_known_is_not_said_to_be_of_another() -> None:
+    older = replace(SAMPLE.trust.keys[0], ed25519=OTHER_KEYS.public().ed25519)
+    with pytest.raises(VerificationError, match=r"no key that .* published for .* signed this checkpoint"):
+        check(replace(SAMPLE, trust=replace(SAMPLE.trust, keys=(older,))))
+
+
 def test_a_receipt_from_before_a_rotation_verifies_for_ever() -> None:
     old = trusted_key(KEYS, valid_until=ANCHOR_TIME + 1)
     new = trusted_key(OTHER_KEYS, valid_from=ANCHOR_TIME + 1, valid_from_block=ANCHOR_BLOCK + 1)
