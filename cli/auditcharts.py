@@ -34,7 +34,8 @@ class Point:
 def bar_chart(days: Mapping[int, Mapping[str, int]], *, title: str) -> str:
     """Stack outcomes into a bar for each day; days are joined to weeks or longer when there are too many."""
     spans = _join_days(days)
-    top = _round_up(max((sum(counts.values()) for _, counts in spans), default=1))
+    highest = max((sum(counts.values()) for _, counts in spans), default=1)
+    top = TICKS * _round_up(math.ceil(highest / TICKS))  # whole jobs at each tick
     slot = (WIDTH - LEFT) / max(len(spans), 1)
     parts = _grid(top)
     for number, (day, counts) in enumerate(spans):
