@@ -54,6 +54,9 @@ VERDICTS = {"reproduced": "REPRODUCED", "differs": "DIFFERS", "ended-otherwise":
 @click.option(
     "--released", type=PATH, help="The folder of what was fetched, to tell how far apart files are."
 )
+@click.option(
+    "--any-runtime", is_flag=True, help="Run where the engine lacks the receipt's runtime, in another seal."
+)
 @click.option("-o", "--output", type=PATH, help="A new folder for what the gate lets out of the repetition.")
 @pass_session
 def replay(
@@ -64,6 +67,7 @@ def replay(
     bundle: Path | None,
     descriptions: tuple[Path, ...],
     released: Path | None,
+    any_runtime: bool,
     output: Path | None,
 ) -> ExitCode:
     """Run a job again in the same seal, on the data of its receipt, and compare the digests of what leaves.
@@ -82,7 +86,13 @@ def replay(
         check_new(output)
     facts, outputs = materials.job.facts, materials.bundle.manifest.outputs
     with _workplace() as (engine, folder):
-        found = repeat(engine, materials, folder / "run", on_start=lambda spec: _say(session, facts, spec))
+        found = repeat(
+            engine,
+            materials,
+            folder / "run",
+            any_runtime=any_runtime,
+            on_start=lambda spec: _say(session, facts, spec),
+        )
         distances = measure_files(found.files, released, outputs) if released is not None else {}
         if output is not None:
             keep(found.files, output)

@@ -35,7 +35,7 @@ from provider.receipts.errors import FieldError, StatementRefusedError
 from provider.receipts.facts import DatasetFacts
 from sandbox.bundle import Bundle, check_parameters
 from sandbox.engine import Engine
-from sandbox.errors import ImageMissingError
+from sandbox.errors import ImageMissingError, RuntimeMissingError
 from sandbox.run import run_sealed
 from sandbox.spec import ExitReason, RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, stage_datasets, stage_job
@@ -78,22 +78,29 @@ def check_materials(materials: Materials) -> None:
 
 
 def replay(
-    engine: Engine, materials: Materials, folder: Path, *, on_start: Callable[[RunSpec], None]
+    engine: Engine,
+    materials: Materials,
+    folder: Path,
+    *,
+    any_runtime: bool,
+    on_start: Callable[[RunSpec], None],
 ) -> Replay:
     """Run the job again below `folder`, which must not exist yet, and compare; `on_start` is called before it runs.
+
+    `any_runtime` admits a weaker or stronger seal than the receipt's, where the engine doesn't have that.
 
     Raises:
         InputError, MismatchError: see `check_materials`; or the data can't be read or is not the one committed to.
         ImageMissingError: the engine doesn't hold the image.
         StackError: the container could not be sealed or was lost.
         StagingError: a file of the data is no plain file.
-        EngineUnavailableError, DeviceMissingError: see `run_sealed`.
+        EngineUnavailableError, RuntimeMissingError, DeviceMissingError: see `run_sealed`.
     """
     check_materials(materials)
     bundle = materials.bundle
     if not engine.has_image(bundle.manifest.image):
         raise ImageMissingError(bundle.manifest.image)
-    spec = plan(engine, materials, folder / "inputs")
+    spec = plan(engine, materials, folder / "inputs", any_runtime=any_runtime)
     _stage(spec.inputs, materials)
     on_start(spec)
     report = run_sealed(
@@ -109,10 +116,11 @@ def replay(
     return compare(materials.job, report, gate, described=bool(materials.descriptions))
 
 
-def plan(engine: Engine, materials: Materials, inputs: Path) -> RunSpec:
-    """Return the run that the receipt tells of, on its runtime where the engine has that, else on another.
+def plan(engine: Engine, materials: Materials, inputs: Path, *, any_runtime: bool) -> RunSpec:
+    """Return the run that the receipt tells of, on its runtime; with `any_runtime`, on another where the engine lacks that.
 
     Raises:
+        RuntimeMissingError: the engine lacks it.
         StatementRefusedError: the receipt's runtime or limits are not known to this version.
     """
     job, manifest = materials.job, materials.bundle.manifest
@@ -123,6 +131,8 @@ def plan(engine: Engine, materials: Materials, inputs: Path) -> RunSpec:
     except ValueError as exc:
         raise StatementRefusedError("predicate.sandbox.runtime", "is not known to this version") from exc
     have = engine.runtimes()
+    if wanted not in have and not any_runtime:
+        raise RuntimeMissingError(wanted.value)
     return RunSpec(
         run_id=f"replay-{secrets.token_hex(8)}",
         owner=f"sealroom-replay-{os.getpid()}",

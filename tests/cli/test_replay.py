@@ -86,7 +86,7 @@ def wards(work: Path) -> Path:
 
 def again(engine: DockerEngine, job: Recorded | Materials, work: Path) -> Replay:
     materials = job.materials() if isinstance(job, Recorded) else job
-    return replay(engine, materials, work / "again", on_start=lambda _: None)
+    return replay(engine, materials, work / "again", any_runtime=False, on_start=lambda _: None)
 
 
 def audit(
@@ -175,7 +175,7 @@ def test_a_job_is_repeated_on_the_runtime_that_its_receipt_names(
     assert [item.name for item in found.conditions if item.receipt != item.here] == ["descriptions"]
 
 
-def test_where_the_engine_lacks_the_runtime_another_is_used_and_that_is_said(
+def test_where_the_engine_lacks_the_runtime_nothing_runs_unless_another_is_admitted_and_said(
     engine: DockerEngine,
     image_digest: str,
     wards: Path,
@@ -189,7 +189,10 @@ def test_where_the_engine_lacks_the_runtime_another_is_used_and_that_is_said(
     monkeypatch.setattr(DockerEngine, "runtimes", lambda _: frozenset({Runtime.RUNC}))
     receipt = elsewhere.write_receipt(work)
     write_bundle(job.bundle, work / "bundle")
-    assert audit(receipt, "--data", wards, "--bundle", work / "bundle") is ExitCode.OK
+    words = (receipt, "--data", wards, "--bundle", work / "bundle")
+    assert audit(*words) is ExitCode.UNREACHABLE
+    assert "runsc" in capsys.readouterr().err
+    assert audit(*words, "--any-runtime") is ExitCode.OK
     out, err = capsys.readouterr()
     assert {"name": "runtime", "receipt": "runsc", "here": "runc"} in json.loads(out)["conditions"]
     assert "this engine has no runsc: the job runs on runc, another seal" in err
