@@ -137,7 +137,9 @@ KINDS: dict[Code, Kind] = {
     Code.REFUNDED_THOUGH_RAN: Kind(
         Severity.SERIOUS, Need.CHAIN, "the provider refunded no order of a job that ran"
     ),
-    Code.OUT_OF_ORDER: Kind(Severity.WARNING, Need.LOG, "receipts stand in the order in which jobs ended"),
+    Code.OUT_OF_ORDER: Kind(
+        Severity.WARNING, Need.LOG, "receipts stand in the order in which jobs ended, before their anchors"
+    ),
     Code.ANCHORED_LATE: Kind(Severity.WARNING, Need.LOG, "receipts were anchored soon after their jobs"),
     Code.COPY_BEHIND: Kind(Severity.WARNING, Need.LOG, "the copy of the log has all that was anchored"),
     Code.REFUNDED_WITHOUT_RECEIPT: Kind(

@@ -147,6 +147,13 @@ def leave_the_rest(draft: Draft) -> None:
         draft.chain.head = replace(head, time=head.time + 2 * DAY_S)
 
 
+def wait_since_tomorrow(draft: Draft) -> None:
+    draft.sizes = (10, 20)
+    decide_early(draft, -DAY_S, *range(20, len(draft.facts)))
+    if draft.chain is not None and draft.chain.approval is not None:
+        draft.chain.approval = replace(draft.chain.approval, expires_at=ANCHOR_TIME + 2 * DAY_S)
+
+
 def cut_off(draft: Draft) -> None:
     draft.size, draft.asked = 20, ANCHOR_TIME + 1000
 
@@ -249,6 +256,16 @@ CASES: dict[str, tuple[Code, Callable[[], Draft], Change]] = {
         honest,
         lambda draft: decide_early(draft, 7200, 7),
     ),
+    "a job ended long after it was anchored": (
+        Code.OUT_OF_ORDER,
+        honest,
+        lambda draft: decide_early(draft, -7200, len(draft.facts) - 1),
+    ),
+    "receipts wait for their anchor since a day to come": (
+        Code.ANCHORING_STOPPED,
+        with_chain,
+        wait_since_tomorrow,
+    ),
     "receipts were anchored days after their jobs": (
         Code.ANCHORED_LATE,
         honest,
@@ -333,6 +350,16 @@ def test_a_run_that_its_consumer_may_have_cancelled_may_be_settled_and_need_not(
 def test_what_ended_after_the_newest_anchor_is_not_judged_yet(tmp_path: Path) -> None:
     draft = with_chain()
     add_order(draft, ended_block=ANCHOR_BLOCK + 50)
+    assert draft.audit(tmp_path).is_clean
+
+
+def test_a_receipt_that_waits_for_its_anchor_may_be_of_a_block_that_our_node_lacks(tmp_path: Path) -> None:
+    draft = with_chain()
+    draft.sizes = (10, 20)
+    assert draft.chain is not None
+    ahead, job = draft.facts[21], draft.facts[21].job.id
+    draft.change(21, not_before=replace(ahead.not_before, number=draft.chain.head.number + 1))
+    del draft.chain.placed[job], draft.chain.orders[job]
     assert draft.audit(tmp_path).is_clean
 
 
