@@ -115,7 +115,9 @@ class _Run:
         self._note = MirrorFolder(material.folder).checkpoint()
         self._size = _size_of(self._note)
         self._anchors = Anchors(self._trust)
-        self._memory = Memory(state, material.trust, with_chain=chain is not None)
+        self._memory = Memory(
+            state, material.trust, with_chain=chain is not None, is_asked=material.asked is not None
+        )
         self._has_seen = False
         newest = self._anchors.newest
         # A clock of ours that is behind the chain's would find its anchors too early.
@@ -146,7 +148,10 @@ class _Run:
         past, holds = memory.look_back(self._note, self._size, mirror)
         state.begin()
         if not holds:
+            lasting = memory.list_lasting(past)
             state.clear()
+            state.add_findings(lasting)
+            past = [item for item in past if item not in lasting]
         memory.keep_terms()
         state.commit()
         self._has_seen = bool(material.seen) or memory.is_old

@@ -63,6 +63,9 @@ def test_a_provider_that_rewrites_history_is_found_out(audit_house: AuditHouse, 
     code, report = audit_house.audit(capsys)
     assert (code, report["verdict"]) == (4, "split-view")
     assert "history-rewritten" in {item["code"] for item in report["findings"]}
+    # And the next audit doesn't forget it.
+    code, report = audit_house.audit(capsys)
+    assert (code, report["verdict"], report["new_entries"]) == (4, "split-view", 0)
 
 
 def test_a_provider_that_receipts_without_an_order_is_found_out(

@@ -20,10 +20,11 @@ from cli.main import run
 from cli.output import Output
 from provider.audit.findings import Code, Finding, Need
 from provider.audit.report import Report
+from provider.receipts.keys import SigningKeys
 from provider.receipts.trust import TrustRoot
 from tests.audit_samples import FILE, Draft, anchored, honest, spending, with_chain
 from tests.log_house import open_log_house
-from tests.receipt_samples import ANCHOR_TIME
+from tests.receipt_samples import ANCHOR_TIME, CHAIN_ID, trusted_key
 from tests.web_servers import serve_app
 
 Audit = Callable[..., tuple[int, Any]]
@@ -163,6 +164,41 @@ def test_a_key_that_is_revoked_back_into_what_was_audited_has_it_audited_anew(tm
     assert (
         min(f.index for f in report.findings if f.index is not None) == 10
     )  # what the first anchor covers holds
+
+
+def test_a_key_that_the_last_audit_did_not_know_has_its_receipts_audited_anew(tmp_path: Path) -> None:
+    draft, other = honest(), trusted_key(SigningKeys.generate(CHAIN_ID))
+    draft.trust = lambda root: replace(root, keys=(other,))
+    assert draft.audit(tmp_path).verdict == Code.UNKNOWN_KEY
+    draft.trust = lambda root: replace(root, keys=(other, *root.keys))
+    assert draft.audit(tmp_path).is_clean
+
+
+def test_tiles_that_the_copy_spoiled_are_no_other_history(tmp_path: Path) -> None:
+    draft = honest()
+    draft.audit(tmp_path)
+    folder = tmp_path / "log"
+    (folder / "tile/0/000.p/30").write_bytes(bytes(32 * 30))
+    report = run_audit(Material(folder, anchored(draft.log(), draft.sizes), tmp_path / FILE))
+    assert (report.verdict, list(report.counts)) == ("clean", [Code.STATE_DISCARDED])
+
+
+@pytest.mark.parametrize(("asked", "code"), [(ANCHOR_TIME, Code.LOG_TRUNCATED), (None, Code.COPY_BEHIND)])
+def test_a_larger_checkpoint_that_others_were_shown_is_not_forgotten(
+    tmp_path: Path, asked: int | None, code: Code
+) -> None:
+    draft = honest(40)
+    draft.seen, draft.facts, draft.asked = (draft.log().checkpoint(40),), draft.facts[:30], asked
+    assert draft.audit(tmp_path).verdict == code
+
+
+def test_what_was_shown_before_it_was_anchored_is_held_against_what_is_shown_now(tmp_path: Path) -> None:
+    draft = honest()
+    draft.sizes = (10, 20)
+    draft.audit(tmp_path)
+    draft.change(25, policy=replace(draft.facts[25].policy, engine="sealroom-policy/2"))
+    assert draft.audit(tmp_path).verdict == Code.SPLIT_VIEW
+    assert draft.audit(tmp_path).verdict == Code.SPLIT_VIEW
 
 
 def test_a_provider_is_asked_for_its_log_which_is_then_audited(audit: Audit, tmp_path: Path) -> None:
