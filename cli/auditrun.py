@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,11 +162,15 @@ def _connect(session: Session, rpc_url: str, deployment: Path | None) -> ChainCl
 
 
 def _load_trust(path: Path | None, chain: ChainClient | None, note: str) -> TrustRoot:
-    """Return whom to trust: who a file says, else who the log says that it is, whose account then judges it."""
+    """Return whom to trust: who a file says, else who the log says that it is, whose account then judges it.
+
+    With both, the keys are the file's, and the anchors the chain's: a file ends on the day that it was made.
+    """
     from provider.receipts.trust import MAX_TRUST_BYTES, parse_trust
 
     if path is not None:
-        return parse_trust(read_file(path, what="trust root", max_bytes=MAX_TRUST_BYTES))
+        trust = parse_trust(read_file(path, what="trust root", max_bytes=MAX_TRUST_BYTES))
+        return trust if chain is None else _bring_up_to_date(trust, chain)
     if chain is None:
         raise InputError("say whom to trust: --trust FILE, --rpc URL, or both", code="no-trust-root")
     from cli.trusting import build_trust
@@ -175,6 +179,18 @@ def _load_trust(path: Path | None, chain: ChainClient | None, note: str) -> Trus
 
     origin = parse_checkpoint(parse_note(note).text).origin
     return build_trust(chain, parse_origin(origin, chain_id=chain.chain_id))
+
+
+def _bring_up_to_date(trust: TrustRoot, chain: ChainClient) -> TrustRoot:
+    from cli.trusting import build_trust
+
+    now = build_trust(chain, trust.provider)
+    if (trust.chain_id, trust.escrow.lower()) != (now.chain_id, now.escrow.lower()):
+        raise MismatchError(
+            f"the trust root is of chain {trust.chain_id} and escrow {trust.escrow}, and --rpc leads to chain"
+            f" {now.chain_id} and escrow {now.escrow}"
+        )
+    return replace(trust, anchors=now.anchors, closed=now.closed)
 
 
 def _opener(chain: ChainClient | None, trust: TrustRoot) -> Callable[[AuditState], AuditChain] | None:
