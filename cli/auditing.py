@@ -212,8 +212,12 @@ class _Run:
                 found = check_order(order, job, horizon, late_refund=late)
                 if found is not None:
                     yield found
-                    silent += found.code is Code.ORDER_UNANSWERED and order.block > newest
+                    silent += self._is_silence(found, order, newest)
         yield from check_silence(silent, newest)
+
+    def _is_silence(self, found: Finding, order: OrderRecord, newest: int) -> bool:
+        is_left = found.code is Code.ORDER_UNANSWERED and order.block > newest
+        return is_left and self._state.has_consumer(order.consumer)
 
     def _check_releases(self) -> Iterator[Finding]:
         folder = self._material.releases

@@ -145,7 +145,7 @@ KINDS: dict[Code, Kind] = {
     Code.REFUNDED_WITHOUT_RECEIPT: Kind(
         Severity.WARNING, Need.CHAIN, "every order that the provider refunded has a receipt"
     ),
-    Code.ORDER_UNANSWERED: Kind(Severity.WARNING, Need.CHAIN, "no order was left past its deadline"),
+    Code.ORDER_UNANSWERED: Kind(Severity.NOTE, Need.CHAIN, "no order was left past its deadline"),
     Code.CAP_CHANGED: Kind(Severity.NOTE, Need.LOG, "the caps of the privacy ledgers stayed the same"),
     Code.NOT_ANCHORED_YET: Kind(Severity.NOTE, Need.LOG, "the chain has the root of the whole log"),
     Code.LOG_CLOSED: Kind(Severity.NOTE, Need.LOG, "the log is open"),

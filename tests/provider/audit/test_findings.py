@@ -306,7 +306,8 @@ def test_one_dishonest_change_is_named_for_what_it_is(sentence: str, tmp_path: P
     change(draft)
     report = draft.audit(tmp_path)
     assert report.findings[0].code is code, [finding.text for finding in report.findings]
-    assert report.is_clean == (code.value in {"cap-changed", "not-anchored-yet", "log-closed"})
+    notes = {"order-unanswered", "cap-changed", "not-anchored-yet", "log-closed"}
+    assert report.is_clean == (code.value in notes)
     assert report.verdict == ("clean" if report.is_clean else code.value)
 
 
@@ -361,6 +362,16 @@ def test_a_receipt_that_waits_for_its_anchor_may_be_of_a_block_that_our_node_lac
     draft.change(21, not_before=replace(ahead.not_before, number=draft.chain.head.number + 1))
     del draft.chain.placed[job], draft.chain.orders[job]
     assert draft.audit(tmp_path).is_clean
+
+
+def test_a_stranger_who_orders_and_submits_nothing_makes_no_provider_silent(tmp_path: Path) -> None:
+    draft = with_chain()
+    late = {"status": OrderStatus.OPEN, "ended_block": 0, "block": ANCHOR_BLOCK + 50}
+    add_order(draft, consumer="0x" + "99" * 20, **late)
+    report = draft.audit(tmp_path / "stranger")
+    assert (report.verdict, report.counts) == ("clean", {Code.ORDER_UNANSWERED: 1})
+    add_order(draft, **late)
+    assert draft.audit(tmp_path / "customer").verdict == Code.ANCHORING_STOPPED
 
 
 def test_a_log_that_takes_hours_to_copy_does_not_look_cut_off(tmp_path: Path) -> None:
