@@ -207,9 +207,9 @@ class _Run:
         horizon, silent = Horizon(block, self._now, is_newest=block == newest), 0
         for group in _by_job(self._chain.list_orders(block)):
             job = self._state.find_job(group[0].job_id)
-            late = any(order.refunded_late for order in group)
+            late = {order.consumer.lower() for order in group if order.refunded_late}
             for order in group:
-                found = check_order(order, job, horizon, late_refund=late)
+                found = check_order(order, job, horizon, late_refund=order.consumer.lower() in late)
                 if found is not None:
                     yield found
                     silent += self._is_silence(found, order, newest)

@@ -77,7 +77,7 @@ def check_silence(unanswered: int, block: int) -> list[Finding]:
 def check_order(
     order: OrderRecord, job: ReceiptedJob | None, horizon: Horizon, *, late_refund: bool
 ) -> Finding | None:
-    """Judge one order by the receipt of its job; `late_refund` says that another order of the job was refunded by anyone.
+    """Judge one order by the receipt of its job; `late_refund` says that anyone refunded one that its consumer placed for it.
 
     A provider settles with the anchor that covers the receipt, or later. So what ended after the newest anchor that the
     log reaches is not judged yet, for as long as a receipt may wait for its anchor.

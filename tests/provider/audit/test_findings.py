@@ -374,6 +374,18 @@ def test_a_stranger_who_orders_and_submits_nothing_makes_no_provider_silent(tmp_
     assert draft.audit(tmp_path / "customer").verdict == Code.ANCHORING_STOPPED
 
 
+def test_an_order_that_another_account_placed_for_the_job_excuses_no_refund(tmp_path: Path) -> None:
+    draft = with_chain()
+    end_order(draft, status=OrderStatus.REFUNDED)
+    assert draft.chain is not None
+    order = draft.chain.orders[chain_of(draft)]
+    late = replace(order, ended_time=order.deadline + 1)
+    draft.chain.orders["late"] = replace(late, consumer="0x" + "99" * 20)
+    assert draft.audit(tmp_path / "stranger").verdict == Code.REFUNDED_THOUGH_RAN
+    draft.chain.orders["late"] = replace(late, token_id=2)
+    assert draft.audit(tmp_path / "consumer").is_clean
+
+
 def test_a_log_that_takes_hours_to_copy_does_not_look_cut_off(tmp_path: Path) -> None:
     draft = with_chain()
     draft.size, draft.asked = 20, ANCHOR_TIME + 130
