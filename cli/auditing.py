@@ -220,11 +220,8 @@ class _Run:
         return is_left and self._state.has_consumer(order.consumer)
 
     def _check_releases(self) -> Iterator[Finding]:
-        folder = self._material.releases
-        if folder is None:
-            return
         reader = EntryReader(self._material.folder, self._trust)
-        for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+        for place in self._list_releases():
             job = self._state.find_job(place.name)
             if job is None:
                 text = f"files were fetched of job {place.name}, and the log has no receipt of it"
@@ -233,6 +230,10 @@ class _Run:
             (entry,) = reader.check(job.index, job.index + 1)
             if entry.facts is not None:
                 yield from check_release(job.index, entry.facts, _hash_files(place))
+
+    def _list_releases(self) -> list[Path]:
+        folder = self._material.releases
+        return [] if folder is None else sorted(path for path in folder.iterdir() if path.is_dir())
 
     def _list_gas(self) -> tuple[AnchorGas, ...]:
         anchors = self._anchors.all
@@ -249,7 +250,7 @@ class _Run:
         given = {
             Need.LOG: True,
             Need.CHAIN: self._chain is not None,
-            Need.RELEASES: self._material.releases is not None,
+            Need.RELEASES: bool(self._list_releases()),
             Need.SEEN: self._has_seen,
         }
         return Report(
@@ -283,9 +284,9 @@ def _by_job(orders: Iterable[OrderRecord]) -> Iterator[list[OrderRecord]]:
 
 def _hash_files(folder: Path) -> dict[str, str]:
     found = {}
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         with path.open("rb") as file:
-            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+            found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FILE = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
+GIVEN_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
 @click.command("run", cls=SessionCommand)
@@ -41,7 +42,9 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--state", type=FOLDER, help="Where to keep what was audited (default: beside the log's copy).")
 @click.option(
-    "--releases", type=FOLDER, help="Fetched files to compare with the receipts, in a folder for each job."
+    "--releases",
+    type=GIVEN_FOLDER,
+    help="Fetched files to compare with the receipts, in a folder for each job.",
 )
 @click.option(
     "--seen",

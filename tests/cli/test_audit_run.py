@@ -235,6 +235,8 @@ def test_what_is_no_log_is_an_error_in_words(
 def test_without_a_trust_root_or_a_chain_nothing_is_audited(audit: Audit, tmp_path: Path) -> None:
     code, document = audit(*lay_out(honest(), tmp_path)[:1])
     assert (code, document["error"]["code"]) == (2, "no-trust-root")
+    code, document = audit(*lay_out(honest(), tmp_path), "--releases", str(tmp_path / "nowhere"))
+    assert (code, document["error"]["code"]) == (2, "usage")
     (tmp_path / "seen").write_text("not a checkpoint\n")
     code, document = audit(*lay_out(honest(), tmp_path), "--seen", str(tmp_path / "seen"))
     assert (code, document["error"]["code"]) == (2, "input-invalid")

@@ -386,6 +386,23 @@ def test_an_order_that_another_account_placed_for_the_job_excuses_no_refund(tmp_
     assert draft.audit(tmp_path / "consumer").is_clean
 
 
+def test_a_folder_without_a_folder_for_a_job_is_not_called_compared(tmp_path: Path) -> None:
+    draft = honest()
+    draft.releases = {}
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "releases" / "model.safetensors").write_bytes(b"rows of data")
+    lines = {line.code: line.result for line in draft.audit(tmp_path).checks}
+    assert lines[Code.RELEASE_DIFFERS] == "skipped"
+
+
+def test_a_file_that_left_in_a_folder_of_its_own_is_compared_too(tmp_path: Path) -> None:
+    draft = honest()
+    draft.releases = {draft.facts[0].job.id: {"model.safetensors": WEIGHTS}}
+    (tmp_path / "releases" / draft.facts[0].job.id / "more").mkdir(parents=True)
+    (tmp_path / "releases" / draft.facts[0].job.id / "more" / "rows.csv").write_bytes(b"a patient")
+    assert draft.audit(tmp_path).verdict == Code.RELEASE_DIFFERS
+
+
 def test_a_log_that_takes_hours_to_copy_does_not_look_cut_off(tmp_path: Path) -> None:
     draft = with_chain()
     draft.size, draft.asked = 20, ANCHOR_TIME + 130
