@@ -177,20 +177,22 @@ class AuditState:
 
 
 def open_state(path: Path) -> AuditState:
-    """Open a state file, or make it.
+    """Open a state file, or make it, for this audit alone: two would take each other's entries for second receipts.
 
     Raises:
-        InputError: it can't be opened, or is another version's.
+        InputError: it can't be opened, another audit has it, or it is another version's.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, isolation_level=None)
-        connection.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; {_TABLES}")
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+        connection.executescript(f"PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; {_TABLES}")
+        connection.execute("PRAGMA synchronous = NORMAL")
         state = AuditState(connection)
         version = state.find_fact("version")
     except (sqlite3.Error, OSError, ValueError) as exc:
         raise InputError(
-            f"the audit's state {path} can't be used: {exc}", remedy="remove it, or name another with --state"
+            f"the audit's state {path} can't be used: {exc}",
+            remedy="wait for the audit that has it, remove it, or name another with --state",
         ) from exc
     if version not in (None, STATE_VERSION):
         raise InputError(f"the audit's state {path} is of another version", remedy="remove it")

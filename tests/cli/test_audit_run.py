@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from cli import auditing, auditreading
 from cli.auditing import Material, run_audit
 from cli.auditreport import render_report
 from cli.auditrun import describe
+from cli.auditstate import open_state
 from cli.context import Session
+from cli.errors import InputError
 from cli.main import run
 from cli.output import Output
 from provider.audit.findings import Code, Finding, Need
@@ -125,6 +128,13 @@ def test_an_audit_that_was_stopped_goes_on_where_it_was(
     assert (report.is_clean, report.size) == (True, 600)
     assert report.new == 600 - 512
     assert sum(day.jobs for day in report.days) == 600
+
+
+def test_two_audits_at_once_do_not_share_what_they_remember(tmp_path: Path) -> None:
+    with closing(open_state(tmp_path / FILE)), pytest.raises(InputError, match="locked"):
+        open_state(tmp_path / FILE)
+    with closing(open_state(tmp_path / FILE)) as state:
+        assert state.get_position().size == 0
 
 
 def test_two_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
