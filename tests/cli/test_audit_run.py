@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from cli.auditreport import render_report
 from cli.auditrun import describe
 from cli.auditstate import open_state
 from cli.context import Session
-from cli.errors import InputError
+from cli.errors import InputError, StackError
 from cli.main import run
 from cli.output import Output
 from provider.audit.findings import Code, Finding, Need
@@ -128,6 +129,27 @@ def test_an_audit_that_was_stopped_goes_on_where_it_was(
     assert (report.is_clean, report.size) == (True, 600)
     assert report.new == 600 - 512
     assert sum(day.jobs for day in report.days) == 600
+
+
+def test_a_process_that_is_killed_stops_the_audit_in_words_and_the_next_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = honest(100)
+    draft.sizes = (100,)
+    log = draft.log()
+    log.lay_out(tmp_path / "copy", 100)
+    material = Material(tmp_path / "copy", anchored(log, draft.sizes), tmp_path / FILE, 2)
+    monkeypatch.setattr(auditreading, "MIN_PARALLEL", 1)
+    monkeypatch.setattr(auditreading, "TILE_WIDTH", 4)
+
+    def kill(_done: int, _size: int) -> None:
+        for process in active_children():
+            process.kill()
+            process.join()
+
+    with pytest.raises(StackError, match="killed"):
+        run_audit(material, progress=kill)
+    assert run_audit(replace(material, processes=1)).is_clean
 
 
 def test_two_audits_at_once_do_not_share_what_they_remember(tmp_path: Path) -> None:
