@@ -118,7 +118,9 @@ class _Run:
         self._note = MirrorFolder(material.folder).checkpoint()
         self._size = _size_of(self._note)
         self._anchors = Anchors(self._trust)
-        self._memory = Memory(state, material.trust, with_chain=chain is not None)
+        self._memory = Memory(
+            state, material.trust, with_chain=chain is not None, is_asked=material.asked is not None
+        )
         self._has_seen = False
         newest = self._anchors.newest
         # A clock of ours that is behind the chain's would find its anchors too early.
@@ -153,7 +155,10 @@ class _Run:
         past, holds = memory.look_back(self._note, self._size, mirror)
         state.begin()
         if not holds:
+            lasting = memory.list_lasting(past)
             state.clear()
+            state.add_findings(lasting)
+            past = [item for item in past if item not in lasting]
         memory.keep_terms()
         state.commit()
         self._has_seen = bool(material.seen) or memory.is_old
@@ -209,21 +214,22 @@ class _Run:
         horizon, silent = Horizon(block, self._now, is_newest=block == newest), 0
         for group in _by_job(self._chain.list_orders(block)):
             job = self._state.find_job(group[0].job_id)
-            late = any(order.refunded_late for order in group)
+            late = {order.consumer.lower() for order in group if order.refunded_late}
             for order in group:
-                found = check_order(order, job, horizon, late_refund=late)
+                found = check_order(order, job, horizon, late_refund=order.consumer.lower() in late)
                 if found is not None:
                     yield found
-                    silent += found.code is Code.ORDER_UNANSWERED and order.block > newest
+                    silent += self._is_silence(found, order, newest)
         if self._material.current:
             yield from check_silence(silent, newest)
 
+    def _is_silence(self, found: Finding, order: OrderRecord, newest: int) -> bool:
+        is_left = found.code is Code.ORDER_UNANSWERED and order.block > newest
+        return is_left and self._state.has_consumer(order.consumer)
+
     def _check_releases(self) -> Iterator[Finding]:
-        folder = self._material.releases
-        if folder is None:
-            return
         reader = EntryReader(self._material.folder, self._trust)
-        for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+        for place in self._list_releases():
             job = self._state.find_job(place.name)
             if job is None:
                 text = f"files were fetched of job {place.name}, and the log has no receipt of it"
@@ -232,6 +238,10 @@ class _Run:
             (entry,) = reader.check(job.index, job.index + 1)
             if entry.facts is not None:
                 yield from check_release(job.index, entry.facts, _hash_files(place))
+
+    def _list_releases(self) -> list[Path]:
+        folder = self._material.releases
+        return [] if folder is None else sorted(path for path in folder.iterdir() if path.is_dir())
 
     def _list_gas(self) -> tuple[AnchorGas, ...]:
         anchors = self._anchors.all
@@ -248,7 +258,7 @@ class _Run:
         given = {
             Need.LOG: True,
             Need.CHAIN: self._chain is not None,
-            Need.RELEASES: self._material.releases is not None,
+            Need.RELEASES: bool(self._list_releases()),
             Need.SEEN: self._has_seen,
         }
         return Report(
@@ -283,9 +293,9 @@ def _by_job(orders: Iterable[OrderRecord]) -> Iterator[list[OrderRecord]]:
 def _hash_files(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of the files in a folder, but for those that `job fetch` writes beside what was released."""
     found = {}
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name not in COMPANIONS):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in COMPANIONS):
         with path.open("rb") as file:
-            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+            found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
 

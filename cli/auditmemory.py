@@ -14,6 +14,8 @@ from cli.auditstate import STATE_VERSION, AuditState
 from cli.errors import InputError
 from provider.audit.findings import Code, Finding
 from provider.receipts.errors import EvidenceRefusedError, ReceiptError
+from provider.receipts.note import parse_checkpoint, parse_note
+from provider.receipts.proventiles import ProvenTiles
 from provider.receipts.records import to_json
 from provider.receipts.rules import verify_log_checkpoint
 from provider.receipts.splitview import compare_checkpoints
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 class Memory:
     """What one state says of the runs before, held against the trust root of this one."""
 
-    def __init__(self, state: AuditState, trust: TrustRoot, *, with_chain: bool) -> None:
+    def __init__(self, state: AuditState, trust: TrustRoot, *, with_chain: bool, is_asked: bool) -> None:
+        """Remember; `is_asked` says that the provider itself shows the log now."""
+        self._is_asked = is_asked
         self._state = state
         self._trust = trust
         self._terms = {
@@ -54,6 +58,14 @@ class Memory:
             judged_by = {"keys": self._keys(), "anchors": self._anchors_digest(size)}
             self._state.set_fact("kept", {"note": note, "root": root.hex()} | judged_by)
 
+    def list_lasting(self, past: Sequence[Finding]) -> list[Finding]:
+        """Return what no later audit may forget: that this log has shown another history."""
+        terms = self._state.find_fact("terms")
+        if terms is None or terms["origin"] != self._trust.origin:
+            return []
+        known = [*past, *self._state.list_findings()]
+        return [f for f in known if f.index is None and f.code in (Code.SPLIT_VIEW, Code.HISTORY_REWRITTEN)]
+
     def look_back(self, note: str, size: int, tiles: TileReader) -> tuple[list[Finding], bool]:
         """Return what the log has become since the last run, and whether what was kept of that run can be built on."""
         terms, kept = self._state.find_fact("terms"), self._state.find_fact("kept")
@@ -74,11 +86,17 @@ class Memory:
         if size < judged:
             text = f"the log showed {judged} entries before, and shows {size} now"
             return [Finding(Code.LOG_TRUNCATED, text, size, evidence={"seen": kept["note"]})]
-        root = prefix_root(tiles, judged, size).hex()
+        with suppress(ReceiptError):  # what isn't signed by the log's keys is no evidence for others
+            found = self._compare(kept["note"], note, tiles)
+            if found:
+                return found
+        try:
+            proven = ProvenTiles(tiles, size, parse_checkpoint(parse_note(note).text).root)
+            root = prefix_root(proven, judged, size).hex()
+        except ReceiptError:  # who keeps the copy answers for its tiles; entries are judged by themselves
+            return [_discarded("the copy's tiles are not those of its checkpoint")]
         if root == kept["root"]:
             return []
-        with suppress(ReceiptError):  # what isn't signed by the log's keys is no evidence for others
-            return self._compare(kept["note"], note, tiles)
         text = f"the first {judged} entries are not those that were seen before"
         return [Finding(Code.HISTORY_REWRITTEN, text, evidence={"root then": kept["root"], "root now": root})]
 
@@ -87,7 +105,11 @@ class Memory:
         if kept["anchors"] != self._anchors_digest(judged):
             return [_discarded("the chain has other anchors than at the last audit")]
         if not self._keys_hold(kept["keys"], judged):
-            return [_discarded("keys have ended or were revoked back into what was audited")]
+            return [
+                _discarded(
+                    "other keys hold for what was audited: some were added, ended or revoked back into it"
+                )
+            ]
         return []
 
     def compare_seen(self, seen: Sequence[str], note: str, tiles: TileReader) -> list[Finding]:
@@ -110,6 +132,12 @@ class Memory:
 
     def _compare(self, other: str, note: str, tiles: TileReader) -> list[Finding]:
         keys = [key.ed25519 for key in self._trust.keys]
+        seen, size = (parse_checkpoint(parse_note(item).text).size for item in (other, note))
+        if seen > size:
+            compare_checkpoints(other, other, self._trust.origin, keys, tiles)
+            code = Code.LOG_TRUNCATED if self._is_asked else Code.COPY_BEHIND
+            text = f"the log signed a checkpoint of {seen} entries, and {size} are shown"
+            return [Finding(code, text, size, evidence={"seen": other})]
         evidence = compare_checkpoints(other, note, self._trust.origin, keys, tiles)
         if evidence is None:
             return []
@@ -129,9 +157,13 @@ class Memory:
         return [to_json(key) for key in self._trust.keys]
 
     def _keys_hold(self, kept: list[Any], size: int) -> bool:
-        """Tell whether each key set that was known is judged at the anchors of then as it was."""
+        """Tell whether each key set that was known is judged at the anchors of then as it was, and none was left out."""
         known = {_name(to_json(key)): key for key in self._trust.keys}
         anchors = self._anchors(size)
+        names = {_name(old) for old in kept}
+        added = [key for name, key in known.items() if name not in names]
+        if any(key.valid_from_block <= anchor.block for key in added for anchor in anchors[-1:]):
+            return False
         return all(_is_judged_alike(known.get(_name(old)), old, anchors) for old in kept)
 
 

@@ -9,10 +9,12 @@ import multiprocessing
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import suppress
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
+from cli.errors import StackError
 from cli.mirrored import MirrorFolder
 from provider.audit.anchors import Anchors
 from provider.audit.entries import CheckedEntry, RawEntry, check_entry
@@ -63,6 +65,7 @@ def read_entries(
 
     Raises:
         MalformedError: the copy doesn't have these entries.
+        StackError: a process was killed.
     """
     bundles = _split(start, end)
     if processes < 2 or end - start < MIN_PARALLEL:  # noqa: PLR2004 - more than this one
@@ -73,7 +76,7 @@ def read_entries(
     with ProcessPoolExecutor(processes, context, _start, (folder, trust)) as pool:
         waiting = deque(_submit(pool, bundle) for bundle in islice(bundles, processes * AHEAD))
         while waiting:
-            yield waiting.popleft().result()
+            yield _result_of(waiting.popleft())
             waiting.extend(_submit(pool, bundle) for bundle in islice(bundles, 1))
 
 
@@ -85,7 +88,23 @@ def _split(start: int, end: int) -> Iterator[Range]:
 
 
 def _submit(pool: ProcessPoolExecutor, bundle: Range) -> Future[list[CheckedEntry]]:
-    return pool.submit(_check, bundle)
+    with _alive():
+        return pool.submit(_check, bundle)
+
+
+def _result_of(judged: Future[list[CheckedEntry]]) -> list[CheckedEntry]:
+    with _alive():
+        return judged.result()
+
+
+@contextmanager
+def _alive() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as exc:
+        raise StackError(
+            "a process that judges receipts was killed", remedy="run it again, with fewer --jobs: it goes on"
+        ) from exc
 
 
 _reader: list[EntryReader] = []

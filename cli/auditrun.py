@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FILE = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
+GIVEN_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
 @click.command("run", cls=SessionCommand)
@@ -41,7 +42,9 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--state", type=FOLDER, help="Where to keep what was audited (default: beside the log's copy).")
 @click.option(
-    "--releases", type=FOLDER, help="Fetched files to compare with the receipts, in a folder for each job."
+    "--releases",
+    type=GIVEN_FOLDER,
+    help="Fetched files to compare with the receipts, in a folder for each job.",
 )
 @click.option(
     "--seen",
@@ -85,7 +88,7 @@ def _run(session: Session, log: str, options: RunOptions) -> ExitCode:
         state=(options.state if asked is None and options.state else folder) / STATE_FILE,
         processes=options.jobs or os.cpu_count() or 1,
         asked=asked,
-        current=options.trust is None,
+        current=chain is not None,
         seen=tuple(_read_text(path) for path in options.seen),
         releases=options.releases,
     )
@@ -163,22 +166,33 @@ def _connect(session: Session, rpc_url: str, deployment: Path | None) -> ChainCl
 
 
 def _load_trust(path: Path | None, chain: ChainClient | None, note: str) -> TrustRoot:
-    """Return whom to trust: who a file says, else who the log says that it is, whose account then judges it."""
+    """Return whom to trust: who a file says, else who the log says that it is, whose account then judges it.
+
+    With both, the keys are the file's, and the anchors the chain's: a file ends on the day that it was made.
+    """
     from provider.receipts.trust import MAX_TRUST_BYTES, parse_trust
 
     if path is not None:
         trust = parse_trust(read_file(path, what="trust root", max_bytes=MAX_TRUST_BYTES))
-        if chain is not None and trust.chain_id != chain.chain_id:
-            raise MismatchError(
-                f"the trust root is of chain {trust.chain_id}, and --rpc of chain {chain.chain_id}"
-            )
-        return trust
+        return trust if chain is None else _bring_up_to_date(trust, chain)
     if chain is None:
         raise InputError("say whom to trust: --trust FILE, --rpc URL, or both", code="no-trust-root")
     from cli.sources import claimed_provider
     from cli.trusting import build_trust
 
     return build_trust(chain, claimed_provider(note))
+
+
+def _bring_up_to_date(trust: TrustRoot, chain: ChainClient) -> TrustRoot:
+    from cli.trusting import build_trust
+
+    now = build_trust(chain, trust.provider)
+    if (trust.chain_id, trust.escrow.lower()) != (now.chain_id, now.escrow.lower()):
+        raise MismatchError(
+            f"the trust root is of chain {trust.chain_id} and escrow {trust.escrow}, and --rpc leads to chain"
+            f" {now.chain_id} and escrow {now.escrow}"
+        )
+    return replace(trust, anchors=now.anchors, closed=now.closed)
 
 
 def _opener(chain: ChainClient | None, trust: TrustRoot) -> Callable[[AuditState], AuditChain] | None:

@@ -129,6 +129,13 @@ class AuditState:
         ).fetchone()
         return None if row is None else ReceiptedJob(row[0], row[1], bool(row[2]), bool(row[3]))
 
+    def has_consumer(self, consumer: str) -> bool:
+        """Tell whether an account had a receipt of any job."""
+        found = self.db.execute(
+            "SELECT 1 FROM jobs WHERE consumer = ? COLLATE NOCASE LIMIT 1", (consumer,)
+        ).fetchone()
+        return found is not None
+
     def add_findings(self, findings: list[Finding]) -> None:
         """Keep findings."""
         rows = [(f.code.value, f.index, f.job_id, f.text, json.dumps(f.evidence)) for f in findings]

@@ -179,7 +179,7 @@ class SampleChain:
         """There is nothing to read."""
 
     def list_orders(self, anchored: int) -> Iterator[OrderRecord]:  # noqa: ARG002 - all times are known
-        yield from self.orders.values()
+        yield from sorted(self.orders.values(), key=lambda order: order.job_id)
 
     def read_blocks(self, numbers: Iterable[int]) -> None:
         """There is nothing to read."""

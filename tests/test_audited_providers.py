@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.trusting import build_trust
 from datatokens.localchain import LocalChain
 from policies.canonical import parse_digest
 from provider.receipts.facts import PrivacyFacts, ReceiptFacts
@@ -81,6 +82,25 @@ def test_a_provider_that_rewrites_history_is_found_out(audit_house: AuditHouse, 
     code, report = audit_house.audit(capsys)
     assert (code, report["verdict"]) == (4, "split-view")
     assert "history-rewritten" in {item["code"] for item in report["findings"]}
+    # And the next audit doesn't forget it.
+    code, report = audit_house.audit(capsys)
+    assert (code, report["verdict"], report["new_entries"]) == (4, "split-view", 0)
+
+
+def test_a_trust_file_of_before_does_not_hide_what_was_anchored_since(
+    audit_house: AuditHouse, capsys: Capture, tmp_path: Path
+) -> None:
+    audit_house.refuse()
+    lab, file = audit_house.hospital.lab, tmp_path / "trust.json"
+    trust = build_trust(lab.chain, lab.people.provider.address)
+    file.write_bytes(trust.to_json())
+    audit_house.refuse()
+    audit_house.rewrite(1)
+    code, report = audit_house.audit(capsys, "--trust", str(file))
+    assert (code, report["verdict"]) == (4, "history-rewritten")
+    file.write_bytes(replace(trust, escrow=lab.people.owner.address).to_json())
+    code, report = audit_house.audit(capsys, "--trust", str(file))
+    assert (code, report["error"]["code"]) == (4, "mismatch")
 
 
 def test_a_provider_that_receipts_without_an_order_is_found_out(

@@ -106,8 +106,13 @@ class Auditor:
         yield from self._check_once(index, facts)
         yield from self._check_times(index, facts)
         yield from check_privacy(index, facts, self._book)
-        if self._chain is not None:
+        if self._chain is not None and not self._is_ahead(index, facts, self._chain):
             yield from check_with_chain(index, facts, self._chain, self._trust)
+
+    def _is_ahead(self, index: int, facts: EntryFacts, chain: ChainFacts) -> bool:
+        """Tell whether what isn't anchored yet was made on a block that whoever is asked doesn't have yet."""
+        waits = self._anchors.first_covering(index) is None
+        return waits and chain.find_block(facts.not_before.number) is None
 
     def _check_once(self, index: int, facts: EntryFacts) -> Iterator[Finding]:
         """A job has one receipt, an order pays for one job, and what ran was ordered."""
@@ -137,6 +142,9 @@ class Auditor:
         if anchor is None:
             since = self._waiting_since
             self._waiting_since = facts.ended if since is None else min(since, facts.ended)
+        elif anchor.time + CLOCK_S < facts.ended:
+            text = f"the job ended at {format_time(facts.ended)}, and was anchored before, at {format_time(anchor.time)}"
+            yield Finding(Code.OUT_OF_ORDER, text, index, facts.job_id, {"transaction": anchor.tx})
         elif anchor.time > facts.ended + LATE_S:
             text = (
                 f"the job ended at {format_time(facts.ended)}, and was anchored at {format_time(anchor.time)}"
@@ -160,8 +168,8 @@ class Auditor:
         if not look.current:
             text += " in the trust root that was given, which may be old"
         since = self._waiting_since
-        if look.current and since is not None and look.now > since + LATE_S:
-            text += f": the first of these jobs ended at {format_time(since)}"
+        if look.current and since is not None and not since - CLOCK_S <= look.now <= since + LATE_S:
+            text += f": the first of these jobs ended, it says, at {format_time(since)}"
             return [Finding(Code.ANCHORING_STOPPED, text, anchored)]
         return [Finding(Code.NOT_ANCHORED_YET, text, anchored)]
 

@@ -137,13 +137,15 @@ KINDS: dict[Code, Kind] = {
     Code.REFUNDED_THOUGH_RAN: Kind(
         Severity.SERIOUS, Need.CHAIN, "the provider refunded no order of a job that ran"
     ),
-    Code.OUT_OF_ORDER: Kind(Severity.WARNING, Need.LOG, "receipts stand in the order in which jobs ended"),
+    Code.OUT_OF_ORDER: Kind(
+        Severity.WARNING, Need.LOG, "receipts stand in the order in which jobs ended, before their anchors"
+    ),
     Code.ANCHORED_LATE: Kind(Severity.WARNING, Need.LOG, "receipts were anchored soon after their jobs"),
     Code.COPY_BEHIND: Kind(Severity.WARNING, Need.LOG, "the copy of the log has all that was anchored"),
     Code.REFUNDED_WITHOUT_RECEIPT: Kind(
         Severity.WARNING, Need.CHAIN, "every order that the provider refunded has a receipt"
     ),
-    Code.ORDER_UNANSWERED: Kind(Severity.WARNING, Need.CHAIN, "no order was left past its deadline"),
+    Code.ORDER_UNANSWERED: Kind(Severity.NOTE, Need.CHAIN, "no order was left past its deadline"),
     Code.CAP_CHANGED: Kind(Severity.NOTE, Need.LOG, "the caps of the privacy ledgers stayed the same"),
     Code.NOT_ANCHORED_YET: Kind(Severity.NOTE, Need.LOG, "the chain has the root of the whole log"),
     Code.LOG_CLOSED: Kind(Severity.NOTE, Need.LOG, "the log is open"),

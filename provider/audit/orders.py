@@ -64,7 +64,10 @@ class Horizon:
 
 
 def check_silence(unanswered: int, block: int) -> list[Finding]:
-    """Judge how many orders, placed after the newest anchor in `block`, were left past their deadline."""
+    """Judge how many orders of known consumers, placed after the newest anchor in `block`, were left past their deadline.
+
+    A stranger can order and send the provider nothing. Then nothing was to be answered, and the chain doesn't tell.
+    """
     if not unanswered:
         return []
     text = f"nothing was anchored since block {block}, and {unanswered} orders placed since are past their deadline"
@@ -74,7 +77,7 @@ def check_silence(unanswered: int, block: int) -> list[Finding]:
 def check_order(
     order: OrderRecord, job: ReceiptedJob | None, horizon: Horizon, *, late_refund: bool
 ) -> Finding | None:
-    """Judge one order by the receipt of its job; `late_refund` says that another order of the job was refunded by anyone.
+    """Judge one order by the receipt of its job; `late_refund` says that anyone refunded one that its consumer placed for it.
 
     A provider settles with the anchor that covers the receipt, or later. So what ended after the newest anchor that the
     log reaches is not judged yet, for as long as a receipt may wait for its anchor.
@@ -100,7 +103,7 @@ def _without_receipt(order: OrderRecord, horizon: Horizon) -> Finding | None:
         text = "the provider refunded an order, and the log has no receipt"
         return _found(Code.REFUNDED_WITHOUT_RECEIPT, text, order)
     if order.status is OrderStatus.OPEN and order.deadline < horizon.time:
-        text = "an order is past its deadline, and the provider neither ran nor refunded it"
+        text = "an order is past its deadline, and the provider neither ran nor refunded it, if it was ever sent the request"
         return _found(Code.ORDER_UNANSWERED, text, order)
     return None
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,18 @@ from cli import auditing, auditreading
 from cli.auditing import Material, run_audit
 from cli.auditreport import render_report
 from cli.auditrun import describe
-from cli.auditstate import open_state
+from cli.auditstate import open_state, usable
 from cli.context import Session
+from cli.errors import InputError, StackError
 from cli.main import run
 from cli.output import Output
 from provider.audit.findings import Code, Finding, Need
 from provider.audit.report import Report
+from provider.receipts.keys import SigningKeys
 from provider.receipts.trust import TrustRoot
 from tests.audit_samples import FILE, Draft, anchored, honest, spending, with_chain
 from tests.log_house import open_log_house
-from tests.receipt_samples import ANCHOR_TIME, WEIGHTS
+from tests.receipt_samples import ANCHOR_TIME, CHAIN_ID, WEIGHTS, trusted_key
 from tests.web_servers import serve_app
 
 Audit = Callable[..., tuple[int, Any]]
@@ -128,6 +131,35 @@ def test_an_audit_that_was_stopped_goes_on_where_it_was(
     assert sum(day.jobs for day in report.days) == 600
 
 
+def test_a_process_that_is_killed_stops_the_audit_in_words_and_the_next_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = honest(100)
+    draft.sizes = (100,)
+    log = draft.log()
+    log.lay_out(tmp_path / "copy", 100)
+    material = Material(tmp_path / "copy", anchored(log, draft.sizes), tmp_path / FILE, 2)
+    monkeypatch.setattr(auditreading, "MIN_PARALLEL", 1)
+    monkeypatch.setattr(auditreading, "TILE_WIDTH", 4)
+
+    def kill(_done: int, _size: int) -> None:
+        for process in active_children():
+            process.kill()
+            process.join()
+
+    with pytest.raises(StackError, match="killed"):
+        run_audit(material, progress=kill)
+    assert run_audit(replace(material, processes=1)).is_clean
+
+
+def test_two_audits_at_once_do_not_share_what_they_remember(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    with closing(open_state(path)), pytest.raises(InputError, match="locked"), usable(path):
+        open_state(path)
+    with closing(open_state(tmp_path / FILE)) as state:
+        assert state.get_position().size == 0
+
+
 def test_two_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draft = spending(honest(300), "5", "5")
     draft.sizes = (300,)
@@ -165,6 +197,41 @@ def test_a_key_that_is_revoked_back_into_what_was_audited_has_it_audited_anew(tm
     assert (
         min(f.index for f in report.findings if f.index is not None) == 10
     )  # what the first anchor covers holds
+
+
+def test_a_key_that_the_last_audit_did_not_know_has_its_receipts_audited_anew(tmp_path: Path) -> None:
+    draft, other = honest(), trusted_key(SigningKeys.generate(CHAIN_ID))
+    draft.trust = lambda root: replace(root, keys=(other,))
+    assert draft.audit(tmp_path).verdict == Code.UNKNOWN_KEY
+    draft.trust = lambda root: replace(root, keys=(other, *root.keys))
+    assert draft.audit(tmp_path).is_clean
+
+
+def test_tiles_that_the_copy_spoiled_are_no_other_history(tmp_path: Path) -> None:
+    draft = honest()
+    draft.audit(tmp_path)
+    folder = tmp_path / "log"
+    (folder / "tile/0/000.p/30").write_bytes(bytes(32 * 30))
+    report = run_audit(Material(folder, anchored(draft.log(), draft.sizes), tmp_path / FILE))
+    assert (report.verdict, list(report.counts)) == ("clean", [Code.STATE_DISCARDED])
+
+
+@pytest.mark.parametrize(("asked", "code"), [(ANCHOR_TIME, Code.LOG_TRUNCATED), (None, Code.COPY_BEHIND)])
+def test_a_larger_checkpoint_that_others_were_shown_is_not_forgotten(
+    tmp_path: Path, asked: int | None, code: Code
+) -> None:
+    draft = honest(40)
+    draft.seen, draft.facts, draft.asked = (draft.log().checkpoint(40),), draft.facts[:30], asked
+    assert draft.audit(tmp_path).verdict == code
+
+
+def test_what_was_shown_before_it_was_anchored_is_held_against_what_is_shown_now(tmp_path: Path) -> None:
+    draft = honest()
+    draft.sizes = (10, 20)
+    draft.audit(tmp_path)
+    draft.change(25, policy=replace(draft.facts[25].policy, engine="sealroom-policy/2"))
+    assert draft.audit(tmp_path).verdict == Code.SPLIT_VIEW
+    assert draft.audit(tmp_path).verdict == Code.SPLIT_VIEW
 
 
 def test_a_provider_is_asked_for_its_log_which_is_then_audited(audit: Audit, tmp_path: Path) -> None:
@@ -220,6 +287,8 @@ def test_what_job_fetch_writes_beside_what_was_released_is_no_release(tmp_path: 
 def test_without_a_trust_root_or_a_chain_nothing_is_audited(audit: Audit, tmp_path: Path) -> None:
     code, document = audit(*lay_out(honest(), tmp_path)[:1])
     assert (code, document["error"]["code"]) == (2, "no-trust-root")
+    code, document = audit(*lay_out(honest(), tmp_path), "--releases", str(tmp_path / "nowhere"))
+    assert (code, document["error"]["code"]) == (2, "usage")
     (tmp_path / "seen").write_text("not a checkpoint\n")
     code, document = audit(*lay_out(honest(), tmp_path), "--seen", str(tmp_path / "seen"))
     assert (code, document["error"]["code"]) == (2, "input-invalid")

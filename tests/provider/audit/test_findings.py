@@ -147,6 +147,13 @@ def leave_the_rest(draft: Draft) -> None:
         draft.chain.head = replace(head, time=head.time + 2 * DAY_S)
 
 
+def wait_since_tomorrow(draft: Draft) -> None:
+    draft.sizes = (10, 20)
+    decide_early(draft, -DAY_S, *range(20, len(draft.facts)))
+    if draft.chain is not None and draft.chain.approval is not None:
+        draft.chain.approval = replace(draft.chain.approval, expires_at=ANCHOR_TIME + 2 * DAY_S)
+
+
 def cut_off(draft: Draft) -> None:
     draft.size, draft.asked = 20, ANCHOR_TIME + 1000
 
@@ -261,6 +268,16 @@ CASES: dict[str, tuple[Code, Callable[[], Draft], Change]] = {
         honest,
         lambda draft: decide_early(draft, 7200, 7),
     ),
+    "a job ended long after it was anchored": (
+        Code.OUT_OF_ORDER,
+        honest,
+        lambda draft: decide_early(draft, -7200, len(draft.facts) - 1),
+    ),
+    "receipts wait for their anchor since a day to come": (
+        Code.ANCHORING_STOPPED,
+        with_chain,
+        wait_since_tomorrow,
+    ),
     "receipts were anchored days after their jobs": (
         Code.ANCHORED_LATE,
         honest,
@@ -306,7 +323,8 @@ def test_one_dishonest_change_is_named_for_what_it_is(sentence: str, tmp_path: P
     change(draft)
     report = draft.audit(tmp_path)
     assert report.findings[0].code is code, [finding.text for finding in report.findings]
-    assert report.is_clean == (code.value in {"cap-changed", "not-anchored-yet", "log-closed"})
+    notes = {"order-unanswered", "cap-changed", "not-anchored-yet", "log-closed"}
+    assert report.is_clean == (code.value in notes)
     assert report.verdict == ("clean" if report.is_clean else code.value)
 
 
@@ -351,6 +369,55 @@ def test_what_ended_after_the_newest_anchor_is_not_judged_yet(tmp_path: Path) ->
     draft = with_chain()
     add_order(draft, ended_block=ANCHOR_BLOCK + 50)
     assert draft.audit(tmp_path).is_clean
+
+
+def test_a_receipt_that_waits_for_its_anchor_may_be_of_a_block_that_our_node_lacks(tmp_path: Path) -> None:
+    draft = with_chain()
+    draft.sizes = (10, 20)
+    assert draft.chain is not None
+    ahead, job = draft.facts[21], draft.facts[21].job.id
+    draft.change(21, not_before=replace(ahead.not_before, number=draft.chain.head.number + 1))
+    del draft.chain.placed[job], draft.chain.orders[job]
+    assert draft.audit(tmp_path).is_clean
+
+
+def test_a_stranger_who_orders_and_submits_nothing_makes_no_provider_silent(tmp_path: Path) -> None:
+    draft = with_chain()
+    late = {"status": OrderStatus.OPEN, "ended_block": 0, "block": ANCHOR_BLOCK + 50}
+    add_order(draft, consumer="0x" + "99" * 20, **late)
+    report = draft.audit(tmp_path / "stranger")
+    assert (report.verdict, report.counts) == ("clean", {Code.ORDER_UNANSWERED: 1})
+    add_order(draft, **late)
+    assert draft.audit(tmp_path / "customer").verdict == Code.ANCHORING_STOPPED
+
+
+def test_an_order_that_another_account_placed_for_the_job_excuses_no_refund(tmp_path: Path) -> None:
+    draft = with_chain()
+    end_order(draft, status=OrderStatus.REFUNDED)
+    assert draft.chain is not None
+    order = draft.chain.orders[chain_of(draft)]
+    late = replace(order, ended_time=order.deadline + 1)
+    draft.chain.orders["late"] = replace(late, consumer="0x" + "99" * 20)
+    assert draft.audit(tmp_path / "stranger").verdict == Code.REFUNDED_THOUGH_RAN
+    draft.chain.orders["late"] = replace(late, token_id=2)
+    assert draft.audit(tmp_path / "consumer").is_clean
+
+
+def test_a_folder_without_a_folder_for_a_job_is_not_called_compared(tmp_path: Path) -> None:
+    draft = honest()
+    draft.releases = {}
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "releases" / "model.safetensors").write_bytes(b"rows of data")
+    lines = {line.code: line.result for line in draft.audit(tmp_path).checks}
+    assert lines[Code.RELEASE_DIFFERS] == "skipped"
+
+
+def test_a_file_that_left_in_a_folder_of_its_own_is_compared_too(tmp_path: Path) -> None:
+    draft = honest()
+    draft.releases = {draft.facts[0].job.id: {"model.safetensors": WEIGHTS}}
+    (tmp_path / "releases" / draft.facts[0].job.id / "more").mkdir(parents=True)
+    (tmp_path / "releases" / draft.facts[0].job.id / "more" / "rows.csv").write_bytes(b"a patient")
+    assert draft.audit(tmp_path).verdict == Code.RELEASE_DIFFERS
 
 
 def test_a_log_that_takes_hours_to_copy_does_not_look_cut_off(tmp_path: Path) -> None:
