@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
+from policies.mechanisms import PrivacyCost
 from policies.model import OutputsPolicy, Policy
 from policies.purposes import can_serve
 from policies.runtimes import explain_missing, find_runtime
@@ -45,7 +48,7 @@ class AlgorithmFacts:
     """What a verified bundle declares; `provider.gate.declaration.algorithm_facts` computes it.
 
     `weights_bytes` is the exact size of the file that would be released, None when no weights are declared; `gpus` is how
-    many graphics processors the algorithm asks for.
+    many graphics processors the algorithm asks for; `kind` says whether it is code or a recipe of ours.
     """
 
     image: str
@@ -54,6 +57,24 @@ class AlgorithmFacts:
     metrics_digits: int
     information_bits: int
     gpus: int = 0
+    kind: Literal["code", "recipe"] = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyFacts:
+    """What a job would do to privacy; None where that can't be told.
+
+    `cost` is of the recipe on this dataset, None for code and for a recipe without privacy. `units` is the number of units
+    that the dataset's public description allows for. `after` and `consumer_after` are what its ledger and the consumer's
+    would stand at with this job, in epsilon at the policy's delta, everything reserved counted. `fits_schema` says that
+    the recipe's columns and bounds are those of the dataset's schema.
+    """
+
+    cost: PrivacyCost | None = None
+    units: int | None = None
+    after: Decimal | None = None
+    consumer_after: Decimal | None = None
+    fits_schema: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +269,11 @@ def _outputs_allowed(case: _Case) -> Finding:
     return _allow_if(excess is None, excess or "")
 
 
+def _privacy_enforced(case: _Case) -> Finding:
+    mode = case.policy.privacy.mode
+    return _allow_if(mode == "none", f"the mode {mode} can't be enforced by this version")
+
+
 def _request_current(case: _Case) -> Finding:
     return _allow_if(
         case.environment.now < case.request.expiry, f"the request expired at {case.request.expiry}"
@@ -267,6 +293,7 @@ RULES: tuple[tuple[str, Callable[[_Case], Finding]], ...] = (
     ("runtime-available", _runtime_available),
     ("gpus-allowed", _gpus_allowed),
     ("outputs-allowed", _outputs_allowed),
+    ("privacy-enforced", _privacy_enforced),
 )
 """Every rule by its stable name, in the order in which they are listed."""
 

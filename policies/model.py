@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 
 from policies.canonical import digest_of
 from policies.documents import StrictModel, parse_document
+from policies.privacy import PrivacyPolicy, ReviewPolicy
 from policies.purposes import find_term, is_permission
 from policies.witnesses import MAX_WITNESSES, parse_demand
 
@@ -32,6 +33,7 @@ MIN_CPUS = Decimal("0.01")
 MAX_CPUS = 256
 MAX_GPUS = 16
 MAX_METRICS = 1000
+MAX_MANTISSA_BITS = 52
 MAX_METRIC_DIGITS = 9
 MAX_LIST_ITEMS = 1000
 _SIZE = re.compile(r"([0-9]{1,15})\s?(B|KiB|MiB|GiB|kB|MB|GB)")
@@ -95,14 +97,6 @@ def _read_consumers(value: object) -> object:
     return tuple(_check_address(item, index) for index, item in enumerate(value))
 
 
-def _check_mode(value: str) -> str:
-    if value in ("measured", "differential"):
-        raise ValueError(f"the mode {value} can't be enforced by this version; the mode it knows is none")
-    if value != "none":
-        raise ValueError("expected the mode none")
-    return value
-
-
 def _read_witnesses(value: object) -> object:
     if isinstance(value, dict):
         return (value,)
@@ -134,9 +128,13 @@ class LimitsPolicy(StrictModel):
 
 
 class WeightsAllowance(StrictModel):
-    """Weights may leave, as safetensors, up to `max_bytes` with their header."""
+    """Weights may leave, as safetensors, up to `max_bytes` with their header; floats rounded to `mantissa_bits` of fraction.
+
+    Without `mantissa_bits` nothing is rounded.
+    """
 
     max_bytes: Annotated[Size, Field(ge=1, le=MAX_OUTPUT_BYTES)]
+    mantissa_bits: Annotated[int, Field(ge=0, le=MAX_MANTISSA_BITS)] | None = None
 
 
 class MetricsAllowance(StrictModel):
@@ -152,12 +150,6 @@ class OutputsPolicy(StrictModel):
     weights: WeightsAllowance | None = None
     metrics: MetricsAllowance | None = None
     max_information_bits: Annotated[int, Field(ge=1, le=2**53 - 1)] | None = None
-
-
-class PrivacyPolicy(StrictModel):
-    """How a release's privacy is judged. This version knows `none`: what leaves is bounded, not measured."""
-
-    mode: Annotated[str, AfterValidator(_check_mode)] = "none"
 
 
 class WitnessDemand(StrictModel):
@@ -191,6 +183,7 @@ class Policy(StrictModel):
     images: Annotated[tuple[ImageDigest, ...], Field(strict=False, max_length=MAX_LIST_ITEMS)] | None = None
     logs: Literal["owner", "nobody", "consumer"] = "owner"
     privacy: PrivacyPolicy = PrivacyPolicy()
+    review: ReviewPolicy | None = None
     witnesses: Witnesses = ()
 
     _digest: str = PrivateAttr("")

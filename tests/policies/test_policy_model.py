@@ -97,13 +97,10 @@ def test_two_documents_that_mean_the_same_have_different_digests() -> None:
         ({"logs": "scientist"}, "logs", "'owner', 'nobody' or 'consumer'"),
         ({"logs": "consumer"}, "", "opens a log of up to 8388608 bits"),
         ({"logs": "consumer", "limits": {"log_bytes": 12_501}}, "", "opens a log of up to 100008 bits"),
-        ({"privacy": {"mode": "measured"}}, "privacy.mode", "measured can't be enforced by this version"),
-        (
-            {"privacy": {"mode": "differential"}},
-            "privacy.mode",
-            "differential can't be enforced by this version",
-        ),
-        ({"privacy": {"mode": "off"}}, "privacy.mode", "expected the mode none"),
+        ({"privacy": {"mode": "measured"}}, "privacy", "tests belong to the mode measured"),
+        ({"privacy": {"mode": "differential"}}, "privacy", "needs a delta and a budget"),
+        ({"privacy": {"budget": "1"}}, "privacy", "belong to the mode differential"),
+        ({"privacy": {"mode": "off"}}, "privacy.mode", "'none', 'measured' or 'differential'"),
         ({"consumer": []}, "consumer", "unknown key"),
     ],
 )
