@@ -99,7 +99,7 @@ def _check_demand(demand: ReviewDemandFacts) -> None:
 
 
 def _check_decisions(facts: ReceiptFacts, review: ReviewFacts) -> None:
-    listed = list_reviewers(_wanted(facts), facts.job.consumer)
+    listed = list_reviewers(wanted_reviews(facts), facts.job.consumer)
     made = [decision.reviewer.lower() for decision in review.decisions]
     if not made or len(set(made)) != len(made) or not set(made) <= set(listed):
         raise StatementRefusedError(
@@ -117,7 +117,7 @@ def _check_decisions(facts: ReceiptFacts, review: ReviewFacts) -> None:
 
 def _check_outcome(facts: ReceiptFacts) -> None:
     """Check that nothing left without the decisions that it needed, and that a review's word was kept."""
-    egress, wanted = facts.egress, _wanted(facts)
+    egress, wanted = facts.egress, wanted_reviews(facts)
     decisions = egress.review.decisions if egress.review else ()
     said = {item.reviewer.lower(): ReviewDecision(item.decision) for item in decisions}
     outcome = judge_reviews(wanted, said, facts.job.consumer)
@@ -132,7 +132,8 @@ def _check_outcome(facts: ReceiptFacts) -> None:
         raise StatementRefusedError(_REVIEW, "and how the job ended contradict each other")
 
 
-def _wanted(facts: ReceiptFacts) -> tuple[ReviewDemandFacts, ...]:
+def wanted_reviews(facts: ReceiptFacts) -> tuple[ReviewDemandFacts, ...]:
+    """Return the demands that apply, by what the gate's checks said."""
     passed = all(check.ok for check in facts.egress.checks)
     return tuple(demand for demand in facts.policy.reviews if is_wanted(demand, passed=passed))
 
