@@ -84,11 +84,11 @@ def _decision(facts: ReceiptFacts) -> Iterator[Line]:
             yield "", f"rule {rule.name}: {rule.verdict}, {rule.detail} (dataset {rule.asset_id})"
     for digest in policy.digests:
         yield "policy", digest
-    for demand in policy.reviews:
-        when = "every release" if demand.when == "always" else "a release of which a test did not pass"
+    for wanted in policy.reviews:
+        when = "every release" if wanted.when == "always" else "a release of which a test did not pass"
         yield (
             "reviewers",
-            f"{demand.needed} of {', '.join(demand.reviewers)} look at {when}, never the consumer",
+            f"{wanted.needed} of {', '.join(wanted.reviewers)} look at {when}, never the consumer",
         )
     for demand in policy.witnesses:
         yield "witnesses", f"{demand.threshold} of {', '.join(demand.keys)} must have cosigned the log"
