@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from datatokens.ethkeys import Account
 from policies.canonical import canonical_json, parse_digest, sha256
 from policies.purposes import PURPOSE_PATTERN
+from provider.credentials import MAX_CREDENTIALS, Credential
 from provider.errors import BadSignatureError
 from provider.receipts.note import MAX_NOTE_BYTES
 
@@ -225,13 +226,14 @@ def recover_signer(message: SignableMessage, signature: str) -> str:
 
 
 class JobSubmission(WireModel):
-    """POST /v1/jobs; `chain_id` and `signer` as in SignedAction."""
+    """POST /v1/jobs; `chain_id` and `signer` as in SignedAction. Each credential is signed by its own issuer."""
 
     request: JobRequest
     chain_id: int
     signer: Address
     signature: Signature
     parameters: dict[str, Any]
+    credentials: Annotated[tuple[Credential, ...], Field(strict=False, max_length=MAX_CREDENTIALS)] = ()
 
 
 class DatasetPrepareBody(WireModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from provider.credentials import Credential
 from provider.jobs.states import State
 from provider.wire import JobRequest
 
@@ -86,6 +87,7 @@ class JobRecord:
     orders: tuple[OrderRecord, ...]
     release: str | None
     log_blob: str | None
+    credentials: tuple[Credential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
