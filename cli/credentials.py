@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.errors import InputError, MismatchError, RefusedError
+from cli.governing import find_policy
 from cli.home import Home, read_file, write_file
 from policies.canonical import digest_of
 from policies.documents import parse_document
@@ -88,18 +89,14 @@ def _meets(credential: Credential, demand: CredentialDemand, *, subject: str, no
 
 
 def find_credentials(session: Session, assets: Sequence[Asset], *, now: int) -> tuple[Credential, ...]:
-    """Return the credentials that the policies of these datasets ask for; none where a policy can't be read now.
+    """Return the credentials that the policies of these datasets ask for; of a policy that this software can't read, none.
 
     Raises:
+        MismatchError: the provider shows another policy than the chain names.
         RefusedError: this home has none for a claim that is asked for: a job without it would be refused.
     """
-    from cli.descriptions import Kind
-    from cli.discovery import discover
-
-    found = discover(session, assets, kinds=[Kind.POLICY])
-    demands = [
-        demand for entry in found.entries if entry.policy is not None for demand in entry.policy.credentials
-    ]
+    policies = [find_policy(session, asset) for asset in assets]
+    demands = [demand for policy in policies if policy is not None for demand in policy.credentials]
     if not demands:
         return ()
     kept, subject = list_credentials(session.home), session.get_address()
