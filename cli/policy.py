@@ -20,7 +20,7 @@ MAX_SHOWN = 40
 
 @click.group(cls=SessionGroup)
 def policy() -> None:
-    """Check a policy, tell it in plain words, and test it against cases; needs no provider and no key."""
+    """Check, explain and test policies; needs no provider."""
 
 
 @policy.command("check")
