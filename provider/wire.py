@@ -19,6 +19,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from datatokens.ethkeys import Account
 from policies.canonical import canonical_json, parse_digest, sha256
+from policies.purposes import PURPOSE_PATTERN
+from provider.credentials import MAX_CREDENTIALS, Credential
 from provider.errors import BadSignatureError
 from provider.receipts.note import MAX_NOTE_BYTES
 
@@ -27,7 +29,7 @@ Hex32 = Annotated[str, Field(pattern=HEX32)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Signature = Annotated[str, Field(pattern=r"^0x[0-9a-f]{130}$")]
-Curie = Annotated[str, Field(pattern=r"^DUO:[0-9]{7}$")]
+Purpose = Annotated[str, Field(pattern=f"^(?:{PURPOSE_PATTERN})$")]
 UnixTime = Annotated[int, Field(ge=0, lt=2**40)]
 MAX_DATASETS_PER_JOB = 8
 MAX_CONSUMERS = 10_000
@@ -98,7 +100,7 @@ class JobRequest(WireModel):
     datasets: Datasets
     algorithm: Digest
     parameters: Digest
-    purpose: Curie
+    purpose: Purpose
     provider: Address
     result_key: Annotated[Base64, Field(max_length=4096)]
     nonce: Hex32
@@ -228,13 +230,14 @@ def recover_signer(message: SignableMessage, signature: str) -> str:
 
 
 class JobSubmission(WireModel):
-    """POST /v1/jobs; `chain_id` and `signer` as in SignedAction."""
+    """POST /v1/jobs; `chain_id` and `signer` as in SignedAction. Each credential is signed by its own issuer."""
 
     request: JobRequest
     chain_id: int
     signer: Address
     signature: Signature
     parameters: dict[str, Any]
+    credentials: Annotated[tuple[Credential, ...], Field(strict=False, max_length=MAX_CREDENTIALS)] = ()
 
 
 class DatasetPrepareBody(WireModel):
@@ -312,7 +315,7 @@ class ApprovalRequestBody(WireModel):
 
     asset_id: Hex32
     algorithm: Digest
-    purpose: Curie
+    purpose: Purpose
     message: Annotated[str, Field(max_length=2000)] = ""
 
 
@@ -442,7 +445,7 @@ class ApprovalView(WireModel):
     name: str
     version: str
     requester: Address
-    purpose: Curie
+    purpose: Purpose
     message: str
     state: Literal["pending", "approved", "declined", "revoked", "expired"]
     requested: UnixTime

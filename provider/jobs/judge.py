@@ -32,6 +32,7 @@ from provider.errors import BadSignatureError, NotFoundError
 from provider.gate.declaration import algorithm_facts
 from provider.identity import ProviderIdentity
 from provider.jobs.codes import chain_code
+from provider.jobs.people import PeopleRegister
 from provider.store import Database
 from provider.store.records import JobRecord
 from provider.wire import recover_signer
@@ -144,6 +145,7 @@ class Judge:
         self._confirmations = confirmations
         self._catalogue = database.catalogue
         self._blobs = blobs
+        self._people = PeopleRegister(database.catalogue, blobs)
         self._chain = chain
         self._engine = engine
 
@@ -233,6 +235,7 @@ class Judge:
             self._approval_facts(asset, job.request.algorithm),
             _asset_facts(asset),
             environment,
+            people=self._people.read(job, policy),
         )
 
     def _is_signed(self, job: JobRecord) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from provider.credentials import Credential
 from provider.jobs.states import State
 from provider.receipts.facts import ReceiptFacts
 from provider.wire import JobRequest
@@ -87,6 +88,7 @@ class JobRecord:
     orders: tuple[OrderRecord, ...]
     release: str | None
     log_blob: str | None
+    credentials: tuple[Credential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
