@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from cli.croissant import Description
 from cli.discovery import Entry
-from policies.purposes import can_serve
 from policies.runtimes import find_runtime
+from policies.terms import can_serve
 
 PRICE_UNIT = 10**18
 
