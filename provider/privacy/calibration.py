@@ -53,7 +53,9 @@ def _calibrate(
         if cost > epsilon and Decimal(noise) == MAX_NOISE:
             break
         noise = search.turn(noise, cost, affordable=cost <= epsilon)
-    raise UnreachableError(f"no noise multiplier up to {MAX_NOISE} costs as little as an epsilon of {epsilon}")
+    raise UnreachableError(
+        f"no noise multiplier up to {MAX_NOISE} costs as little as an epsilon of {epsilon}"
+    )
 
 
 def _first_noise(epsilon: float, delta: float, rate: float, steps: int) -> str:
