@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.croissant import Description
 from cli.errors import InputError, MismatchError, StackError
 from cli.repetition import RepeatableJob, Replay, compare
 from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of, digest_text
@@ -28,6 +27,7 @@ from policies.model import (
     WeightsAllowance,
 )
 from provider.datasets import SCHEME, commit_copied, list_files
+from provider.description import Description
 from provider.errors import DatasetError
 from provider.gate.decide import GateReport, check_release
 from provider.limits import parse_limits, run_limits
