@@ -273,6 +273,7 @@ class Judge:
             algorithm=request.algorithm,
             provider=request.provider,
             expiry=max(request.expiry, now + 1) if paid else request.expiry,
+            datasets=len(request.datasets),
         )
 
     def _approval_facts(self, asset: Asset, algorithm: str) -> ApprovalFacts | None:
