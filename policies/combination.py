@@ -94,7 +94,10 @@ def _if_all(parts: Sequence[PartT | None], combine: Callable[[Sequence[PartT]], 
 
 
 def _combine_weights(parts: Sequence[WeightsAllowance]) -> WeightsAllowance:
-    return WeightsAllowance(max_bytes=min(part.max_bytes for part in parts))
+    kept = [part.mantissa_bits for part in parts if part.mantissa_bits is not None]
+    return WeightsAllowance(
+        max_bytes=min(part.max_bytes for part in parts), mantissa_bits=min(kept, default=None)
+    )
 
 
 def _combine_metrics(parts: Sequence[MetricsAllowance]) -> MetricsAllowance:
