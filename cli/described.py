@@ -1,4 +1,4 @@
-"""Reads one dataset's public description and the schema in it, held against the digest on chain."""
+"""Reads one dataset's public documents, its description with the schema in it and its policy, held against the digests on chain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from provider.description import MAX_BYTES, Description, parse_description
 
 if TYPE_CHECKING:
     from cli.context import Session
+    from cli.descriptions import Kind
     from cli.discovery import Entry
+    from policies.model import Policy
     from policies.schema import DatasetSchema
 
 
@@ -23,14 +25,26 @@ def fetch_description(session: Session, asset_id: str) -> Description:
         MismatchError: the provider's is another, or none.
         UnreachableError: the provider doesn't give it.
     """
-    from cli.datasets import get_asset
     from cli.descriptions import Kind
-    from cli.discovery import discover
 
-    (entry,) = discover(session, [get_asset(session, asset_id)], kinds=[Kind.METADATA]).entries
+    entry = _find(session, asset_id, Kind.METADATA)
     if entry.description is None:
-        raise _missing(entry)
+        raise _missing(entry, Kind.METADATA)
     return entry.description
+
+
+def fetch_policy(session: Session, asset_id: str) -> Policy:
+    """Return the policy that a dataset has on chain, from its provider.
+
+    Raises:
+        InputError, MismatchError, UnreachableError: see `fetch_description`.
+    """
+    from cli.descriptions import Kind
+
+    entry = _find(session, asset_id, Kind.POLICY)
+    if entry.policy is None:
+        raise _missing(entry, Kind.POLICY)
+    return entry.policy
 
 
 def load_description(path: Path) -> Description:
@@ -68,12 +82,20 @@ def fetch_schema(session: Session, asset_id: str) -> DatasetSchema:
     return get_schema(fetch_description(session, asset_id))
 
 
-def _missing(entry: Entry) -> CliError:
-    from cli.descriptions import Flaw, Kind
+def _find(session: Session, asset_id: str, kind: Kind) -> Entry:
+    from cli.datasets import get_asset
+    from cli.discovery import discover
 
-    flaw, asset_id = entry.flaws[Kind.METADATA], entry.asset.asset_id
+    (entry,) = discover(session, [get_asset(session, asset_id)], kinds=[kind]).entries
+    return entry
+
+
+def _missing(entry: Entry, kind: Kind) -> CliError:
+    from cli.descriptions import Flaw
+    from cli.entries import FLAWS, NAMES
+
+    flaw, what = entry.flaws[kind], f"dataset {entry.asset.asset_id}: its {NAMES[kind]}"
     if flaw in {Flaw.DIFFERS, Flaw.UNREADABLE}:
-        words = "is not the one on chain" if flaw is Flaw.DIFFERS else "can't be read"
-        return MismatchError(f"dataset {asset_id}: the description that its provider gives {words}")
-    problem = entry.provider.problem or "does not give the description"
-    return UnreachableError(f"dataset {asset_id}: its provider {problem}", code="description-unreachable")
+        return MismatchError(f"{what} {FLAWS[flaw]}", remedy="ask its provider to explain")
+    problem = f"; its provider {entry.provider.problem}" if entry.provider.problem else ""
+    return UnreachableError(f"{what} {FLAWS[flaw]}{problem}", code="description-unreachable")

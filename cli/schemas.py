@@ -85,14 +85,10 @@ def synth(
 
     They are drawn from the schema alone: free, known to everybody, and of no meaning.
     """
-    from cli.described import get_schema
-    from cli.synthetic import draw_rows
-    from cli.tablewriting import check_layout, write_tables
+    from cli.making import make_rows
 
     described = _describe(session, asset_id, description)
-    wanted = get_schema(described)
-    check_layout(described, wanted, rows)
-    write_tables(described, wanted, draw_rows(wanted, rows, seed=seed), output)
+    make_rows(described, output, rows=rows, seed=seed)
     document = {
         "folder": str(output),
         "rows": rows,
