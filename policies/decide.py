@@ -65,6 +65,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("gpus-allowed", settings.gpus_allowed),
     ("outputs-allowed", outputs.outputs_allowed),
     ("privacy-enforced", privacy_rules.privacy_enforced),
+    ("privacy-measurable", privacy_rules.privacy_measurable),
     ("dataset-alone", privacy_rules.dataset_alone),
 )
 """Every rule by its stable name, in the order in which they are listed."""

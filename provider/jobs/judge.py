@@ -218,11 +218,10 @@ class Judge:
         if policy is None or bundle is None:
             absent = "policy-current" if policy is None else "algorithm-unchanged"
             return _denial(absent, "can't be read with the digest that is registered", asset)
-        manifest = bundle.manifest
         return decide_job(
             policy,
             self._request_facts(job, now=facts.decided, paid=facts.is_paid),
-            algorithm_facts(manifest.image, manifest.outputs, gpus=manifest.gpus),
+            algorithm_facts(bundle.manifest, policy.outputs),
             self._approval_facts(asset, job.request.algorithm),
             _asset_facts(asset),
             environment,

@@ -17,6 +17,7 @@ from policies.canonical import digest_text, parse_digest
 from policies.decide import ENGINE
 from provider.datasets import SCHEME
 from provider.gate.decide import GATE, GateReport, GateVerdict
+from provider.gate.declaration import ENDING_BITS
 from provider.identity import ProviderIdentity, software_digest
 from provider.jobs.judge import Evaluation
 from provider.limits import state_limits
@@ -261,9 +262,10 @@ def _run_facts(evaluation: Evaluation, report: RunReport | None, key: bytes) -> 
 
 
 def _information_bits(evaluation: Evaluation, report: RunReport | None, gate: GateReport | None) -> int:
-    """Return what left at most: the released files, and the log when the policy opens it, whatever the gate said."""
-    printed = evaluation.policy.log_information_bits if report and evaluation.policy else 0
-    return printed + (gate.information_bits if gate else 0)
+    """Return what left at most: how it ended, the released files, and the log when the policy opens it."""
+    if report is None or evaluation.policy is None:
+        return 0
+    return evaluation.policy.log_information_bits + (gate.information_bits if gate else ENDING_BITS)
 
 
 def _check_facts(gate: GateReport | None) -> tuple[CheckFacts, ...]:
@@ -271,7 +273,9 @@ def _check_facts(gate: GateReport | None) -> tuple[CheckFacts, ...]:
     if gate is None:
         return ()
     withheld = gate.verdict is GateVerdict.WITHHELD
-    return tuple(CheckFacts(c.name, c.ok, "") for c in gate.checks if not withheld or c.name == gate.rule)
+    return tuple(
+        CheckFacts(c.name, c.ok, c.detail) for c in gate.checks if not withheld or c.name == gate.rule
+    )
 
 
 def _output_facts(
