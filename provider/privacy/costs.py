@@ -1,14 +1,15 @@
-"""What a recipe costs on a dataset: its mechanisms with the noise that its epsilon needs, from public facts alone."""
+"""What a recipe costs on a dataset, and what its trainer is told: both follow from recipe, policy and a public count alone."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from policies.mechanisms import Gaussian, Mechanism, PrivacyCost, SampledGaussian
+from policies.mechanisms import Gaussian, Mechanism, PrivacyCost
 from policies.privacy import PrivacyPolicy
 from provider.privacy.accounting import EPSILON_STEP, compose_epsilon
 from provider.privacy.calibration import calibrate
 from sandbox.recipe import Recipe, steps_and_rate
+from sandbox.training import TrainingOrders, mechanisms, order_private
 
 
 def cost_of(recipe: Recipe, policy: PrivacyPolicy, units: int) -> PrivacyCost | None:
@@ -22,18 +23,21 @@ def cost_of(recipe: Recipe, policy: PrivacyPolicy, units: int) -> PrivacyCost | 
         PrivacyError: no noise within bounds gives the epsilon asked for, or it can't be computed in bounded time.
     """
     asked = recipe.privacy
-    if asked is None:
+    delta = asked.delta or policy.delta if asked is not None else None
+    if asked is None or delta is None:
         return None
-    text = asked.delta or policy.delta
-    if text is None:
-        return None
-    delta, others = Decimal(text), _evaluation(recipe)
     steps, rate = steps_and_rate(recipe, units)
-    noise = calibrate(Decimal(asked.epsilon), delta, rate, steps, others)
-    trained = SampledGaussian(noise_multiplier=noise, sampling_rate=rate, steps=steps)
-    mechanisms = (trained, *others)
-    epsilon = max(EPSILON_STEP, compose_epsilon(mechanisms, delta))
-    return PrivacyCost(epsilon=format(epsilon, "f"), delta=text, mechanisms=mechanisms)
+    noise = calibrate(Decimal(asked.epsilon), Decimal(delta), rate, steps, _evaluation(recipe))
+    used = mechanisms(order_private(recipe, units=units, noise_multiplier=noise, unit=policy.unit))
+    epsilon = max(EPSILON_STEP, compose_epsilon(used, Decimal(delta)))
+    return PrivacyCost(epsilon=format(epsilon, "f"), delta=delta, mechanisms=used)
+
+
+def orders_for(recipe: Recipe, policy: PrivacyPolicy, units: int, cost: PrivacyCost) -> TrainingOrders | None:
+    """Return what to tell the trainer so that the job costs exactly `cost`; None when it would cost something else."""
+    noise = cost.mechanisms[0].noise_multiplier
+    orders = order_private(recipe, units=units, noise_multiplier=noise, unit=policy.unit)
+    return orders if mechanisms(orders) == cost.mechanisms else None
 
 
 def _evaluation(recipe: Recipe) -> tuple[Mechanism, ...]:
