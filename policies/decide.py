@@ -65,7 +65,9 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("runtime-available", settings.runtime_available),
     ("gpus-allowed", settings.gpus_allowed),
     ("outputs-allowed", outputs.outputs_allowed),
-    ("privacy-enforced", privacy_rules.privacy_enforced),
+    ("privacy-mechanism", privacy_rules.privacy_mechanism),
+    ("privacy-budget", privacy_rules.privacy_budget),
+    ("privacy-measurable", privacy_rules.privacy_measurable),
     ("dataset-alone", privacy_rules.dataset_alone),
     ("reviewers-independent", review_rules.reviewers_independent),
 )

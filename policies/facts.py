@@ -50,7 +50,8 @@ class AlgorithmFacts:
     """What a verified bundle declares; `provider.gate.declaration.algorithm_facts` computes it.
 
     `weights_bytes` is the exact size of the file that would be released, None when no weights are declared; `gpus` is how
-    many graphics processors the algorithm asks for; `kind` says whether it is code or a recipe of ours.
+    many graphics processors the algorithm asks for; `kind` says whether it is code or a recipe of ours, `has_scorer`
+    whether code says how the gate can have its weights scored.
     """
 
     image: str
@@ -60,11 +61,12 @@ class AlgorithmFacts:
     information_bits: int
     gpus: int = 0
     kind: Literal["code", "recipe"] = "code"
+    has_scorer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PrivacyFacts:
-    """What a job would do to privacy; None where that can't be told.
+    """What a job would do to privacy; None where that can't be told, and `problem` says why a cost can't be.
 
     `cost` is of the recipe on this dataset, None for code and for a recipe without privacy. `units` is the number of units
     that the dataset's public description allows for. `after` and `consumer_after` are what its ledger and the consumer's
@@ -77,6 +79,7 @@ class PrivacyFacts:
     after: Decimal | None = None
     consumer_after: Decimal | None = None
     fits_schema: bool = False
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

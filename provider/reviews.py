@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from provider.wire import Address, Curie, Digest, Hex32, UnixTime, WireModel
+from provider.wire import Address, Digest, Hex32, Purpose, UnixTime, WireModel
 
 
 class ReviewDecideBody(WireModel):
@@ -30,7 +30,7 @@ class ReviewSummary(WireModel):
     consumer: Address
     datasets: list[Hex32]
     algorithm: Digest
-    purpose: Curie
+    purpose: Purpose
     opened: UnixTime
     due: UnixTime
     outcome: Literal["open", "release", "withhold", "late", "cancelled"]

@@ -241,12 +241,16 @@ class JobSubmission(WireModel):
 
 
 class DatasetPrepareBody(WireModel):
-    """Body of `dataset.prepare`: describe data under the provider's data root; nothing is on chain yet."""
+    """Body of `dataset.prepare`: describe data under the provider's data root; nothing is on chain yet.
+
+    `table_schema` is the schema document of the columns (YAML or JSON); null: the owner publishes none.
+    """
 
     path: Annotated[str, Field(min_length=1, max_length=1024)]
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: Annotated[str, Field(max_length=4000)] = ""
     policy: Annotated[str, Field(max_length=256 * 1024)]
+    table_schema: Annotated[str, Field(max_length=256 * 1024)] | None = None
 
 
 class DatasetPrepared(WireModel):
