@@ -39,6 +39,7 @@ ENTRIES: Mapping[str, Entry] = {
     "dataset": Entry("cli.dataset", "dataset", "Register, find and govern datasets."),
     "algorithm": Entry("cli.algorithm", "algorithm", "Pack algorithms, ask for approval, read their code."),
     "job": Entry("cli.job", "job", "Submit jobs, follow them, fetch what was released."),
+    "review": Entry("cli.review", "review", "Look at releases that wait for you, and decide on them."),
     "image": Entry("cli.image", "image", "List, add and verify the images that algorithms run in."),
     "receipt": Entry(
         "cli.receipt",

@@ -17,7 +17,8 @@ def privacy_measurable(case: Case) -> Finding:
     measurable = algorithm.kind == "recipe" or (algorithm.has_scorer and algorithm.weights_bytes is not None)
     holds = policy.privacy.mode != "measured" or measurable or policy.review is not None
     return allow_if(
-        holds, "the privacy tests need weights and a scorer: add weights to outputs, and a scorer to algorithm.yaml"
+        holds,
+        "the privacy tests need weights and a scorer: add weights to outputs, and a scorer to algorithm.yaml",
     )
 
 
