@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from datatokens.ethkeys import Account
 from policies.canonical import canonical_json, parse_digest, sha256
+from policies.purposes import PURPOSE_PATTERN
 from provider.errors import BadSignatureError
 from provider.receipts.note import MAX_NOTE_BYTES
 
@@ -27,7 +28,7 @@ Hex32 = Annotated[str, Field(pattern=HEX32)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Signature = Annotated[str, Field(pattern=r"^0x[0-9a-f]{130}$")]
-Curie = Annotated[str, Field(pattern=r"^DUO:[0-9]{7}$")]
+Purpose = Annotated[str, Field(pattern=f"^(?:{PURPOSE_PATTERN})$")]
 UnixTime = Annotated[int, Field(ge=0, lt=2**40)]
 MAX_DATASETS_PER_JOB = 8
 MAX_CONSUMERS = 10_000
@@ -98,7 +99,7 @@ class JobRequest(WireModel):
     datasets: Datasets
     algorithm: Digest
     parameters: Digest
-    purpose: Curie
+    purpose: Purpose
     provider: Address
     result_key: Annotated[Base64, Field(max_length=4096)]
     nonce: Hex32
@@ -238,12 +239,16 @@ class JobSubmission(WireModel):
 
 
 class DatasetPrepareBody(WireModel):
-    """Body of `dataset.prepare`: describe data under the provider's data root; nothing is on chain yet."""
+    """Body of `dataset.prepare`: describe data under the provider's data root; nothing is on chain yet.
+
+    `table_schema` is the schema document of the columns (YAML or JSON); null: the owner publishes none.
+    """
 
     path: Annotated[str, Field(min_length=1, max_length=1024)]
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: Annotated[str, Field(max_length=4000)] = ""
     policy: Annotated[str, Field(max_length=256 * 1024)]
+    table_schema: Annotated[str, Field(max_length=256 * 1024)] | None = None
 
 
 class DatasetPrepared(WireModel):
@@ -312,7 +317,7 @@ class ApprovalRequestBody(WireModel):
 
     asset_id: Hex32
     algorithm: Digest
-    purpose: Curie
+    purpose: Purpose
     message: Annotated[str, Field(max_length=2000)] = ""
 
 
@@ -455,7 +460,7 @@ class ApprovalView(WireModel):
     name: str
     version: str
     requester: Address
-    purpose: Curie
+    purpose: Purpose
     message: str
     state: Literal["pending", "approved", "declined", "revoked", "expired"]
     requested: UnixTime
@@ -512,7 +517,7 @@ class ReviewSummary(WireModel):
     consumer: Address
     datasets: list[Hex32]
     algorithm: Digest
-    purpose: Curie
+    purpose: Purpose
     opened: UnixTime
     due: UnixTime
     outcome: Literal["open", "release", "withhold", "late", "cancelled"]
