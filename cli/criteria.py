@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cli.discovery import Entry
-from policies.purposes import can_serve
 from policies.runtimes import find_runtime
+from policies.terms import can_serve
 from provider.description import Description
 
 PRICE_UNIT = 10**18

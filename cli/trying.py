@@ -22,6 +22,7 @@ from policies.decide import AssetFacts, EnvironmentFacts, RequestFacts, RuleVerd
 from policies.documents import parse_yaml
 from policies.model import Policy
 from policies.runtimes import choose_runtime
+from policies.terms import Term
 from provider.gate.decide import GateReport, check_release
 from provider.gate.declaration import algorithm_facts
 from provider.limits import run_limits
@@ -32,7 +33,7 @@ from sandbox.staging import StagedDataset, stage
 if TYPE_CHECKING:
     from sandbox.engine import Engine
 
-OWN_POLICY = Policy(version=1, purposes=("DUO:0000042",), consumers="anyone", outputs=WIDEST)
+OWN_POLICY = Policy(purposes=(Term(term="DUO:0000042"),), consumers="anyone", outputs=WIDEST)
 """What holds where no policy is given: every default, and all that is declared leaves."""
 JUDGED = frozenset(
     {
@@ -126,7 +127,7 @@ def find_denials(attempt: Attempt, runtimes: frozenset[str]) -> tuple[RuleVerdic
     policy, manifest = attempt.policy, attempt.bundle.manifest
     decision = decide_job(
         policy,
-        RequestFacts(NOBODY, policy.purposes[0], attempt.bundle.digest, NOBODY, 1, len(attempt.data)),
+        RequestFacts(NOBODY, policy.purposes[0].term, attempt.bundle.digest, NOBODY, 1, len(attempt.data)),
         algorithm_facts(manifest, policy.outputs),
         None,
         AssetFacts(attempt.data[0].asset_id, NOBODY, NOBODY, policy.digest, retired=False),

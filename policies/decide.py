@@ -19,7 +19,7 @@ from policies.facts import (
     PrivacyFacts,
     RequestFacts,
 )
-from policies.model import Policy
+from policies.policy import Policy
 from policies.rules import assets, outputs, projects, settings
 from policies.rules import people as people_rules
 from policies.rules import privacy as privacy_rules
@@ -56,6 +56,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("provider-matches", assets.provider_matches),
     ("request-current", projects.request_current),
     ("consumer-allowed", people_rules.consumer_allowed),
+    ("credentials-held", people_rules.credentials_held),
     ("purpose-allowed", projects.purpose_allowed),
     ("algorithm-approved", projects.algorithm_approved),
     ("image-allowed", settings.image_allowed),

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from datatokens.ethkeys import Account
 from policies.canonical import canonical_json, parse_digest, sha256
+from policies.purposes import PURPOSE_PATTERN
 from provider.errors import BadSignatureError
 from provider.receipts.note import MAX_NOTE_BYTES
 
@@ -27,7 +28,7 @@ Hex32 = Annotated[str, Field(pattern=HEX32)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Signature = Annotated[str, Field(pattern=r"^0x[0-9a-f]{130}$")]
-Curie = Annotated[str, Field(pattern=r"^DUO:[0-9]{7}$")]
+Purpose = Annotated[str, Field(pattern=f"^(?:{PURPOSE_PATTERN})$")]
 UnixTime = Annotated[int, Field(ge=0, lt=2**40)]
 MAX_DATASETS_PER_JOB = 8
 MAX_CONSUMERS = 10_000
@@ -97,7 +98,7 @@ class JobRequest(WireModel):
     datasets: Datasets
     algorithm: Digest
     parameters: Digest
-    purpose: Curie
+    purpose: Purpose
     provider: Address
     result_key: Annotated[Base64, Field(max_length=4096)]
     nonce: Hex32
@@ -312,7 +313,7 @@ class ApprovalRequestBody(WireModel):
 
     asset_id: Hex32
     algorithm: Digest
-    purpose: Curie
+    purpose: Purpose
     message: Annotated[str, Field(max_length=2000)] = ""
 
 
@@ -442,7 +443,7 @@ class ApprovalView(WireModel):
     name: str
     version: str
     requester: Address
-    purpose: Curie
+    purpose: Purpose
     message: str
     state: Literal["pending", "approved", "declined", "revoked", "expired"]
     requested: UnixTime

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from policies.canonical import canonical_json, digest_text
-from sandbox.bundle import Bundle
+from sandbox.bundle import Bundle, apply_parameters
 from sandbox.ddo import describe_algorithm, describe_dataset
 from sandbox.errors import StagingError
-from sandbox.guest import guest_files
+from sandbox.guest import guest_files, trainer_start
 from sandbox.spec import HEX32
+from sandbox.training import ORDERS_FILE, TrainingOrders
 
 CHUNK_BYTES = 1024 * 1024
 FILE_MODE = 0o444
@@ -55,7 +56,12 @@ class StagedInputs:
 
 
 def stage(
-    target: Path, datasets: Sequence[StagedDataset], bundle: Bundle, parameters: Mapping[str, Any]
+    target: Path,
+    datasets: Sequence[StagedDataset],
+    bundle: Bundle,
+    parameters: Mapping[str, Any],
+    *,
+    orders: TrainingOrders | None = None,
 ) -> StagedInputs:
     """Fill `target`, which must not exist yet; on failure nothing of it is left.
 
@@ -64,7 +70,7 @@ def stage(
     """
     staged = stage_datasets(target, datasets)
     try:
-        stage_job(target, bundle, parameters)
+        stage_job(target, bundle, parameters, orders=orders)
     except StagingError:
         cleanup(target)
         raise
@@ -94,23 +100,32 @@ def stage_datasets(target: Path, datasets: Sequence[StagedDataset]) -> StagedInp
     return StagedInputs(target, staged)
 
 
-def stage_job(root: Path, bundle: Bundle, parameters: Mapping[str, Any]) -> None:
+def stage_job(
+    root: Path, bundle: Bundle, parameters: Mapping[str, Any], *, orders: TrainingOrders | None = None
+) -> None:
     """Add one job's algorithm and parameters to what `stage_datasets` made; once for each `root`.
 
+    A recipe with privacy needs `orders`; for one without, they follow from recipe and parameters.
+
     Raises:
-        StagingError: a job is there already, or a file can't be written.
+        StagingError: a job is there already, a file can't be written, or `orders` are not of this bundle's recipe.
     """
+    orders = _complete_orders(bundle, parameters, orders)
     data = root / "data"
     inputs, ddos, code = data / "inputs", data / "ddos", data / "transformations"
     try:
         for folder in (inputs, ddos, code):
             folder.chmod(0o700)
         _write(inputs / PARAMETERS_FILE, canonical_json(parameters))
+        if orders is not None:
+            _write(inputs / ORDERS_FILE, canonical_json(orders.document()))
         algorithm_id = bundle.digest.removeprefix("sha256:")
         _write(ddos / algorithm_id, canonical_json(describe_algorithm(algorithm_id, bundle.manifest)))
         for path, content in bundle.files.items():
             _write(code / path, content)
-        if bundle.manifest.main != MAIN_FILE:
+        if orders is not None:
+            _write(code / MAIN_FILE, trainer_start())
+        elif bundle.manifest.main != MAIN_FILE:
             _write(code / MAIN_FILE, bundle.files[bundle.manifest.main])
         (code / MAIN_FILE).chmod(PROGRAM_MODE)  # `entrypoint: $ALGO` starts the file itself
         _close_folders(root)
@@ -139,6 +154,23 @@ def add_inputs(root: Path, files: Mapping[str, bytes | Path]) -> None:
         raise StagingError(
             "the inputs can't be staged: the folder is full, gone, or already has one"
         ) from exc
+
+
+def _complete_orders(
+    bundle: Bundle, parameters: Mapping[str, Any], orders: TrainingOrders | None
+) -> TrainingOrders | None:
+    """Return the orders to stage: none for code. Those given must be of exactly this job's recipe."""
+    recipe = bundle.manifest.recipe
+    if recipe is None:
+        if orders is not None:
+            raise StagingError("orders are for a recipe, and this algorithm is code")
+        return None
+    recipe = apply_parameters(recipe, dict(parameters))
+    if orders is None and recipe.privacy is not None:
+        raise StagingError("a recipe with privacy is not trained without the noise that its privacy needs")
+    if orders is not None and orders.recipe != recipe:
+        raise StagingError("the trainer's orders are of another recipe than the job's")
+    return orders or TrainingOrders(recipe=recipe)
 
 
 def cleanup(root: Path) -> None:

@@ -14,7 +14,7 @@ from policies.facts import (
     PrivacyFacts,
     RequestFacts,
 )
-from policies.model import Policy
+from policies.policy import Policy
 from policies.verdicts import Verdict
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policies.model import OutputsPolicy
+from policies.policy import OutputsPolicy
 from policies.rules.case import Case, Finding, allow_if
 from policies.verdicts import Verdict
 

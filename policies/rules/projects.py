@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from policies.purposes import can_serve
-from policies.rules.case import Case, Finding, allow_if
+from policies.rules.case import OK, Case, Finding, allow_if
+from policies.terms import can_serve
 from policies.verdicts import Verdict
 
 
@@ -17,8 +17,9 @@ def request_current(case: Case) -> Finding:
 def purpose_allowed(case: Case) -> Finding:
     """Deny a purpose that is not within one that the policy allows."""
     terms = case.policy.purposes
-    problem = f"the purpose is not within {', '.join(terms)}"
-    return allow_if(can_serve(case.request.purpose, terms), problem)
+    if can_serve(case.request.purpose, terms):
+        return OK
+    return Verdict.DENY, f"the purpose is not within {', '.join(term.text for term in terms)}"
 
 
 def algorithm_approved(case: Case) -> Finding:

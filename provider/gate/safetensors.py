@@ -24,7 +24,7 @@ from provider.gate.mantissa import FORMATS, is_finite, round_numbers
 from provider.receipts.errors import MalformedError
 from provider.receipts.strictjson import JsonLimits, parse_json_strict
 from sandbox.bundle import TensorDeclaration
-from sandbox.manifest import MAX_RANK
+from sandbox.declaration import MAX_RANK
 
 MAX_HEADER_BYTES = 4 * 2**20
 MAX_HEADER_DEPTH = 3
