@@ -8,7 +8,11 @@ from policies.mechanisms import Gaussian, Mechanism, PrivacyCost, SampledGaussia
 from policies.privacy import PrivacyPolicy
 from provider.privacy.accounting import EPSILON_STEP, compose_epsilon
 from provider.privacy.calibration import calibrate
-from sandbox.recipe import Recipe, steps_and_rate
+from sandbox.counting import SynthesisRecipe
+from sandbox.recipe import Recipe, TrainingRecipe, steps_and_rate
+
+EVERYBODY = "1"
+"""The sampling rate of what looks at all units."""
 
 
 def cost_of(recipe: Recipe, policy: PrivacyPolicy, units: int) -> PrivacyCost | None:
@@ -27,16 +31,28 @@ def cost_of(recipe: Recipe, policy: PrivacyPolicy, units: int) -> PrivacyCost | 
     text = asked.delta or policy.delta
     if text is None:
         return None
+    if isinstance(recipe, SynthesisRecipe):
+        return _cost_of_counting(recipe, text)
     delta, others = Decimal(text), _evaluation(recipe)
     steps, rate = steps_and_rate(recipe, units)
     noise = calibrate(Decimal(asked.epsilon), delta, rate, steps, others)
     trained = SampledGaussian(noise_multiplier=noise, sampling_rate=rate, steps=steps)
-    mechanisms = (trained, *others)
-    epsilon = max(EPSILON_STEP, compose_epsilon(mechanisms, delta))
-    return PrivacyCost(epsilon=format(epsilon, "f"), delta=text, mechanisms=mechanisms)
+    return _compose((trained, *others), text)
 
 
-def _evaluation(recipe: Recipe) -> tuple[Mechanism, ...]:
+def _cost_of_counting(recipe: SynthesisRecipe, delta: str) -> PrivacyCost:
+    """Return what the histograms cost, whatever the number of units: each is a Gaussian mechanism on all of them."""
+    count = len(recipe.histograms)
+    noise = calibrate(Decimal(recipe.privacy.epsilon), Decimal(delta), EVERYBODY, count)
+    return _compose((Gaussian(noise_multiplier=noise, count=count),), delta)
+
+
+def _compose(mechanisms: tuple[Mechanism, ...], delta: str) -> PrivacyCost:
+    epsilon = max(EPSILON_STEP, compose_epsilon(mechanisms, Decimal(delta)))
+    return PrivacyCost(epsilon=format(epsilon, "f"), delta=delta, mechanisms=mechanisms)
+
+
+def _evaluation(recipe: TrainingRecipe) -> tuple[Mechanism, ...]:
     evaluation = recipe.evaluation
     if evaluation is None or evaluation.noise_multiplier is None:
         return ()
