@@ -127,7 +127,7 @@ def find_denials(attempt: Attempt, runtimes: frozenset[str]) -> tuple[RuleVerdic
     policy, manifest = attempt.policy, attempt.bundle.manifest
     decision = decide_job(
         policy,
-        RequestFacts(NOBODY, policy.purposes[0].term, attempt.bundle.digest, NOBODY, 1, len(attempt.data)),
+        RequestFacts(NOBODY, policy.purposes[0].text, attempt.bundle.digest, NOBODY, 1, len(attempt.data)),
         algorithm_facts(manifest, policy.outputs),
         None,
         AssetFacts(attempt.data[0].asset_id, NOBODY, NOBODY, policy.digest, retired=False),

@@ -117,7 +117,7 @@ class OutputsDeclaration(StrictModel):
 
 
 def check_unique(names: list[str], what: str) -> None:
-    """Check that no name stands twice among those of a list of `what`.
+    """Check that no name stands twice.
 
     Raises:
         ValueError: one does.

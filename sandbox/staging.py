@@ -133,6 +133,23 @@ def stage_job(
         raise StagingError("the job can't be staged: its folder is full, gone, or already has a job") from exc
 
 
+def _complete_orders(
+    bundle: Bundle, parameters: Mapping[str, Any], orders: TrainingOrders | None
+) -> TrainingOrders | None:
+    """Return the orders to stage: none for code. Those given must be of exactly this job's recipe."""
+    recipe = bundle.manifest.recipe
+    if recipe is None:
+        if orders is not None:
+            raise StagingError("orders are for a recipe, and this algorithm is code")
+        return None
+    recipe = apply_parameters(recipe, dict(parameters))
+    if orders is None and recipe.privacy is not None:
+        raise StagingError("a recipe with privacy is not trained without the noise that its privacy needs")
+    if orders is not None and orders.recipe != recipe:
+        raise StagingError("the trainer's orders are of another recipe than the job's")
+    return orders or TrainingOrders(recipe=recipe)
+
+
 def add_inputs(root: Path, files: Mapping[str, bytes | Path]) -> None:
     """Add files, given as bytes or by where they lie, below the inputs of a staged job; their names are the caller's.
 
@@ -154,23 +171,6 @@ def add_inputs(root: Path, files: Mapping[str, bytes | Path]) -> None:
         raise StagingError(
             "the inputs can't be staged: the folder is full, gone, or already has one"
         ) from exc
-
-
-def _complete_orders(
-    bundle: Bundle, parameters: Mapping[str, Any], orders: TrainingOrders | None
-) -> TrainingOrders | None:
-    """Return the orders to stage: none for code. Those given must be of exactly this job's recipe."""
-    recipe = bundle.manifest.recipe
-    if recipe is None:
-        if orders is not None:
-            raise StagingError("orders are for a recipe, and this algorithm is code")
-        return None
-    recipe = apply_parameters(recipe, dict(parameters))
-    if orders is None and recipe.privacy is not None:
-        raise StagingError("a recipe with privacy is not trained without the noise that its privacy needs")
-    if orders is not None and orders.recipe != recipe:
-        raise StagingError("the trainer's orders are of another recipe than the job's")
-    return orders or TrainingOrders(recipe=recipe)
 
 
 def cleanup(root: Path) -> None:

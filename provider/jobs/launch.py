@@ -240,7 +240,9 @@ class Launcher:
 def _facts_of_rule(rule: HoldBack | None) -> list[str | int]:
     if rule is None:
         return []
-    return [rule.part, *([rule.unit.column, rule.unit.max_rows] if rule.unit else [])]
+    if rule.unit is None:
+        return [rule.part]
+    return [rule.part, rule.unit.column, rule.unit.max_rows]
 
 
 def _facts_of(file: DatasetFile) -> list[str | int]:
