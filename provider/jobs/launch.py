@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of
-from policies.model import Policy
+from policies.model import OutputsPolicy, Policy
 from policies.runtimes import choose_runtime
 from provider.datasets import DatasetFile, commit_copied, list_files, resolve_data_path
 from provider.errors import DatasetError, ProviderError
@@ -41,7 +41,7 @@ class Launch:
     """One job that is about to run: its algorithm, its parameters, and where its outputs go (`folder`).
 
     `commitments` are by asset id: to what the bytes that are staged must hash. `hold_back` says which rows of them the
-    algorithm doesn't see.
+    algorithm doesn't see, `allowance` what may leave.
     """
 
     job: JobRecord
@@ -49,7 +49,8 @@ class Launch:
     spec: RunSpec
     commitments: dict[str, bytes]
     folder: Path
-    hold_back: HoldBack | None = None
+    allowance: OutputsPolicy
+    hold_back: HoldBack | None
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -99,7 +100,7 @@ class Launcher:
         )
         assets = [item.asset for item in evaluation.datasets]
         commitments = {asset.asset_id: asset.terms.commitment for asset in assets}
-        return Launch(job, bundle, spec, commitments, work / "outputs", hold_back_of(policy))
+        return Launch(job, bundle, spec, commitments, work / "outputs", policy.outputs, hold_back_of(policy))
 
     def foresee(self, job: JobRecord, evaluation: Evaluation) -> None:
         """Have a container get warm for a job that may be paid for soon, where there is room."""
