@@ -517,7 +517,7 @@ class ReviewSummary(WireModel):
     consumer: Address
     datasets: list[Hex32]
     algorithm: Digest
-    purpose: Curie
+    purpose: Purpose
     opened: UnixTime
     due: UnixTime
     outcome: Literal["open", "release", "withhold", "late", "cancelled"]
