@@ -23,7 +23,6 @@ from provider.receipts.facts import (
     OrderFacts,
     OutputFacts,
     PolicyFacts,
-    PrivacyFacts,
     ProbeFacts,
     ProviderFacts,
     ReceiptFacts,
@@ -34,6 +33,7 @@ from provider.receipts.facts import (
 from provider.receipts.keys import SigningKeys
 from provider.receipts.log import entry_bytes, log_origin
 from provider.receipts.note import Checkpoint, sign_checkpoint
+from provider.receipts.privacy import nothing_spent
 from provider.receipts.proof import format_proof
 from provider.receipts.request import parse_request, request_digest
 from provider.receipts.signatures import address_of
@@ -130,7 +130,7 @@ def sample_facts(keys: SigningKeys, index: int = 3) -> ReceiptFacts:
             )
             for name, data in ARTEFACTS.items()
         ),
-        privacy=PrivacyFacts("none", None, None, None, None, None, None, 192),
+        privacy=nothing_spent(192),
         egress=EgressFacts(
             "RELEASED",
             "released",
