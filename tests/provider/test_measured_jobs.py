@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from provider.gate.measured import TEST_NAMES
 from provider.jobs.states import State
 from sandbox.bundle import Bundle, parse_bundle
 from tests.hospital_fixtures import Hospital
-from tests.measured_samples import COLUMNS, make_csv
+from tests.measured_samples import make_csv
 from tests.provider_fixtures import POLICY
 
 MEASURED = POLICY + "privacy: {mode: measured, tests: {}}\n"
@@ -174,6 +173,11 @@ def test_code_without_a_scorer_is_refused_before_anybody_pays(
     hospital.clerk.turn()
     job = hospital.job(job_id)
     assert job.state is State.REFUSED
-    assert "add weights to outputs, and a scorer to algorithm.yaml" in hospital.statement(job_id).facts.policy.rules[
-        [rule.name for rule in hospital.statement(job_id).facts.policy.rules].index("privacy-measurable")
-    ].detail
+    assert (
+        "add weights to outputs, and a scorer to algorithm.yaml"
+        in hospital.statement(job_id)
+        .facts.policy.rules[
+            [rule.name for rule in hospital.statement(job_id).facts.policy.rules].index("privacy-measurable")
+        ]
+        .detail
+    )
