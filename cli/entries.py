@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cli.croissant import Description
 from cli.discovery import Discovery, Entry
 from cli.output import fields, indent, plain, table
 from cli.policywords import explanation_page
 from policies.canonical import digest_text
+from provider.description import Description
 
 HEADING = ("ID", "NAME", "PRICE", "PROVIDER", "STATE")
 NAMES = {"metadata": "description", "policy": "policy"}

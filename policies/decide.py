@@ -23,6 +23,7 @@ from policies.policy import Policy
 from policies.rules import assets, outputs, projects, settings
 from policies.rules import people as people_rules
 from policies.rules import privacy as privacy_rules
+from policies.rules import reviews as review_rules
 from policies.rules.case import Case, Rule
 from policies.rules.outputs import find_information_excess, find_metrics_excess, find_weights_excess
 from policies.verdicts import Decision, RuleVerdict, Verdict
@@ -65,7 +66,9 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("gpus-allowed", settings.gpus_allowed),
     ("outputs-allowed", outputs.outputs_allowed),
     ("privacy-enforced", privacy_rules.privacy_enforced),
+    ("privacy-measurable", privacy_rules.privacy_measurable),
     ("dataset-alone", privacy_rules.dataset_alone),
+    ("reviewers-independent", review_rules.reviewers_independent),
 )
 """Every rule by its stable name, in the order in which they are listed."""
 

@@ -50,7 +50,8 @@ class AlgorithmFacts:
     """What a verified bundle declares; `provider.gate.declaration.algorithm_facts` computes it.
 
     `weights_bytes` is the exact size of the file that would be released, None when no weights are declared; `gpus` is how
-    many graphics processors the algorithm asks for; `kind` says whether it is code or a recipe of ours.
+    many graphics processors the algorithm asks for; `kind` says whether it is code or a recipe of ours, `has_scorer`
+    whether code says how the gate can have its weights scored.
     """
 
     image: str
@@ -60,6 +61,7 @@ class AlgorithmFacts:
     information_bits: int
     gpus: int = 0
     kind: Literal["code", "recipe"] = "code"
+    has_scorer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from cli.criteria import Criteria, matches
-from cli.croissant import parse_description
 from cli.descriptions import parse_endpoint
 from cli.discovery import Entry, Provider
 from cli.policywords import explanation_page, may_order
 from datatokens.allowlist import build_root
 from datatokens.model import DATASET_KIND, Asset, AssetTerms, Token
 from policies.canonical import canonical_json
+from provider.description import parse_description
 from provider.receipts.errors import MalformedError
 from tests.policy_samples import CONSUMER, OWNER, PROVIDER, STRANGER, make_policy
 
