@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of
-from policies.model import Policy
+from policies.model import OutputsPolicy, Policy
 from policies.runtimes import choose_runtime
 from provider.datasets import DatasetFile, commit_copied, list_files, resolve_data_path
 from provider.errors import DatasetError, ProviderError
@@ -42,7 +42,7 @@ class Launch:
     """One job that is about to run: its algorithm, its parameters, and where its outputs go (`folder`).
 
     `commitments` are by asset id: to what the bytes that are staged must hash. `hold_back` says which rows of them the
-    algorithm doesn't see; `orders` are what our trainer is told, None for code.
+    algorithm doesn't see, `allowance` what may leave; `orders` are what our trainer is told, None for code.
     """
 
     job: JobRecord
@@ -50,6 +50,7 @@ class Launch:
     spec: RunSpec
     commitments: dict[str, bytes]
     folder: Path
+    allowance: OutputsPolicy
     hold_back: HoldBack | None = None
     orders: TrainingOrders | None = None
 
@@ -102,7 +103,14 @@ class Launcher:
         assets = [item.asset for item in evaluation.datasets]
         commitments = {asset.asset_id: asset.terms.commitment for asset in assets}
         return Launch(
-            job, bundle, spec, commitments, work / "outputs", hold_back_of(policy), evaluation.orders
+            job=job,
+            bundle=bundle,
+            spec=spec,
+            commitments=commitments,
+            folder=work / "outputs",
+            allowance=policy.outputs,
+            hold_back=hold_back_of(policy),
+            orders=evaluation.orders,
         )
 
     def foresee(self, job: JobRecord, evaluation: Evaluation) -> None:

@@ -16,10 +16,11 @@ from policies.decide import Verdict
 from policies.model import Policy
 from provider.blobs import BlobStore
 from provider.errors import DatasetError
-from provider.gate.decide import GateReport, check_release
+from provider.gate.decide import GateReport, GateVerdict, add_results, check_release
 from provider.jobs.codes import NO_ORDER_YET, chain_code, describe, refusal_code
 from provider.jobs.judge import Evaluation, Judge
 from provider.jobs.launch import Launch, Launcher
+from provider.jobs.measuring import Measurement, measure
 from provider.jobs.owing import has_started, is_owed
 from provider.jobs.receipting import Registrar
 from provider.jobs.reviewing import Checked, Reviewing, find_demands
@@ -27,7 +28,6 @@ from provider.jobs.states import State
 from provider.settings import Settings
 from provider.store import Database
 from provider.store.records import Ending, JobRecord
-from sandbox.bundle import Bundle
 from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailableError, SandboxError
 from sandbox.spec import ExitReason, RunReport
@@ -176,7 +176,7 @@ class Runner:
         if report is None:
             return Finding(State.FAILED, "engine-failed")
         if report.reason is ExitReason.COMPLETED:
-            return self._gate(job, policy, bundle, report, work)
+            return self._gate(launch, policy, report, work)
         return self._conclude(job, report)
 
     def _conclude(self, job: JobRecord, report: RunReport) -> Finding:
@@ -211,17 +211,21 @@ class Runner:
         message, now = describe(code).message, self._place.clock()
         self._jobs.begin(job.job_id, code=code, message=message, now=now, attempt=job.attempt + 1)
 
-    def _gate(self, job: JobRecord, policy: Policy, bundle: Bundle, report: RunReport, work: Path) -> Finding:
-        self._move(job, State.CHECKING, "gate")
+    def _gate(self, launch: Launch, policy: Policy, report: RunReport, work: Path) -> Finding:
+        self._move(launch.job, State.CHECKING, "gate")
         gate = check_release(
-            bundle.manifest.outputs,
+            launch.bundle.manifest.outputs,
             policy.outputs,
             produced=report.outputs,
             folder=work / "released",
             refused=report.refused,
             log_bits=policy.log_information_bits,
         )
-        if gate.verdict == "RELEASED":
+        tests = policy.privacy.tests
+        if tests is not None and gate.verdict is GateVerdict.RELEASED:
+            results = measure(self._launcher, self._engine, Measurement(launch, tests, report.outputs, gate))
+            gate = add_results(gate, results, review=policy.review is not None)
+        if gate.verdict is GateVerdict.RELEASED:
             return Finding(State.RELEASED, "released", report=report, gate=gate)
         return Finding(State.WITHHELD, "withheld", rule=gate.rule, report=report, gate=gate)
 
