@@ -83,6 +83,12 @@ def _decision(facts: ReceiptFacts) -> Iterator[Line]:
             yield "", f"rule {rule.name}: {rule.verdict}, {rule.detail} (dataset {rule.asset_id})"
     for digest in policy.digests:
         yield "policy", digest
+    for wanted in policy.reviews:
+        when = "every release" if wanted.when == "always" else "a release of which a test did not pass"
+        yield (
+            "reviewers",
+            f"{wanted.needed} of {', '.join(wanted.reviewers)} look at {when}, never the consumer",
+        )
     for demand in policy.witnesses:
         yield "witnesses", f"{demand.threshold} of {', '.join(demand.keys)} must have cosigned the log"
 
@@ -128,6 +134,8 @@ def _outcome(facts: ReceiptFacts) -> Iterator[Line]:
         yield "why", _reason(facts)
     for name in failed:
         yield "", f"failed check: {name}"
+    for one in egress.review.decisions if egress.review else ():
+        yield "reviewed", f"{one.reviewer} said {one.decision} at about {format_time(one.decided)}"
     for item in facts.outputs:
         yield "left" if item.released else "stayed", _output(item)
 

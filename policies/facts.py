@@ -66,7 +66,7 @@ class AlgorithmFacts:
 
 @dataclass(frozen=True, slots=True)
 class PrivacyFacts:
-    """What a job would do to privacy; None where that can't be told.
+    """What a job would do to privacy; None where that can't be told, and `problem` says why a cost can't be.
 
     `cost` is of the recipe on this dataset, None for code and for a recipe without privacy. `units` is the number of units
     that the dataset's public description allows for. `after` and `consumer_after` are what its ledger and the consumer's
@@ -79,6 +79,7 @@ class PrivacyFacts:
     after: Decimal | None = None
     consumer_after: Decimal | None = None
     fits_schema: bool = False
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

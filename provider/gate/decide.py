@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +27,7 @@ from provider.gate.declaration import (
     weights_bytes,
 )
 from provider.gate.errors import OutputRefusedError
+from provider.gate.measured import TEST_NAMES, Outcome, PrivacyResult
 from provider.gate.metrics import MAX_METRICS_BYTES, parse_metrics, round_metrics, serialise_metrics
 from provider.gate.safetensors import TensorEntry, check_declared, parse_header, write_canonical
 from sandbox.bundle import MetricDeclaration, OutputsDeclaration, TensorDeclaration
@@ -43,9 +44,10 @@ RELEASE_MODE = 0o600
 
 
 class GateVerdict(StrEnum):
-    """What the gate says; whatever is not RELEASED stays."""
+    """What the gate says; whatever is not RELEASED stays, and what is for review stays until people decide."""
 
     RELEASED = "RELEASED"
+    FOR_REVIEW = "WITHHELD-FOR-REVIEW"
     WITHHELD = "WITHHELD"
 
 
@@ -242,6 +244,29 @@ def _clear(folder: Path, names: Sequence[str]) -> None:
     for name in names:
         (folder / name).unlink(missing_ok=True)
         (folder / f".{name}.part").unlink(missing_ok=True)
+
+
+def add_results(report: GateReport, results: Sequence[PrivacyResult], *, review: bool) -> GateReport:
+    """Return what follows when the privacy tests of what the gate let pass ended like this.
+
+    One that did not pass withholds and removes the files, or leaves everything to people, where there is a `review`.
+    """
+    tested = tuple(GateCheck(item.name, item.outcome is Outcome.PASSED, item.detail) for item in results)
+    broken = next((check.name for check in tested if not check.ok), "")
+    report = replace(report, checks=report.checks + tested)
+    if not broken and tested:
+        return report
+    if review:
+        return replace(report, verdict=GateVerdict.FOR_REVIEW, rule=broken)
+    for file in report.released:
+        file.path.unlink(missing_ok=True)
+    return replace(
+        report,
+        verdict=GateVerdict.WITHHELD,
+        rule=broken or TEST_NAMES[0],
+        released=(),
+        information_bits=ENDING_BITS,
+    )
 
 
 def check_release(

@@ -65,5 +65,6 @@ def algorithm_facts(manifest: AlgorithmManifest, allowance: OutputsPolicy) -> Al
         metrics_digits=max((item.digits for item in metrics), default=0),
         information_bits=information_bits(outputs, allowance),
         gpus=manifest.gpus,
+        kind=manifest.kind,
         has_scorer=manifest.scorer is not None,
     )

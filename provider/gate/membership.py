@@ -44,8 +44,10 @@ class Scored:
     def losses(self) -> Floats:
         """Cross-entropy, or the squared error."""
         if not self.is_classification:
-            return np.square(self.scores[:, 0] - self.labels)
-        return -np.log(self._true_probability)
+            errors: Floats = np.square(self.scores[:, 0] - self.labels)
+            return errors
+        losses: Floats = -np.log(self._true_probability)
+        return losses
 
     @property
     def confidence(self) -> Floats:
@@ -59,12 +61,14 @@ class Scored:
     @property
     def correct(self) -> Floats:
         """1 where the most probable class is the true one."""
-        return (self.scores.argmax(axis=1) == self.labels).astype(np.float64)
+        correct: Floats = (self.scores.argmax(axis=1) == self.labels).astype(np.float64)
+        return correct
 
     @property
     def _true_probability(self) -> Floats:
         chosen = self.scores[np.arange(len(self.labels)), self.labels.astype(np.int64)]
-        return np.clip(chosen, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+        clipped: Floats = np.clip(chosen, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+        return clipped
 
 
 def skill(scored: Scored) -> float:
@@ -137,11 +141,13 @@ def _folds(member: Bools) -> NDArray[np.int64]:
 def _log_density(values: Floats, sample: Floats) -> Floats:
     """Return the logarithm of a fitted Gaussian's density, but for a constant."""
     spread = max(float(sample.std(ddof=1)), MIN_SPREAD)
-    return -np.log(spread) - np.square((values - sample.mean()) / spread) / 2
+    density: Floats = -np.log(spread) - np.square((values - sample.mean()) / spread) / 2
+    return density
 
 
 def _placements(values: Floats, others: Floats) -> Floats:
     """Return for each value the share of the sorted others below it, ties counted half."""
     low = np.searchsorted(others, values, side="left")
     high = np.searchsorted(others, values, side="right")
-    return (low + high) / (2 * len(others))
+    shares: Floats = (low + high) / (2 * len(others))
+    return shares

@@ -6,7 +6,7 @@ names. What can't be read is an error (the job waits) or a denial, never a pass.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from datatokens.errors import ChainError
 from datatokens.model import Approval, Asset, Block, Order, OrderStatus
@@ -33,12 +33,14 @@ from provider.gate.declaration import algorithm_facts
 from provider.identity import ProviderIdentity
 from provider.jobs.codes import chain_code
 from provider.jobs.people import PeopleRegister
+from provider.privacy.assessor import Assessor, Standing
 from provider.store import Database
-from provider.store.records import JobRecord
+from provider.store.records import JobRecord, Reservation
 from provider.wire import recover_signer
 from sandbox.bundle import Bundle, parse_bundle
 from sandbox.engine import Engine
 from sandbox.errors import BundleInvalidError, EngineUnavailableError
+from sandbox.training import TrainingOrders
 
 ORDER_MARGIN_S = 300  # to stage, start, collect, gate and anchor
 ORDER_CODES = (
@@ -58,6 +60,7 @@ class DatasetState:
     asset: Asset
     order: Order | None
     policy: Policy | None
+    privacy: Standing = field(default_factory=Standing)
 
     @property
     def is_ordered(self) -> bool:
@@ -96,6 +99,16 @@ class Evaluation:
         """What each policy demands of reviewers, each demand once."""
         demands = [item.policy.review for item in self.datasets if item.policy is not None]
         return tuple(dict.fromkeys(demand for demand in demands if demand is not None))
+
+    @property
+    def orders(self) -> TrainingOrders | None:
+        """What our trainer is told; None for code, and for a job that is denied."""
+        return self.datasets[0].privacy.assessment.orders
+
+    @property
+    def reservation(self) -> Reservation | None:
+        """The privacy that the job reserves; None when it costs none. The rules deny one that costs of several datasets."""
+        return self.datasets[0].privacy.reservation
 
     @property
     def order_code(self) -> str:
@@ -144,6 +157,7 @@ class Judge:
         self._identity = identity
         self._confirmations = confirmations
         self._catalogue = database.catalogue
+        self._assessor = Assessor(database.privacy, blobs)
         self._blobs = blobs
         self._people = PeopleRegister(database.catalogue, blobs)
         self._chain = chain
@@ -171,23 +185,27 @@ class Judge:
         # A chain's clock may run ahead of ours, and an approval in its newest block counts.
         now = max(now, head.time)
         number = max(head.number - self._confirmations, 0)
+        bundle = self._find_bundle(job.request.algorithm)
         facts = Evaluation(
             decision=Decision(()),
             decided=now,
-            datasets=tuple(self._read_dataset(job, asset_id) for asset_id in job.request.datasets),
+            datasets=tuple(self._read_dataset(job, asset_id, bundle) for asset_id in job.request.datasets),
             not_before=self._chain.get_block(number) if number < head.number else head,
-            bundle=self._find_bundle(job.request.algorithm),
+            bundle=bundle,
             runtimes=frozenset(str(runtime) for runtime in self._engine.runtimes()),
             chain_id=self._identity.deployment.chain_id,
         )
         facts = replace(facts, confirmed=number == head.number or self._is_confirmed(job, facts))
         return replace(facts, decision=self._decide(job, facts))
 
-    def _read_dataset(self, job: JobRecord, asset_id: str) -> DatasetState:
+    def _read_dataset(self, job: JobRecord, asset_id: str, bundle: Bundle | None) -> DatasetState:
         token_id = self._token_id(asset_id)
         asset = self._chain.get_asset(token_id)
         order = self._chain.find_order(bytes.fromhex(job.job_id), job.consumer, token_id)
-        return DatasetState(asset, order, self._find_policy(asset))
+        policy = self._find_policy(asset)
+        if policy is None or bundle is None:
+            return DatasetState(asset, order, policy)
+        return DatasetState(asset, order, policy, self._assessor.assess(job, asset, policy, bundle))
 
     def _is_confirmed(self, job: JobRecord, facts: Evaluation) -> bool:
         """Tell whether the orders that are open now, and the approvals, stood at the end of the confirmed block too.
@@ -235,6 +253,7 @@ class Judge:
             _asset_facts(asset),
             environment,
             people=self._people.read(job, policy),
+            privacy=dataset.privacy.assessment.facts,
         )
 
     def _is_signed(self, job: JobRecord) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of
-from policies.model import Policy
+from policies.model import OutputsPolicy, Policy
 from policies.runtimes import choose_runtime
 from provider.datasets import DatasetFile, commit_copied, list_files, resolve_data_path
 from provider.errors import DatasetError, ProviderError
@@ -29,6 +29,7 @@ from sandbox.pool import Pool
 from sandbox.run import run_sealed
 from sandbox.spec import RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, cleanup, stage_datasets, stage_job
+from sandbox.training import TrainingOrders
 from sandbox.warm import Recipe, WarmContainer, fits
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Launch:
     """One job that is about to run: its algorithm, its parameters, and where its outputs go (`folder`).
 
     `commitments` are by asset id: to what the bytes that are staged must hash. `hold_back` says which rows of them the
-    algorithm doesn't see.
+    algorithm doesn't see, `allowance` what may leave; `orders` are what our trainer is told, None for code.
     """
 
     job: JobRecord
@@ -49,7 +50,9 @@ class Launch:
     spec: RunSpec
     commitments: dict[str, bytes]
     folder: Path
+    allowance: OutputsPolicy
     hold_back: HoldBack | None = None
+    orders: TrainingOrders | None = None
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -99,7 +102,16 @@ class Launcher:
         )
         assets = [item.asset for item in evaluation.datasets]
         commitments = {asset.asset_id: asset.terms.commitment for asset in assets}
-        return Launch(job, bundle, spec, commitments, work / "outputs", hold_back_of(policy))
+        return Launch(
+            job=job,
+            bundle=bundle,
+            spec=spec,
+            commitments=commitments,
+            folder=work / "outputs",
+            allowance=policy.outputs,
+            hold_back=hold_back_of(policy),
+            orders=evaluation.orders,
+        )
 
     def foresee(self, job: JobRecord, evaluation: Evaluation) -> None:
         """Have a container get warm for a job that may be paid for soon, where there is room."""
@@ -149,7 +161,7 @@ class Launcher:
             finally:
                 self._let_go(container)
         self._stage_data(launch.spec.inputs, launch.commitments, launch.hold_back)
-        stage_job(launch.spec.inputs, launch.bundle, launch.parameters)
+        stage_job(launch.spec.inputs, launch.bundle, launch.parameters, orders=launch.orders)
         on_start()
         return run_sealed(
             self._engine, launch.spec, folder=launch.folder, on_event=_ignore, cancelled=cancelled
@@ -162,7 +174,7 @@ class Launcher:
         on_start: Callable[[], None],
         cancelled: Callable[[], bool],
     ) -> RunReport:
-        stage_job(container.inputs, launch.bundle, launch.parameters)
+        stage_job(container.inputs, launch.bundle, launch.parameters, orders=launch.orders)
         on_start()
         return run_sealed(
             self._engine,

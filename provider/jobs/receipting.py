@@ -22,6 +22,7 @@ from provider.gate.declaration import ENDING_BITS
 from provider.identity import ProviderIdentity, software_digest
 from provider.jobs.judge import Evaluation
 from provider.limits import state_limits
+from provider.privacy.stating import draft_privacy, state_privacy
 from provider.receipts.envelope import sign_envelope
 from provider.receipts.facts import (
     BlockFacts,
@@ -35,7 +36,6 @@ from provider.receipts.facts import (
     OrderFacts,
     OutputFacts,
     PolicyFacts,
-    PrivacyFacts,
     ProbeFacts,
     ProviderFacts,
     ReceiptFacts,
@@ -58,7 +58,7 @@ from provider.rounding import (
     round_time_down,
 )
 from provider.store import Database
-from provider.store.records import Ending, JobRecord, OrderRecord
+from provider.store.records import Ending, JobRecord, OrderRecord, Settled
 from provider.wire import decode_base64
 from sandbox.determinism import Determinism
 from sandbox.spec import RunReport
@@ -106,12 +106,17 @@ class Registrar:
     def _finish(
         self, job: JobRecord, ending: Ending, make_facts: Callable[[JobRecord], ReceiptFacts]
     ) -> bool:
-        def make_entry(current: JobRecord, index: int) -> tuple[bytes, bytes]:
+        def make_entry(current: JobRecord, index: int, settled: Settled | None) -> tuple[bytes, bytes]:
             facts = make_facts(current)
-            facts = replace(facts, log=replace(facts.log, index=index))
+            privacy = state_privacy(facts.privacy, settled)
+            facts = replace(facts, privacy=privacy, log=replace(facts.log, index=index))
             envelope = sign_envelope(build_statement(facts), self._keys)
             return envelope.to_json(), hashlib.sha256(envelope.pae).digest()
 
+        # What the accountant takes seconds for, it remembers: there is nothing to compute while the log is locked.
+        settled = self._database.privacy.find_settled(job.job_id)
+        if settled is not None:
+            state_privacy(make_facts(job).privacy, settled)
         return self._database.ledger.finish_job(
             job.job_id, job.state, ending, now=self._clock(), make_entry=make_entry
         )
@@ -139,7 +144,7 @@ class Registrar:
         report: RunReport | None,
         gate: GateReport | None,
     ) -> ReceiptFacts:
-        """Return what a receipt of this ending would say, at index 0 of the log."""
+        """Return what a receipt of this ending would say, at index 0 of the log and before its privacy is settled."""
         blind = self.blind_key(job.job_id)
         identity = self._identity
         released = ending.release is not None
@@ -150,8 +155,9 @@ class Registrar:
             sandbox=_sandbox_facts(evaluation, report),
             run=_run_facts(evaluation, report, blind),
             outputs=_output_facts(evaluation, report, gate, blind),
-            privacy=PrivacyFacts(
-                "none", None, None, None, None, None, None, _information_bits(evaluation, report, gate)
+            privacy=draft_privacy(
+                _information_bits(evaluation, report, gate),
+                evaluation.policy.privacy if evaluation.policy else None,
             ),
             egress=EgressFacts(
                 verdict="RELEASED" if released else "WITHHELD",

@@ -175,16 +175,42 @@ class OutputFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitFacts:
+    """What privacy protects one of: a row, or all rows with one value in `column`, of which `max_rows` are used at most."""
+
+    column: str | None
+    max_rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MechanismFacts:
+    """One use of the data, as `policies.mechanisms` has it: `sampled-gaussian` with rate and steps, or `gaussian` with a count."""
+
+    kind: str
+    noise_multiplier: Decimal
+    sampling_rate: Decimal | None
+    steps: int | None
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class PrivacyFacts:
-    """Privacy spent: decimal strings, None where the mechanism has no such number."""
+    """Privacy spent: decimal strings, None where the mechanism has no such number.
+
+    `mechanisms` compose to (`epsilon`, `delta`). The ledger is of the dataset: before and after are the epsilons at
+    `ledger_delta` to which the mechanisms of all its receipts compose, without this one's and with them.
+    """
 
     mechanism: str
     accountant: str | None
+    unit: UnitFacts | None
+    mechanisms: tuple[MechanismFacts, ...]
     epsilon: Decimal | None
     delta: Decimal | None
     ledger_before: Decimal | None
     ledger_after: Decimal | None
     ledger_cap: Decimal | None
+    ledger_delta: Decimal | None
     information_bits: DecimalInt
 
 

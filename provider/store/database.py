@@ -16,6 +16,7 @@ from provider.store.access import AccessStore
 from provider.store.catalogue import CatalogueStore
 from provider.store.jobs import JobStore
 from provider.store.ledger import LedgerStore
+from provider.store.privacy import PrivacyStore
 from provider.store.reviews import ReviewStore
 from provider.store.witnesses import WitnessStore
 
@@ -34,6 +35,7 @@ class Database:
         self.catalogue = CatalogueStore(engine, writer)
         self.jobs = JobStore(engine, writer)
         self.ledger = LedgerStore(engine, writer)
+        self.privacy = PrivacyStore(engine, writer)
         self.reviews = ReviewStore(engine, writer)
         self.witnesses = WitnessStore(engine, writer)
 

@@ -13,12 +13,13 @@ from provider.credentials import Credential
 from provider.errors import NotFoundError
 from provider.jobs.states import State, check_transition
 from provider.store.part import StorePart
-from provider.store.records import JobRecord, OrderRecord, StepRecord
+from provider.store.privacy import reserve, spend
+from provider.store.records import JobRecord, OrderRecord, Reservation, StepRecord
 from provider.store.tables import JobDatasetRow, JobRow, StepRow
 from provider.wire import JobRequest
 
-_CREDENTIALS = TypeAdapter(tuple[Credential, ...])
 OPEN_STATES = (State.WAITING, State.QUEUED, State.RUNNING, State.CHECKING, State.REVIEWING)
+_CREDENTIALS = TypeAdapter(tuple[Credential, ...])
 
 
 class JobStore(StorePart):
@@ -105,12 +106,11 @@ class JobStore(StorePart):
         code: str,
         message: str,
         now: int,
-        orders: tuple[OrderRecord, ...] = (),
         attempt: int | None = None,
     ) -> bool:
         """Move a job that is in `source`; False when another process moved it first. Not for terminal states.
 
-        `orders` and `attempt` are written where given.
+        `attempt` is written where given.
 
         Raises:
             ConflictError: the table of moves doesn't have this one, or `target` is terminal (that needs a receipt).
@@ -122,14 +122,45 @@ class JobStore(StorePart):
                 return False
             if (row.state, row.code) == (target.value, code):
                 return True
-            row.state, row.code, row.message = target.value, code, message
             if target is State.WAITING:
                 row.orders = None  # it waits because one is missing, or gone again
-            if orders:
-                row.orders = json.dumps([dataclasses.asdict(order) for order in orders])
             row.attempt = row.attempt if attempt is None else attempt
-            add_step(session, job_id, now, target, code, message)
+            _change(session, row, target, code=code, message=message, now=now)
         return True
+
+    def queue(
+        self,
+        job_id: str,
+        *,
+        code: str,
+        message: str,
+        now: int,
+        orders: tuple[OrderRecord, ...],
+        reservation: Reservation | None = None,
+    ) -> bool:
+        """Move a waiting job that is paid to QUEUED, and reserve the privacy that it costs, both or neither.
+
+        False when another process moved it first, or when the ledger changed since its sum was computed.
+        """
+        with self._write() as session:
+            row = session.get_one(JobRow, job_id)
+            if row.state != State.WAITING.value:
+                return False
+            if reservation is not None and not reserve(session, row, reservation, now=now):
+                return False
+            row.orders = json.dumps([dataclasses.asdict(order) for order in orders])
+            _change(session, row, State.QUEUED, code=code, message=message, now=now)
+        return True
+
+    def begin(self, job_id: str, *, code: str, message: str, now: int, attempt: int) -> None:
+        """Record that a claimed job's run is about to begin: from now on what it reserved is spent. Safe to repeat."""
+        with self._write() as session:
+            row = session.get_one(JobRow, job_id)
+            if (row.attempt, row.code) == (attempt, code):
+                return
+            row.attempt = attempt
+            spend(session, job_id, now=now)
+            _change(session, row, State.RUNNING, code=code, message=message, now=now)
 
     def claim(self, *, now: int, message: str) -> JobRecord | None:
         """Take a queued job and make it RUNNING; one caller gets it.
@@ -175,3 +206,8 @@ def read_job(row: JobRow) -> JobRecord:
 def add_step(session: Session, job_id: str, now: int, state: State, code: str, message: str) -> None:
     """Add a line to a job's timeline."""
     session.add(StepRow(job_id=job_id, time=now, state=state.value, code=code, message=message))
+
+
+def _change(session: Session, row: JobRow, state: State, *, code: str, message: str, now: int) -> None:
+    row.state, row.code, row.message = state.value, code, message
+    add_step(session, row.job_id, now, state, code, message)

@@ -156,6 +156,30 @@ class ReviewDecisionRow(Base):
     time: Mapped[int]
 
 
+class PrivacyLedgerRow(Base):
+    """A dataset's ledger; `version` grows with each reservation, so that no two are made on the same sum."""
+
+    __tablename__ = "privacy_ledgers"
+    asset_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int]
+
+
+class PrivacySpendingRow(Base):
+    """What one job reserved or spent of a dataset's privacy; never removed. `stated` is the log index of its receipt."""
+
+    __tablename__ = "privacy_spendings"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.job_id"), primary_key=True)
+    asset_id: Mapped[str] = mapped_column(index=True)
+    consumer: Mapped[str]
+    state: Mapped[str]
+    epsilon: Mapped[str]
+    delta: Mapped[str]
+    mechanisms: Mapped[str]
+    reserved: Mapped[int]
+    changed: Mapped[int]
+    stated: Mapped[int | None]
+
+
 class LogEntryRow(Base):
     """One receipt in the log, at its index for ever; `digest` is the SHA-256 of its PAE."""
 

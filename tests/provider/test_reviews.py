@@ -101,13 +101,8 @@ def test_nobody_hears_of_a_decision_before_all_that_are_needed_are_made(
     lab = hospital.lab
     job = waiting(hospital, *reviewers)
     people = (reviewers[1], lab.people.scientist, lab.people.owner)
-    paths: tuple[str, ...] = (
-        "/v1/reviews",
-        f"/v1/reviews/{job.job_id}",
-        "/v1/jobs",
-        f"/v1/jobs/{job.job_id}",
-    )
-    paths += (f"/v1/jobs/{job.job_id}/receipt", f"/v1/jobs/{job.job_id}/release")
+    paths = ["/v1/reviews", f"/v1/reviews/{job.job_id}", "/v1/jobs", f"/v1/jobs/{job.job_id}"]
+    paths += [f"/v1/jobs/{job.job_id}/receipt", f"/v1/jobs/{job.job_id}/release"]
 
     def told() -> list[str]:
         return [lab.read(person, path).text for person in people for path in paths]
