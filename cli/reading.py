@@ -134,8 +134,8 @@ def _outcome(facts: ReceiptFacts) -> Iterator[Line]:
         yield "why", _reason(facts)
     for name in failed:
         yield "", f"failed check: {name}"
-    for item in egress.review.decisions if egress.review else ():
-        yield "reviewed", f"{item.reviewer} said {item.decision} at about {format_time(item.decided)}"
+    for made in egress.review.decisions if egress.review else ():
+        yield "reviewed", f"{made.reviewer} said {made.decision} at about {format_time(made.decided)}"
     for item in facts.outputs:
         yield "left" if item.released else "stayed", _output(item)
 
