@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from cli.errors import ApiError, MismatchError
 from cli.login import check_login_message
 from cli.transport import MAX_ANSWER_BYTES, HttpClient, ModelT, read_model
+from provider.credentials import Credential
 from provider.rounding import round_time
 from provider.wire import (
     ActionName,
@@ -123,8 +124,10 @@ class ApiClient:
         )
         return self.post("/v1/actions", signed, answer)
 
-    def sign_request(self, request: JobRequest, parameters: dict[str, Any]) -> JobSubmission:
-        """Sign a job request; nothing is sent."""
+    def sign_request(
+        self, request: JobRequest, parameters: dict[str, Any], credentials: tuple[Credential, ...] = ()
+    ) -> JobSubmission:
+        """Sign a job request, which goes with what issuers signed about the consumer; nothing is sent."""
         account = self._signer()
         return JobSubmission(
             request=request,
@@ -132,6 +135,7 @@ class ApiClient:
             signer=account.address,
             signature=_sign(account, request.signable(self.domain)),
             parameters=parameters,
+            credentials=credentials,
         )
 
     def submit_job(self, submission: JobSubmission) -> JobView:

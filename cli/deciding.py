@@ -21,14 +21,8 @@ from cli.reviewing import ask
 from policies.canonical import DIGEST_PREFIX, digest_of
 from policies.documents import MAX_DOCUMENT_BYTES, StrictModel, parse_document
 from provider.receipts.reviews import looked_at_digest
-from provider.wire import (
-    MAX_ENCLOSED_CHARS,
-    Digest,
-    Hex32,
-    ReviewDecideBody,
-    ReviewsView,
-    ReviewView,
-)
+from provider.reviews import ReviewDecideBody, ReviewsView, ReviewView
+from provider.wire import MAX_ENCLOSED_CHARS, Digest, Hex32
 
 if TYPE_CHECKING:
     from cli.context import Session

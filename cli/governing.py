@@ -10,11 +10,13 @@ from cli.errors import InputError, MismatchError
 from cli.home import read_file
 from policies.canonical import digest_of, parse_digest
 from policies.documents import MAX_DOCUMENT_BYTES, validate_document
+from policies.errors import PolicyError
 from provider.wire import DatasetPolicyBody, PolicyKept
 
 if TYPE_CHECKING:
     from cli.context import Session
-    from datatokens.model import TxResult
+    from datatokens.model import Asset, TxResult
+    from policies.model import Policy
 
 
 def read_policy(path: Path) -> str:
@@ -32,6 +34,26 @@ def read_policy(path: Path) -> str:
         return data.decode()
     except UnicodeDecodeError as exc:
         raise InputError("policy: is not UTF-8 text", code="policy-invalid") from exc
+
+
+def find_policy(session: Session, asset: Asset) -> Policy | None:
+    """Return a dataset's policy, as the provider keeps it under the digest on chain; None when this software can't read it.
+
+    Raises:
+        MismatchError: the provider shows other bytes than the chain has the digest of.
+    """
+    from policies.model import parse_policy
+
+    path = f"/v1/datasets/{asset.asset_id}/policy"
+    data = session.get_api().get_bytes(path, max_bytes=MAX_DOCUMENT_BYTES)
+    if parse_digest(digest_of(data)) != asset.terms.policy_digest:
+        raise MismatchError(
+            f"policy of dataset {asset.asset_id}: the provider shows another than the chain names"
+        )
+    try:
+        return parse_policy(data)
+    except PolicyError:
+        return None
 
 
 def read_table_schema(path: Path) -> str:

@@ -83,11 +83,11 @@ def _decision(facts: ReceiptFacts) -> Iterator[Line]:
             yield "", f"rule {rule.name}: {rule.verdict}, {rule.detail} (dataset {rule.asset_id})"
     for digest in policy.digests:
         yield "policy", digest
-    for demand in policy.reviews:
-        when = "every release" if demand.when == "always" else "a release of which a test did not pass"
+    for wanted in policy.reviews:
+        when = "every release" if wanted.when == "always" else "a release of which a test did not pass"
         yield (
             "reviewers",
-            f"{demand.needed} of {', '.join(demand.reviewers)} look at {when}, never the consumer",
+            f"{wanted.needed} of {', '.join(wanted.reviewers)} look at {when}, never the consumer",
         )
     for demand in policy.witnesses:
         yield "witnesses", f"{demand.threshold} of {', '.join(demand.keys)} must have cosigned the log"
@@ -134,8 +134,8 @@ def _outcome(facts: ReceiptFacts) -> Iterator[Line]:
         yield "why", _reason(facts)
     for name in failed:
         yield "", f"failed check: {name}"
-    for made in egress.review.decisions if egress.review else ():
-        yield "reviewed", f"{made.reviewer} said {made.decision} at about {format_time(made.decided)}"
+    for one in egress.review.decisions if egress.review else ():
+        yield "reviewed", f"{one.reviewer} said {one.decision} at about {format_time(one.decided)}"
     for item in facts.outputs:
         yield "left" if item.released else "stayed", _output(item)
 

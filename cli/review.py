@@ -13,7 +13,7 @@ from cli.output import fields, plain, table
 from cli.times import format_time
 
 if TYPE_CHECKING:
-    from provider.wire import ReviewSummary, ReviewView
+    from provider.reviews import ReviewSummary, ReviewView
 
 
 @click.group(cls=SessionGroup)

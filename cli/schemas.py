@@ -9,7 +9,7 @@ import click
 
 from cli.context import Session, SessionCommand, pass_session
 from cli.errors import InputError
-from cli.ids import ASSET_ID
+from cli.ids import ASSET_ID, DIGEST
 
 if TYPE_CHECKING:
     from policies.schema import DatasetSchema
@@ -76,25 +76,43 @@ def schema_draft(session: Session, path: Path, output: Path | None) -> None:
     show_default=True,
     help="The same seed gives the same rows.",
 )
+@click.option(
+    "--from", "released", type=PATH, help="The folder of a released synthesis: draw from its counts instead."
+)
+@click.option("--recipe", type=PATH, help="The bundle that was released with --from.")
+@click.option("--image", type=DIGEST, help="Fill in the word IMAGE in that bundle's algorithm.yaml.")
 @click.option("-o", "--output", type=PATH, required=True, help="A new folder.")
 @pass_session
-def synth(
-    session: Session, asset_id: str | None, *, description: Path | None, rows: int, seed: int, output: Path
+def synth(  # noqa: PLR0913 - one argument per option
+    session: Session,
+    asset_id: str | None,
+    *,
+    description: Path | None,
+    rows: int,
+    seed: int,
+    released: Path | None,
+    recipe: Path | None,
+    image: str | None,
+    output: Path,
 ) -> None:
     """Make rows to develop on: the dataset's files, formats and columns, and values that its schema allows.
 
-    They are drawn from the schema alone: free, known to everybody, and of no meaning.
+    They are drawn from the schema alone: free, known to everybody, and of no meaning. With --from they follow the counts that a
+    synthesis recipe released, whose privacy is paid for: drawing from them is free.
     """
-    from cli.making import make_rows
+    from cli.bundles import pack_bundle
+    from cli.making import make_measured_rows, make_rows
 
+    if (released is None) != (recipe is None):
+        raise InputError("expected --from and --recipe together, or neither", code="recipe-missing")
     described = _describe(session, asset_id, description)
-    make_rows(described, output, rows=rows, seed=seed)
-    document = {
-        "folder": str(output),
-        "rows": rows,
-        "seed": seed,
-        "files": [file.name for file in described.files],
-    }
+    if released is not None and recipe is not None:
+        bundle = pack_bundle(recipe, image=image)
+        make_measured_rows(described, released, bundle, output, rows=rows, seed=seed)
+    else:
+        make_rows(described, output, rows=rows, seed=seed)
+    files = [file.name for file in described.files]
+    document = {"folder": str(output), "rows": rows, "seed": seed, "files": files}
     session.output.data(document, lambda: f"{rows} rows that nobody has are in {output}")
 
 

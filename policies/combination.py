@@ -13,7 +13,6 @@ from typing import Literal, TypeVar
 
 from policies.people import Consumers
 from policies.policy import LimitsPolicy, MetricsAllowance, OutputsPolicy, Policy, WeightsAllowance
-from policies.privacy import ReviewPolicy
 from policies.purposes import DISEASE_RESEARCH, Purpose
 from policies.terms import Term, is_within
 from policies.verdicts import Decision
@@ -40,10 +39,8 @@ def combine_policies(policies: Sequence[Policy], *, one_owner: bool) -> Policy |
     if len(policies) == 1:
         return policies[0]
     purposes = _combine_purposes([policy.purposes for policy in policies])
-    reviews = [policy.review for policy in policies if policy.review is not None]
-    review = _combine_reviews(reviews)
     alone = any(policy.privacy.mode != "none" for policy in policies)
-    if alone or not any(term.purposes for term in purposes) or (reviews and review is None):
+    if alone or not any(term.purposes for term in purposes):
         return None
     return Policy(
         purposes=purposes,
@@ -55,7 +52,7 @@ def combine_policies(policies: Sequence[Policy], *, one_owner: bool) -> Policy |
         outputs=_combine_outputs([policy.outputs for policy in policies]),
         images=_combine_images([policy.images for policy in policies]),
         logs=_combine_logs({policy.logs for policy in policies}, one_owner=one_owner),
-        review=review,
+        reviews=_union(policy.reviews for policy in policies),
         witnesses=_union(policy.witnesses for policy in policies),
     )
 
@@ -79,22 +76,6 @@ def _as_terms(purposes: Sequence[Purpose]) -> Iterable[Term]:
         yield Term.model_construct(
             term=DISEASE_RESEARCH, diseases=diseases
         )  # may be more than one document names
-
-
-def _combine_reviews(parts: Sequence[ReviewPolicy]) -> ReviewPolicy | None:
-    """Return one review that meets the demands of all; None where no account is a reviewer for enough of them."""
-    if not parts:
-        return None
-    needed = max(part.needed for part in parts)
-    reviewers = _shared([part.reviewers for part in parts])
-    if len(reviewers) < needed:
-        return None
-    return ReviewPolicy(
-        reviewers=reviewers,
-        needed=needed,
-        when="always" if any(part.when == "always" for part in parts) else "not-passed",
-        within_s=min(part.within_s for part in parts),
-    )
 
 
 def _union(parts: Iterable[Sequence[PartT]]) -> tuple[PartT, ...]:

@@ -152,8 +152,8 @@ def _explain_outputs(policy: Policy) -> Iterator[Statement]:
     yield Statement("may leave", _release_words(policy.outputs))
     if policy.outputs.max_information_bits is not None:
         yield Statement("bits", f"{policy.outputs.max_information_bits} at most, all together")
-    if policy.review is not None:
-        yield Statement("review", _review_words(policy.review))
+    for review in policy.reviews:
+        yield Statement("review", _review_words(review))
 
 
 def _release_words(outputs: OutputsPolicy) -> str:

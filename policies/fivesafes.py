@@ -110,7 +110,7 @@ class FiveSafesDocument(StrictModel):
             "credentials": self.people.credentials,
             "outputs": OutputsPolicy(**{name: getattr(outputs, name) for name in OutputsPolicy.model_fields}),
             "privacy": self.data.privacy,
-            "review": outputs.review,
+            "reviews": () if outputs.review is None else (outputs.review,),
         }
         parts |= {name: getattr(settings, name) for name in SettingsPart.model_fields}
         return Policy.model_validate(parts, context=digest)

@@ -13,6 +13,7 @@ from policies.privacy import PrivacyPolicy, ReviewPolicy
 from policies.terms import Curie, Term
 
 MAX_TERMS = 64
+_TRANSLATED = {"version", "purposes", "review"}
 
 
 class FlatDocument(StrictModel):
@@ -35,9 +36,10 @@ class FlatDocument(StrictModel):
 
     def to_policy(self, digest: str) -> Policy:
         """Return the rules, with the digest of the document."""
-        parts = {name: getattr(self, name) for name in type(self).model_fields if name != "version"}
-        terms = tuple(Term(term=curie) for curie in self.purposes)
-        return Policy.model_validate(parts | {"purposes": terms}, context=digest)
+        parts = {name: getattr(self, name) for name in type(self).model_fields if name not in _TRANSLATED}
+        parts["purposes"] = tuple(Term(term=curie) for curie in self.purposes)
+        parts["reviews"] = () if self.review is None else (self.review,)
+        return Policy.model_validate(parts, context=digest)
 
     @staticmethod
     def place_of(path: Path) -> Path:

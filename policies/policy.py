@@ -141,13 +141,16 @@ class WitnessDemand(StrictModel):
         return self
 
 
-Witnesses = Annotated[tuple[WitnessDemand, ...], BeforeValidator(_read_witnesses)]
+Witnesses = Annotated[
+    tuple[WitnessDemand, ...], BeforeValidator(_read_witnesses, json_schema_input_type=WitnessDemand)
+]
 """One demand in a document; those of several policies together have each."""
 
 
 class Policy(StrictModel):
     """One dataset's rules, or those that a job on several runs under.
 
+    Each of `reviews` and `witnesses` is a demand of its own, and all of them have to be met: a document makes one at most.
     A consumer must be among `consumers` and on every one of `allow_lists` (Merkle roots, 64 hex digits), and show what
     `credentials` demand.
     """
@@ -163,7 +166,7 @@ class Policy(StrictModel):
     images: tuple[str, ...] | None = None
     logs: Literal["owner", "nobody", "consumer"] = "owner"
     privacy: PrivacyPolicy = PrivacyPolicy()
-    review: ReviewPolicy | None = None
+    reviews: tuple[ReviewPolicy, ...] = ()
     witnesses: tuple[WitnessDemand, ...] = ()
 
     _digest: str = PrivateAttr("")
@@ -181,6 +184,11 @@ class Policy(StrictModel):
     def is_open(self) -> bool:
         """Whether any account at all may be a consumer, credentials apart."""
         return self.consumers == "anyone" and not self.allow_lists
+
+    @property
+    def review(self) -> ReviewPolicy | None:
+        """The one review that a document demands; what several demand together stands in `reviews`."""
+        return self.reviews[0] if self.reviews else None
 
     @property
     def log_information_bits(self) -> int:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from policies.documents import StrictModel
 from policies.people import Slug
@@ -72,7 +72,8 @@ Curie = Annotated[
     Field(json_schema_extra={"enum": sorted(TERMS)}),
 ]
 Disease = Annotated[str, Field(pattern=rf"^{DISEASE_PATTERN}$")]
-Region = Annotated[str, BeforeValidator(_read_region), Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
+_Country = Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
+Region = Annotated[_Country, BeforeValidator(_read_region, json_schema_input_type=_Country)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Names = Annotated[
     tuple[Name, ...], Field(strict=False, min_length=1, max_length=MAX_NAMES), AfterValidator(_check_distinct)
@@ -91,11 +92,21 @@ Date = Annotated[str, AfterValidator(_check_date), Field(json_schema_extra={"for
 Months = Annotated[int, Field(ge=1, le=MAX_MONTHS)]
 
 
+def _say_which_takes_which(schema: dict[str, Any]) -> None:
+    """Tell editors to which term each parameter belongs."""
+    schema["allOf"] = [
+        {"if": {"required": [name]}, "then": {"properties": {"term": {"const": curie}}}}
+        for curie, name in PARAMETERS.items()
+    ]
+
+
 class Term(StrictModel):
     """One term of use; which parameter it takes follows from the term, and none has to be given.
 
     `credential` is the claim that the consumer has to show a credential for, one of those under `people.credentials`.
     """
+
+    model_config = ConfigDict(json_schema_extra=_say_which_takes_which)
 
     term: Annotated[Curie, Field(description="A term of the GA4GH Data Use Ontology.")]
     diseases: Annotated[

@@ -13,6 +13,7 @@ from provider.errors import BadRequestError, StaleRequestError
 from provider.identity import ProviderIdentity
 from provider.jobs.desk import JobDesk
 from provider.reviewdesk import ReviewDesk
+from provider.reviews import ReviewDecideBody
 from provider.signed import check_addressee, check_signer
 from provider.stewardship import Stewardship
 from provider.store import Database
@@ -25,7 +26,6 @@ from provider.wire import (
     DatasetPrepareBody,
     DatasetPublishBody,
     JobCancelBody,
-    ReviewDecideBody,
     SignedAction,
     WireModel,
     recover_signer,

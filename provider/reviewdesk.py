@@ -15,9 +15,7 @@ from provider.auth import Access, Guard, Subject
 from provider.errors import BadRequestError, ConflictError, NotFoundError
 from provider.held import HeldFiles
 from provider.jobs.states import State
-from provider.store import Database
-from provider.store.records import DecisionRecord, JobRecord, ReviewRecord
-from provider.wire import (
+from provider.reviews import (
     ReviewCheckView,
     ReviewDecideBody,
     ReviewDecisionView,
@@ -25,8 +23,10 @@ from provider.wire import (
     ReviewSummary,
     ReviewsView,
     ReviewView,
-    SignedAction,
 )
+from provider.store import Database
+from provider.store.records import DecisionRecord, JobRecord, ReviewRecord
+from provider.wire import SignedAction
 
 OPEN = "open"
 SALT_CHARS = 64

@@ -32,6 +32,7 @@ from provider.errors import BadSignatureError, NotFoundError
 from provider.gate.declaration import algorithm_facts
 from provider.identity import ProviderIdentity
 from provider.jobs.codes import chain_code
+from provider.jobs.people import PeopleRegister
 from provider.privacy.assessor import Assessor, Standing
 from provider.store import Database
 from provider.store.records import JobRecord, Reservation
@@ -158,6 +159,7 @@ class Judge:
         self._catalogue = database.catalogue
         self._assessor = Assessor(database.privacy, blobs)
         self._blobs = blobs
+        self._people = PeopleRegister(database.catalogue, blobs)
         self._chain = chain
         self._engine = engine
 
@@ -250,6 +252,7 @@ class Judge:
             self._approval_facts(asset, job.request.algorithm),
             _asset_facts(asset),
             environment,
+            people=self._people.read(job, policy),
             privacy=dataset.privacy.assessment.facts,
         )
 

@@ -51,8 +51,8 @@ class Launch:
     commitments: dict[str, bytes]
     folder: Path
     allowance: OutputsPolicy
-    hold_back: HoldBack | None
-    orders: TrainingOrders | None
+    hold_back: HoldBack | None = None
+    orders: TrainingOrders | None = None
 
     @property
     def parameters(self) -> dict[str, object]:

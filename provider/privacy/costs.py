@@ -8,8 +8,12 @@ from policies.mechanisms import Gaussian, Mechanism, PrivacyCost
 from policies.privacy import PrivacyPolicy
 from provider.privacy.accounting import EPSILON_STEP, compose_epsilon
 from provider.privacy.calibration import calibrate
-from sandbox.recipe import Recipe, steps_and_rate
+from sandbox.counting import SynthesisRecipe
+from sandbox.recipe import Recipe, TrainingRecipe, steps_and_rate
 from sandbox.training import TrainingOrders, mechanisms, order_private
+
+EVERYBODY = "1"
+"""The sampling rate of what looks at all units."""
 
 
 def cost_of(recipe: Recipe, policy: PrivacyPolicy, units: int) -> PrivacyCost | None:
@@ -26,8 +30,7 @@ def cost_of(recipe: Recipe, policy: PrivacyPolicy, units: int) -> PrivacyCost | 
     delta = asked.delta or policy.delta if asked is not None else None
     if asked is None or delta is None:
         return None
-    steps, rate = steps_and_rate(recipe, units)
-    noise = calibrate(Decimal(asked.epsilon), Decimal(delta), rate, steps, _evaluation(recipe))
+    noise = _find_noise(recipe, Decimal(asked.epsilon), Decimal(delta), units)
     used = mechanisms(order_private(recipe, units=units, noise_multiplier=noise, unit=policy.unit))
     epsilon = max(EPSILON_STEP, compose_epsilon(used, Decimal(delta)))
     return PrivacyCost(epsilon=format(epsilon, "f"), delta=delta, mechanisms=used)
@@ -40,7 +43,15 @@ def orders_for(recipe: Recipe, policy: PrivacyPolicy, units: int, cost: PrivacyC
     return orders if mechanisms(orders) == cost.mechanisms else None
 
 
-def _evaluation(recipe: Recipe) -> tuple[Mechanism, ...]:
+def _find_noise(recipe: Recipe, epsilon: Decimal, delta: Decimal, units: int) -> str:
+    """Return the noise multiplier of the training's steps; or of each histogram, which all are of every unit."""
+    if isinstance(recipe, SynthesisRecipe):
+        return calibrate(epsilon, delta, EVERYBODY, len(recipe.histograms))
+    steps, rate = steps_and_rate(recipe, units)
+    return calibrate(epsilon, delta, rate, steps, _evaluation(recipe))
+
+
+def _evaluation(recipe: TrainingRecipe) -> tuple[Mechanism, ...]:
     evaluation = recipe.evaluation
     if evaluation is None or evaluation.noise_multiplier is None:
         return ()

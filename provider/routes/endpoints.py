@@ -6,6 +6,7 @@ import json
 
 from provider.auth import Access
 from provider.identity import software_digest
+from provider.reviews import ReviewsView, ReviewView
 from provider.routes.endpoint import BRIEFLY, FOR_EVER, Call, Endpoint
 from provider.routes.openapi import describe_api
 from provider.wire import (
@@ -26,8 +27,6 @@ from provider.wire import (
     LoginToken,
     MembershipView,
     ProviderView,
-    ReviewsView,
-    ReviewView,
     SignedAction,
 )
 

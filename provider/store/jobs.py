@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 
+from pydantic import TypeAdapter
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from provider.credentials import Credential
 from provider.errors import NotFoundError
 from provider.jobs.states import State, check_transition
 from provider.store.part import StorePart
@@ -17,6 +19,7 @@ from provider.store.tables import JobDatasetRow, JobRow, StepRow
 from provider.wire import JobRequest
 
 OPEN_STATES = (State.WAITING, State.QUEUED, State.RUNNING, State.CHECKING, State.REVIEWING)
+_CREDENTIALS = TypeAdapter(tuple[Credential, ...])
 
 
 class JobStore(StorePart):
@@ -29,6 +32,7 @@ class JobStore(StorePart):
                 return False
             columns = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
             columns |= {"request": job.request.model_dump_json(), "state": job.state.value, "orders": None}
+            columns["credentials"] = _CREDENTIALS.dump_json(job.credentials).decode()
             session.add(JobRow(**columns))
             session.flush()
             session.add_all(JobDatasetRow(job_id=job.job_id, asset_id=item) for item in job.request.datasets)
@@ -194,6 +198,7 @@ def read_job(row: JobRow) -> JobRecord:
     columns = {field.name: getattr(row, field.name) for field in dataclasses.fields(JobRecord)}
     columns["request"] = JobRequest.model_validate_json(row.request)
     columns["state"] = State(row.state)
+    columns["credentials"] = _CREDENTIALS.validate_json(row.credentials)
     columns["orders"] = tuple(OrderRecord(**order) for order in json.loads(row.orders or "[]"))
     return JobRecord(**columns)
 

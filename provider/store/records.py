@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from policies.mechanisms import Mechanism, PrivacyCost
+from provider.credentials import Credential
 from provider.jobs.states import State
 from provider.receipts.facts import ReceiptFacts
 from provider.wire import JobRequest
@@ -89,6 +90,7 @@ class JobRecord:
     orders: tuple[OrderRecord, ...]
     release: str | None
     log_blob: str | None
+    credentials: tuple[Credential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

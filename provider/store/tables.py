@@ -91,6 +91,7 @@ class JobRow(Base):
     request: Mapped[str]
     signature: Mapped[str]
     parameters: Mapped[str]
+    credentials: Mapped[str] = mapped_column(default="[]", server_default="[]")
     submitted: Mapped[int]
     state: Mapped[str]
     code: Mapped[str]
