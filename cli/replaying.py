@@ -18,6 +18,7 @@ from cli.errors import InputError, MismatchError
 from cli.localruns import WIDEST, check_image, list_dataset, name_run, run_here
 from cli.repetition import RepeatableJob, Replay, compare
 from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of, digest_text, parse_digest
+from policies.model import MAX_OUTPUT_BYTES, WeightsAllowance
 from policies.privacy import ColumnUnit
 from provider.datasets import SCHEME, commit_copied
 from provider.description import Description
