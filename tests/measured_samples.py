@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from random import SystemRandom
@@ -190,4 +190,4 @@ def write_scores(scores: NDArray[np.float64]) -> bytes:
 
 def honest(ward: Ward, **changes: Any) -> Job:
     tensors = fit(ward)
-    return Job(**{"tensors": tensors, "metrics": {"accuracy": accuracy(tensors, ward)}} | changes)
+    return replace(Job(tensors, {"accuracy": accuracy(tensors, ward)}), **changes)

@@ -35,12 +35,11 @@ from provider.jobs.codes import chain_code
 from provider.jobs.people import PeopleRegister
 from provider.privacy.assessor import Assessor, Standing
 from provider.store import Database
-from provider.store.records import JobRecord, Reservation
+from provider.store.records import JobRecord
 from provider.wire import recover_signer
 from sandbox.bundle import Bundle, parse_bundle
 from sandbox.engine import Engine
 from sandbox.errors import BundleInvalidError, EngineUnavailableError
-from sandbox.training import TrainingOrders
 
 ORDER_MARGIN_S = 300  # to stage, start, collect, gate and anchor
 ORDER_CODES = (
@@ -96,19 +95,9 @@ class Evaluation:
 
     @property
     def reviews(self) -> tuple[ReviewPolicy, ...]:
-        """What each policy demands of reviewers, each demand once."""
-        demands = [item.policy.review for item in self.datasets if item.policy is not None]
-        return tuple(dict.fromkeys(demand for demand in demands if demand is not None))
-
-    @property
-    def orders(self) -> TrainingOrders | None:
-        """What our trainer is told; None for code, and for a job that is denied."""
-        return self.datasets[0].privacy.assessment.orders
-
-    @property
-    def reservation(self) -> Reservation | None:
-        """The privacy that the job reserves; None when it costs none. The rules deny one that costs of several datasets."""
-        return self.datasets[0].privacy.reservation
+        """What the policies demand of reviewers, each demand once."""
+        demands = [demand for item in self.datasets if item.policy for demand in item.policy.reviews]
+        return tuple(dict.fromkeys(demands))
 
     @property
     def order_code(self) -> str:

@@ -30,17 +30,6 @@ REVIEW_WITHHELD = "review-withheld"
 """The rule of a job that its reviewers withheld."""
 REVIEW_LATE = "review-late"
 """The rule of a job whose review was not done in time: whoever decided by then stays unknown."""
-REVIEWABLE = (
-    "rows-held-back",
-    "scores-useful",
-    "generalisation-gap",
-    "membership-loss",
-    "membership-likelihood",
-    "rows-verbatim",
-    "low-bits",
-    "spare-tensors",
-)
-"""The gate's checks that reviewers may let pass; what fails any other never leaves."""
 REVIEW_ACTION = "review.decide"
 ACTION_TYPE = b"Action(string action,bytes32 body,address provider,bytes32 nonce,uint64 expiry)"
 WHEN = ("always", "not-passed")

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from policies.privacy import PRIVACY_TESTS
 from provider.gate.decide import CHECKS, GateVerdict
-from provider.gate.measured import TEST_NAMES
 from tests.attacks.exfiltrators import EXFILTRATORS, Exfiltrator
 from tests.measured_samples import Ward, honest, judge, make_ward
 
 COMMITTED = Path(__file__).with_name("exfiltration.json")
-RULES = {name for name, _ in CHECKS} | set(TEST_NAMES)
+RULES = {name for name, _ in CHECKS} | set(PRIVACY_TESTS)
 
 
 @pytest.fixture(scope="module")

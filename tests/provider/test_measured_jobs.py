@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from provider.gate.measured import TEST_NAMES
+from policies.privacy import PRIVACY_TESTS
 from provider.jobs.states import State
+from provider.receipts.facts import HoldBackFacts
 from sandbox.bundle import Bundle, parse_bundle
 from tests.hospital_fixtures import Hospital
 from tests.measured_samples import make_csv
@@ -103,12 +104,12 @@ def test_an_honest_model_is_released_rounded_with_every_test_in_its_receipt(
     assert (job.state, job.code) == (State.RELEASED, "released"), job.message
     facts = hospital.statement(job_id).facts
     checks = {check.name: check for check in facts.egress.checks}
-    assert set(TEST_NAMES) <= checks.keys()
+    assert set(PRIVACY_TESTS) <= checks.keys()
     assert all(check.ok for check in checks.values())
     assert checks["rows-held-back"].detail == "0.2 held back, at least 100 rows on each side"
     assert checks["membership-loss"].detail == "upper bound of the area below 0.6"
     assert facts.privacy.information_bits == 6 + 25 * (9 + 10) + 10
-    assert (facts.privacy.mantissa_bits, facts.privacy.hold_back) == (10, "0.2")
+    assert (facts.egress.mantissa_bits, facts.inputs.hold_back) == (10, HoldBackFacts("0.2", None, None))
     assert list((hospital.lab.home / "work").iterdir()) == []
 
 
@@ -161,7 +162,7 @@ def test_no_row_that_is_held_back_and_no_label_is_seen(
 
 
 def test_code_without_a_scorer_is_refused_before_anybody_pays(
-    hospital: Hospital, measured: Callable[..., str]
+    hospital: Hospital,
 ) -> None:
     manifest = MANIFEST[: MANIFEST.index("scorer:")]
     bundle = make_bundle(SOURCE + START, hospital.image, manifest=manifest)

@@ -12,10 +12,9 @@ import pytest
 from datatokens.ethkeys import LocalAccount
 from datatokens.model import OrderStatus
 from policies.canonical import digest_of
-from provider.gate.measured import TEST_NAMES
 from provider.jobs.judge import ORDER_MARGIN_S
 from provider.jobs.states import State
-from provider.receipts.reviews import REVIEW_LATE, REVIEW_WITHHELD, REVIEWABLE
+from provider.receipts.reviews import REVIEW_LATE, REVIEW_WITHHELD
 from provider.release import create_result_key, open_release
 from provider.settings import ProviderPaths
 from provider.store.records import JobRecord
@@ -217,7 +216,3 @@ def test_what_is_held_is_for_this_providers_user_alone(
     folder: Path = ProviderPaths(hospital.lab.home).held
     modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in [folder, *folder.rglob("*")]}
     assert modes == {True: 0o700, False: 0o600}
-
-
-def test_what_reviewers_may_overrule_are_the_privacy_tests_and_nothing_else() -> None:
-    assert REVIEWABLE == TEST_NAMES

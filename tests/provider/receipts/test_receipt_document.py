@@ -148,7 +148,6 @@ def test_the_committed_vectors_end_at_every_step_that_needs_no_chain() -> None:
         reviews.REVIEW_WITHHELD,
         reviews.REVIEW_LATE,
         *reviews.WHEN,
-        *reviews.REVIEWABLE,
         countersignature._TYPE.decode(),
         countersignature._DOMAIN_TYPE.decode(),
         *statement.OUTCOMES,
