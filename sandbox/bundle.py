@@ -27,7 +27,7 @@ from sandbox.declaration import (
     WeightsDeclaration,
 )
 from sandbox.errors import BundleInvalidError
-from sandbox.manifest import IMAGE_PLACEHOLDER, AlgorithmManifest, count_nodes
+from sandbox.manifest import IMAGE_PLACEHOLDER, AlgorithmManifest, ScorerDeclaration, count_nodes
 from sandbox.recipe import Recipe, override
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "MetricDeclaration",
     "MetricsDeclaration",
     "OutputsDeclaration",
+    "ScorerDeclaration",
     "TensorDeclaration",
     "WeightsDeclaration",
     "apply_parameters",

@@ -18,6 +18,7 @@ MAX_METRICS = 256
 MAX_RANK = 8
 MAX_DIMENSION = 2**31 - 1
 MAX_ELEMENTS = 2**40
+MAX_MANTISSA_BITS = 52
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 TensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
@@ -56,14 +57,15 @@ class TensorDeclaration(StrictModel):
 
 
 class WeightsDeclaration(StrictModel):
-    """The safetensors file, and every tensor in it."""
+    """The safetensors file, and every tensor in it; floats leave rounded to `mantissa_bits` of fraction, if that is said."""
 
     file: Literal["model.safetensors"] = "model.safetensors"
+    mantissa_bits: Annotated[int, Field(ge=0, le=MAX_MANTISSA_BITS)] | None = None
     tensors: Annotated[list[TensorDeclaration], Field(min_length=1, max_length=MAX_TENSORS)]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _check_unique([tensor.name for tensor in self.tensors], "tensor")
+        check_unique([tensor.name for tensor in self.tensors], "tensor")
         if sum(tensor.elements for tensor in self.tensors) > MAX_ELEMENTS:
             raise ValueError(f"declares more than {MAX_ELEMENTS} elements")
         return self
@@ -92,7 +94,7 @@ class MetricsDeclaration(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _check_unique([metric.name for metric in self.values], "metric")
+        check_unique([metric.name for metric in self.values], "metric")
         return self
 
 
@@ -114,7 +116,12 @@ class OutputsDeclaration(StrictModel):
         return tuple(part.file for part in (self.weights, self.metrics) if part is not None)
 
 
-def _check_unique(names: list[str], what: str) -> None:
+def check_unique(names: list[str], what: str) -> None:
+    """Check that no name stands twice.
+
+    Raises:
+        ValueError: one does.
+    """
     doubled = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
     if doubled:
         raise ValueError(f"the {what} {min(doubled)!r} is declared twice")

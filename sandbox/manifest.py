@@ -18,11 +18,12 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, field_
 from policies.canonical import canonical_json
 from policies.documents import StrictModel
 from policies.errors import DocumentError
-from sandbox.declaration import OutputsDeclaration, Slug
+from sandbox.declaration import OutputsDeclaration, Slug, check_unique
 from sandbox.recipe import OVERRIDABLE, Recipe
 
 MAX_ARGUMENTS = 64
 MAX_GPUS = 16
+MAX_CLASSES = 256
 MAX_SCHEMA_DEPTH = 32
 MAX_SCHEMA_NODES = 2000
 REFUSED_IN_SCHEMA = frozenset(
@@ -93,6 +94,34 @@ class OceanContainer(StrictModel):
         return self
 
 
+class ScorerDeclaration(StrictModel):
+    """How the gate has a release scored: started with `entrypoint`, on rows without the column `target`.
+
+    `classes` are the target's values in the order of the probabilities that the scorer writes; a regression has none.
+    The contract of a scorer stands in docs/measured-gate.md.
+    """
+
+    entrypoint: Entrypoint
+    target: Annotated[str, Field(min_length=1, max_length=200)]
+    task: Literal["classification", "regression"]
+    classes: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=200)]],
+        Field(default_factory=list, max_length=MAX_CLASSES),
+    ]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_unique(self.classes, "class")
+        if (self.task == "classification") != (len(self.classes) > 1):
+            raise ValueError("a classification names two or more classes, a regression none")
+        return self
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command, see `AlgorithmManifest.argv`."""
+        return _argv(self.entrypoint)
+
+
 class AlgorithmManifest(StrictModel):
     """algorithm.yaml. `image` is the id of the image (the digest of its configuration).
 
@@ -112,6 +141,7 @@ class AlgorithmManifest(StrictModel):
         default_factory=lambda: {"type": "object", "additionalProperties": False}
     )
     outputs: OutputsDeclaration
+    scorer: ScorerDeclaration | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -174,7 +204,11 @@ class AlgorithmManifest(StrictModel):
     @property
     def argv(self) -> tuple[str, ...]:
         """The command, with `$ALGO` as the main file's path in the container; no shell ever reads it."""
-        return tuple(part.replace("$ALGO", ALGORITHM_PATH) for part in _split(self.entrypoint))
+        return _argv(self.entrypoint)
+
+
+def _argv(entrypoint: str) -> tuple[str, ...]:
+    return tuple(part.replace("$ALGO", ALGORITHM_PATH) for part in _split(entrypoint))
 
 
 def count_nodes(value: object) -> int:

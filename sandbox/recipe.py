@@ -26,6 +26,7 @@ from sandbox.columns import (
     SurvivalTarget,
     Target,
 )
+from sandbox.counting import SynthesisRecipe
 from sandbox.declaration import (
     MAX_TENSORS,
     MetricDeclaration,
@@ -190,6 +191,11 @@ class TrainingRecipe(StrictModel):
             metrics=MetricsDeclaration(values=metrics) if metrics else None,
         )
 
+    def find_problem(self, schema: DatasetSchema) -> str | None:
+        """Return in words why the recipe is not for data of this schema; None when every column is as the schema has it."""
+        found = (part.find_problem(schema) for part in (*self.features, self.target))
+        return next((problem for problem in found if problem is not None), None)
+
     def _metric(self) -> MetricDeclaration:
         """Return the one metric: accuracy, mean absolute error in the target's unit, or survival's mean loss or concordance."""
         if isinstance(self.target, NumberTarget):
@@ -202,7 +208,7 @@ class TrainingRecipe(StrictModel):
         return MetricDeclaration(name="accuracy", min=0, max=1, digits=METRIC_DIGITS)
 
 
-Recipe = TrainingRecipe
+Recipe = Annotated[TrainingRecipe | SynthesisRecipe, Field(discriminator="task")]
 """What a bundle's `recipe` may be, told apart by `task`."""
 
 
@@ -218,25 +224,21 @@ def override(recipe: Recipe, parameters: Mapping[str, Any]) -> Recipe:
             value["privacy"][name] = given
         else:
             value[name if name in OVERRIDABLE else f"parameter {name}"] = given
-    return validate_document(value, TrainingRecipe, document="parameters")
+    return validate_document(value, type(recipe), document="parameters")
 
 
 def fits_schema(recipe: Recipe, schema: DatasetSchema) -> str | None:
     """Return in words why the recipe is not for data of this schema; None when every column is as the schema has it."""
-    for part in (*recipe.features, recipe.target):
-        problem = part.find_problem(schema)
-        if problem is not None:
-            return problem
-    return None
+    return recipe.find_problem(schema)
 
 
-def training_units(recipe: Recipe, units: int) -> int:
+def training_units(recipe: TrainingRecipe, units: int) -> int:
     """Return how many of `units` are expected to be trained on: all that are not held out, at least one."""
     held_out = Decimal(recipe.evaluation.hold_out) if recipe.evaluation is not None else Decimal(0)
     return max(1, int(units * (1 - held_out)))
 
 
-def steps_and_rate(recipe: Recipe, units: int) -> tuple[int, str]:
+def steps_and_rate(recipe: TrainingRecipe, units: int) -> tuple[int, str]:
     """Return the steps of DP-SGD, and the probability (decimal text) with which each takes a unit.
 
     A batch has `batch_size` units on average, and as many steps are made as `epochs` passes over the data would be. `units`

@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +34,17 @@ MAIN_FILE = "algorithm"
 
 @dataclass(frozen=True, slots=True)
 class StagedDataset:
-    """One dataset to stage: its source files in byte order of name, their names, and what it is called and about."""
+    """One dataset to stage: its source files in byte order of name, their names, and what it is called and about.
+
+    `rewrite(path, name)` replaces each copy, after it was hashed, with what the algorithm is to see of it.
+    """
 
     asset_id: str
     files: tuple[Path, ...]
     names: tuple[str, ...]
     title: str = ""
     description: str = ""
+    rewrite: Callable[[Path, str], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,29 @@ def _complete_orders(
     return orders or TrainingOrders(recipe=recipe)
 
 
+def add_inputs(root: Path, files: Mapping[str, bytes | Path]) -> None:
+    """Add files, given as bytes or by where they lie, below the inputs of a staged job; their names are the caller's.
+
+    Raises:
+        StagingError: one is there already, is no plain file, or can't be written.
+    """
+    inputs = root / "data" / "inputs"
+    try:
+        inputs.chmod(0o700)
+        for name, content in files.items():
+            target = inputs / name
+            if isinstance(content, bytes):
+                _write(target, content)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _copy(content, target)
+        _close_folders(root)
+    except OSError as exc:
+        raise StagingError(
+            "the inputs can't be staged: the folder is full, gone, or already has one"
+        ) from exc
+
+
 def cleanup(root: Path) -> None:
     """Remove a staged folder; one that is not there is fine."""
     for folder, _, _ in os.walk(root):
@@ -166,9 +193,25 @@ def _stage_dataset(data: Path, dataset: StagedDataset) -> tuple[tuple[str, int, 
     folder.mkdir(parents=True)
     sources = enumerate(zip(dataset.names, dataset.files, strict=True))
     copied = tuple((name, *_copy(source, folder / str(n))) for n, (name, source) in sources)
-    document = describe_dataset(dataset.asset_id, dataset.title, dataset.description, copied)
+    shown = copied if dataset.rewrite is None else _rewrite(folder, dataset.names, dataset.rewrite)
+    document = describe_dataset(dataset.asset_id, dataset.title, dataset.description, shown)
     _write(data / "ddos" / dataset.asset_id, canonical_json(document))
     return copied
+
+
+def _rewrite(
+    folder: Path, names: Sequence[str], rewrite: Callable[[Path, str], None]
+) -> tuple[tuple[str, int, str], ...]:
+    """Rewrite each copy and return the facts of what stands there then."""
+    facts = []
+    for number, name in enumerate(names):
+        path = folder / str(number)
+        rewrite(path, name)
+        path.chmod(FILE_MODE)
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").digest()
+        facts.append((name, path.stat().st_size, digest_text(digest)))
+    return tuple(facts)
 
 
 def _close_folders(root: Path) -> None:

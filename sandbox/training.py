@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 from policies.documents import StrictModel
 from policies.mechanisms import Gaussian, Mechanism, PositiveDecimal, SampledGaussian
 from policies.privacy import ColumnUnit
-from sandbox.recipe import MAX_STEPS, Recipe, steps_and_rate
+from sandbox.counting import SynthesisRecipe
+from sandbox.recipe import MAX_STEPS, Recipe, TrainingRecipe, steps_and_rate
 
 ORDERS_FILE = "trainerOrders.json"
 
@@ -33,12 +34,27 @@ class PrivateTraining(StrictModel):
     unit: Literal["row"] | ColumnUnit = "row"
 
 
+class Histogram(StrictModel):
+    """The columns that are counted together, and the cells along each; the last cell is for what is missing or unknown."""
+
+    columns: Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=2)]
+    shape: Annotated[tuple[int, ...], Field(strict=False, min_length=1, max_length=2)]
+
+
+class PrivateCounting(StrictModel):
+    """Histograms as they are to be counted: `noise_multiplier` times the most rows of one unit is each count's deviation."""
+
+    noise_multiplier: PositiveDecimal
+    histograms: Annotated[tuple[Histogram, ...], Field(strict=False, min_length=1)]
+    unit: Literal["row"] | ColumnUnit = "row"
+
+
 class TrainingOrders(StrictModel):
-    """All that a trainer needs to know. `private` is there exactly when the recipe has privacy."""
+    """All that a trainer needs to know. `private` is there exactly when the recipe has privacy, and of the recipe's kind."""
 
     version: Literal[1] = 1
     recipe: Recipe
-    private: PrivateTraining | None = None
+    private: PrivateTraining | PrivateCounting | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -46,6 +62,8 @@ class TrainingOrders(StrictModel):
             raise ValueError(
                 "noise belongs to a recipe with privacy, and such a recipe is not trained without it"
             )
+        if isinstance(self.recipe, SynthesisRecipe) != isinstance(self.private, PrivateCounting):
+            raise ValueError("histograms belong to the task synthesis, and steps to the others")
         return self
 
     def document(self) -> dict[str, Any]:
@@ -56,10 +74,12 @@ class TrainingOrders(StrictModel):
 def order_private(
     recipe: Recipe, *, units: int, noise_multiplier: str, unit: Literal["row"] | ColumnUnit
 ) -> TrainingOrders:
-    """Return the orders for DP-SGD over data of `units` units with a noise multiplier that the accountant found.
+    """Return the orders for DP-SGD over data of `units` units, or for counting, with a noise multiplier that the accountant found.
 
     `recipe` is the job's: see `sandbox.recipe.override`.
     """
+    if isinstance(recipe, SynthesisRecipe):
+        return TrainingOrders(recipe=recipe, private=_order_counting(recipe, noise_multiplier, unit))
     steps, rate = steps_and_rate(recipe, units)
     private = PrivateTraining(
         noise_multiplier=noise_multiplier,
@@ -71,9 +91,19 @@ def order_private(
     return TrainingOrders(recipe=recipe, private=private)
 
 
+def _order_counting(
+    recipe: SynthesisRecipe, noise_multiplier: str, unit: Literal["row"] | ColumnUnit
+) -> PrivateCounting:
+    histograms = tuple(Histogram(columns=names, shape=recipe.shape_of(names)) for names in recipe.histograms)
+    return PrivateCounting(noise_multiplier=noise_multiplier, histograms=histograms, unit=unit)
+
+
 def mechanisms(orders: TrainingOrders) -> tuple[Mechanism, ...]:
     """Return what these orders do to privacy, for the accountant and the receipt; nothing without privacy."""
-    private, evaluation = orders.private, orders.recipe.evaluation
+    recipe, private = orders.recipe, orders.private
+    if isinstance(private, PrivateCounting):
+        return (Gaussian(noise_multiplier=private.noise_multiplier, count=len(private.histograms)),)
+    evaluation = recipe.evaluation if isinstance(recipe, TrainingRecipe) else None
     if private is None:
         return ()
     steps = SampledGaussian(

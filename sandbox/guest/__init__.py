@@ -24,6 +24,7 @@ GUEST_PROGRAMS = (
 TRAINER = "sandbox/guest/trainer"
 TRAINER_PROGRAMS = (
     "clipping.py",
+    "counting.py",
     "encoding.py",
     "evaluation.py",
     "losses.py",

@@ -11,10 +11,13 @@ import sys
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import safetensors.numpy
 import torch
 
+from sandbox.guest.trainer.counting import count_private
 from sandbox.guest.trainer.encoding import encode
 from sandbox.guest.trainer.evaluation import evaluate
 from sandbox.guest.trainer.model import Model
@@ -35,6 +38,11 @@ def main() -> None:
         orders: dict[str, Any] = json.load(stream)
     folders = [f"{inputs}/{asset}" for asset in json.loads(os.environ["DIDS"])]
     try:
+        if orders["recipe"]["task"] == "synthesis":
+            safetensors.numpy.save_file(
+                run_counting(orders, folders, seed=os.urandom(SEED_BYTES)), f"{outputs}/model.safetensors"
+            )
+            return
         model, metrics = run(orders, folders, seed=os.urandom(SEED_BYTES))
     except ColumnMissingError:
         sys.exit("the data has not the columns that the recipe reads")
@@ -64,6 +72,23 @@ def run(orders: dict[str, Any], folders: list[str], *, seed: bytes) -> tuple[Mod
         train_plain(model, data.take(units.rows[:, 0]), recipe)
     secret = stream if private else None
     return model, evaluate(model, data, held_out, recipe, secret) if recipe["evaluation"] else {}
+
+
+def run_counting(
+    orders: dict[str, Any], folders: list[str], *, seed: bytes
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Count what a synthesis recipe counts in the tables of the one folder, with noise, and return the tensors.
+
+    Raises:
+        ColumnMissingError: a table lacks a column.
+        ValueError: orders of another version or without noise, or several datasets, for which no privacy is counted.
+    """
+    private = orders["private"]
+    if orders["version"] != VERSION or private is None or len(folders) != 1:
+        raise ValueError("orders that this trainer doesn't know")
+    named = [feature["column"] for feature in orders["recipe"]["features"]]
+    named += [] if private["unit"] == "row" else [private["unit"]["column"]]
+    return count_private(read_tables(folders[0], named), orders, Keystream(seed))
 
 
 def read_all(folders: list[str], recipe: dict[str, Any], unit: Any) -> pd.DataFrame:  # noqa: ANN401 - "row" or a mapping
