@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.errors import InputError
 from cli.localruns import WIDEST, check_image, name_run, run_here
+from cli.trymeasured import LocalRun, hold_back_rows, make_tests
 from policies.canonical import DIGEST_PREFIX
 from policies.decide import AssetFacts, EnvironmentFacts, RequestFacts, RuleVerdict, Verdict, decide_job
 from policies.documents import parse_yaml
@@ -121,6 +122,7 @@ def try_job(
         BundleInvalidError: the parameters are not what the bundle takes.
         ImageMissingError: the engine doesn't hold the image.
         StackError: the container could not be sealed or was lost.
+        DatasetError: the policy holds rows back, and the data can't be read as tables.
         StagingError, EngineUnavailableError, DeviceMissingError: see `stage` and `run_sealed`.
     """
     manifest = attempt.bundle.manifest
@@ -133,10 +135,11 @@ def try_job(
     if denied:
         return TryReport(denied, cost)
     spec = plan(attempt, runtimes, folder / "inputs")
-    stage(spec.inputs, attempt.data, attempt.bundle, attempt.parameters, orders=assessed.orders)
+    data = hold_back_rows(attempt.data, attempt.policy)
+    stage(spec.inputs, data, attempt.bundle, attempt.parameters, orders=assessed.orders)
     on_start(spec)
     report = run_here(engine, spec, folder / "outputs", kind="trial")
-    return TryReport((), cost, report, _judge(attempt, report, folder / RELEASED))
+    return TryReport((), cost, report, _judge(engine, attempt, spec, report, folder))
 
 
 def find_denials(attempt: Attempt, assessed: Assessment, runtimes: frozenset[str]) -> tuple[RuleVerdict, ...]:
@@ -200,14 +203,18 @@ def _copy(source: Path, folder: Path, name: str) -> str:
     return name
 
 
-def _judge(attempt: Attempt, report: RunReport, folder: Path) -> GateReport | None:
+def _judge(
+    engine: Engine, attempt: Attempt, spec: RunSpec, report: RunReport, folder: Path
+) -> GateReport | None:
     if report.reason is not ExitReason.COMPLETED:
         return None
-    return check_release(
+    gate = check_release(
         attempt.bundle.manifest.outputs,
         attempt.policy.outputs,
         produced=report.outputs,
-        folder=folder,
+        folder=folder / RELEASED,
         refused=report.refused,
         log_bits=attempt.policy.log_information_bits,
     )
+    run = LocalRun(attempt.bundle, attempt.parameters, spec, folder / "outputs", attempt.data, attempt.policy)
+    return make_tests(engine, run, report.outputs, gate)

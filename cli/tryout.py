@@ -23,6 +23,7 @@ EXIT_CODES = {"RELEASED": ExitCode.OK, "REFUSED": ExitCode.DENIED}
 WORDS = {
     "RELEASED": "RELEASED: the gate would let this out",
     "WITHHELD": "WITHHELD: the gate would hold everything back",
+    "WITHHELD-FOR-REVIEW": "WITHHELD FOR REVIEW: people would look at it first",
     "FAILED": "FAILED: nothing to judge",
     "REFUSED": "REFUSED: the policy would not let this run",
 }
@@ -134,8 +135,10 @@ def _page(report: TryReport, target: Path) -> str:
             fields({"ended": report.run.reason.value, "seconds": seconds, "peak memory": f"{memory} bytes"})
         )
     if report.gate is not None:
-        checks = [(check.name, "passed" if check.ok else "NOT PASSED") for check in report.gate.checks]
-        parts.append(table(["CHECK", ""], checks))
+        checks = [
+            (check.name, "passed" if check.ok else "NOT PASSED", check.detail) for check in report.gate.checks
+        ]
+        parts.append(table(["CHECK", "", ""], checks))
     if report.log:
         parts.append("log:\n" + "\n".join("  " + plain(line) for line in report.log.splitlines()))
     by = f" (by {report.rule})" if report.rule else ""
