@@ -30,8 +30,9 @@ class Encoded:
     targets: torch.Tensor
 
     def take(self, rows: torch.Tensor) -> Encoded:
-        """Return these rows, in this order; an index of several dimensions gives as many in front."""
-        return Encoded(self.inputs[rows], self.codes[rows], self.targets[rows])
+        """Return these rows, in this order."""
+        codes = self.codes.index_select(0, rows) if self.codes.shape[1] else self.codes
+        return Encoded(self.inputs.index_select(0, rows), codes, self.targets.index_select(0, rows))
 
 
 def encode(table: pd.DataFrame, recipe: dict[str, Any]) -> Encoded:
