@@ -100,6 +100,16 @@ class Evaluation:
         return tuple(dict.fromkeys(demands))
 
     @property
+    def orders(self) -> TrainingOrders | None:
+        """What our trainer is told; None for code, and for a job that is denied."""
+        return self.datasets[0].privacy.assessment.orders
+
+    @property
+    def reservation(self) -> Reservation | None:
+        """The privacy that the job reserves; None when it costs none. The rules deny one that costs of several datasets."""
+        return self.datasets[0].privacy.reservation
+
+    @property
     def order_code(self) -> str:
         """Say how the orders stand: empty when all are open and pay for this job, else a code of `codes`."""
         found = {self._order_code(item) for item in self.datasets}

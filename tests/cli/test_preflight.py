@@ -106,7 +106,7 @@ class Office:
     def ask_and_decide(self, world: World) -> tuple[Any, Decision]:
         """Return what is foreseen of a job, and what the judge then says of it."""
         lab, scientist = self.desk.lab, self.desk.lab.people.scientist
-        document = cast("dict[str, Any]", parse_yaml(POLICY.encode(), document="policy")) | world.policy
+        document = parse_yaml(POLICY.encode(), document="policy") | world.policy
         asset = lab.add_dataset(policy=json.dumps(document))
         if world.approval != "none":
             lab.approve(asset, self.bundle)
@@ -191,7 +191,7 @@ def test_a_preflight_says_what_a_job_costs_and_waits_for_and_leaves_nothing_behi
     office.ask_and_decide(PLAIN)
     lab, scientist = office.desk.lab, office.desk.lab.people.scientist
     review = {"reviewers": [OTHER], "needed": 1, "within_s": 7200}
-    document = cast("dict[str, Any]", parse_yaml(POLICY.encode(), document="policy")) | {"review": review}
+    document = parse_yaml(POLICY.encode(), document="policy") | {"review": review}
     asset = lab.add_dataset(policy=json.dumps(document))
     path = office.job_file(asset.asset_id, PLAIN)
     (office.folder / "bundle" / "train.py").write_bytes(b"another algorithm\n")
