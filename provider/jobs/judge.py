@@ -35,11 +35,12 @@ from provider.jobs.codes import chain_code
 from provider.jobs.people import PeopleRegister
 from provider.privacy.assessor import Assessor, Standing
 from provider.store import Database
-from provider.store.records import JobRecord
+from provider.store.records import JobRecord, Reservation
 from provider.wire import recover_signer
 from sandbox.bundle import Bundle, parse_bundle
 from sandbox.engine import Engine
 from sandbox.errors import BundleInvalidError, EngineUnavailableError
+from sandbox.training import TrainingOrders
 
 ORDER_MARGIN_S = 300  # to stage, start, collect, gate and anchor
 ORDER_CODES = (
