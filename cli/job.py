@@ -160,7 +160,7 @@ def list_(session: Session) -> None:
 @click.argument("job_id", type=JOB_ID)
 @pass_session
 def cancel(session: Session, job_id: str) -> None:
-    """Stop a job that has not ended; what was paid comes back unless the algorithm has started and you are its consumer."""
+    """Stop a job that has not ended; what was paid comes back unless you are its consumer and its algorithm has started, or it waits for review."""
     from provider.wire import JobCancelBody, JobView
 
     view = session.get_api().act("job.cancel", JobCancelBody(job_id=job_id), JobView)
