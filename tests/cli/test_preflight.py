@@ -22,7 +22,7 @@ from policies.verdicts import Decision, Verdict
 from provider.jobs.judge import Judge
 from provider.jobs.telling import EngineTeller
 from provider.store.tables import FactRow
-from sandbox.bundle import Bundle
+from sandbox.bundle import Bundle, parse_bundle
 from sandbox.engine import Engine
 from tests.cli.conftest import Desk
 from tests.provider_fixtures import POLICY, make_bundle, new_account
@@ -58,6 +58,7 @@ class World:
     runtimes: tuple[str, ...]
     present: bool
     told: bool
+    schema: str | None = None
 
 
 def policies(scientist: str) -> st.SearchStrategy[dict[str, Any]]:
@@ -107,7 +108,7 @@ class Office:
         """Return what is foreseen of a job, and what the judge then says of it."""
         lab, scientist = self.desk.lab, self.desk.lab.people.scientist
         document = parse_yaml(POLICY.encode(), document="policy") | world.policy
-        asset = lab.add_dataset(policy=json.dumps(document))
+        asset = lab.add_dataset(policy=json.dumps(document), table_schema=world.schema)
         if world.approval != "none":
             lab.approve(asset, self.bundle)
         if world.approval == "revoked":
@@ -167,6 +168,59 @@ def test_what_is_foreseen_is_what_the_provider_decides_and_the_rest_is_said_to_b
         assert foreseen.forecast.status == decision.status.value
     elif world.told and world.runtimes:
         pytest.fail("everything was told, and the end was not foreseen")
+
+
+DIFFERENTIAL = {"mode": "differential", "delta": "0.001", "budget": "5", "job_epsilon": "3"}
+SCHEMA = """\
+version: 1
+columns:
+  - {name: age, kind: number, min: "0", max: "120"}
+  - {name: outcome, kind: category, categories: ["0", "1"]}
+"""
+RECIPE = f"""\
+kind: recipe
+name: wards
+version: "1"
+image: {IMAGES[0]}
+parameters: {{type: object, additionalProperties: false}}
+recipe:
+  task: classification
+  features: [{{kind: number, column: age, min: "0", max: "120"}}]
+  target: {{kind: category, column: outcome, categories: ["0", "1"]}}
+  loss: {{kind: cross-entropy}}
+  optimizer: {{kind: sgd}}
+  epochs: 2
+  batch_size: 20
+  learning_rate: "0.1"
+  privacy: {{epsilon: "2"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("terms", "schema", "mechanism"),
+    [
+        (DIFFERENTIAL, SCHEMA, "allow"),
+        (DIFFERENTIAL | {"job_epsilon": "1"}, SCHEMA, "deny"),
+        (DIFFERENTIAL | {"budget": "1"}, SCHEMA, "allow"),
+        (DIFFERENTIAL, None, "deny"),
+    ],
+    ids=["a recipe within its budget", "too dear for one job", "dearer than the budget", "no schema"],
+)
+def test_what_a_recipe_costs_is_foreseen_and_what_others_spent_is_unknown_unless_told(
+    office: Office, terms: dict[str, str], schema: str | None, mechanism: str
+) -> None:
+    office.bundle = parse_bundle({"algorithm.yaml": RECIPE.encode()})
+    world = World(
+        {"privacy": terms}, "DUO:0000006", "approved", ("runc",), present=True, told=True, schema=schema
+    )
+    foreseen, decision = office.ask_and_decide(world)
+    said = {rule.name: rule.verdict.value for rule in foreseen.forecast.rules}
+    decided = {rule.name: rule.verdict.value for rule in decision.rules}
+    assert said["privacy-mechanism"] == mechanism
+    ledger_matters = decided["privacy-budget"] == "allow"
+    assert said == decided | ({"privacy-budget": "unknown"} if ledger_matters else {})
+    if schema:
+        assert foreseen.datasets[0].privacy.cost.epsilon.startswith(("1.9", "2"))
 
 
 PLAIN = World({}, "DUO:0000006", "approved", ("runc",), present=True, told=True)
