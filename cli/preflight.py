@@ -47,7 +47,7 @@ from policies.policy import Policy
 from provider.description import Description, parse_description
 from provider.gate.declaration import algorithm_facts
 from provider.issuing import list_verified
-from provider.jobs.judge import ORDER_MARGIN_S
+from provider.limits import ORDER_MARGIN_S
 from provider.outlook import ImageView, QueueView
 from provider.privacy.assessment import Counted, assess
 from provider.receipts.errors import MalformedError

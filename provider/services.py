@@ -16,7 +16,7 @@ from provider.jobs.desk import JobDesk
 from provider.logdesk import LogDesk
 from provider.logfiles import LogFiles
 from provider.login import LoginDesk
-from provider.outlook import Outlook
+from provider.outlookdesk import Outlook
 from provider.reviewdesk import ReviewDesk
 from provider.settings import Settings
 from provider.stewardship import Stewardship

@@ -13,8 +13,8 @@ from datatokens.ethkeys import LocalAccount
 from datatokens.model import OrderStatus
 from policies.canonical import digest_of
 from policies.privacy import PRIVACY_TESTS
-from provider.jobs.judge import ORDER_MARGIN_S
 from provider.jobs.states import State
+from provider.limits import ORDER_MARGIN_S
 from provider.receipts.reviews import REVIEW_LATE, REVIEW_WITHHELD
 from provider.release import create_result_key, open_release
 from provider.settings import ProviderPaths
