@@ -36,6 +36,7 @@ SHELL_WORDS = frozenset({"&&", "||", "|", ";", "&", "<", ">", ">>", "2>", "2>&1"
 ALGORITHM_PATH = "/data/transformations/algorithm"
 IMAGE_PLACEHOLDER = "IMAGE"
 RECIPE_MAIN = "algorithm.yaml"
+RECIPE_DECIDES = frozenset({"main", "entrypoint", "container", "outputs", "gpus", "scorer"})
 RECIPE_ENTRYPOINT = "python $ALGO"
 _RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -161,7 +162,7 @@ class AlgorithmManifest(StrictModel):
         """Say what a recipe starts and hands out where everything else looks for it."""
         if not isinstance(value, dict) or value.get("kind") != "recipe":
             return value
-        said = {"main", "entrypoint", "container", "outputs", "gpus"} & value.keys()
+        said = RECIPE_DECIDES & value.keys()
         if said:
             raise ValueError(f"a recipe decides on its own what it starts and hands out: remove {min(said)}")
         if not isinstance(value.get("recipe"), dict):

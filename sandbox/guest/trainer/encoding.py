@@ -88,7 +88,8 @@ def _scaled(column: pd.Series[Any], bounds: dict[str, Any], *, missing: str | No
     low, high = float(bounds["min"]), float(bounds["max"])
     replacement = (low + high) / 2 if missing is None else float(missing)
     numbers = np.nan_to_num(read_numbers(column), nan=replacement)
-    return 2 * (np.clip(numbers, low, high) - low) / (high - low) - 1
+    place = (np.clip(numbers, low, high) - low) / (high - low)
+    return 2 * (np.sqrt(place) if bounds.get("scale") == "root" else place) - 1
 
 
 def read_booleans(column: pd.Series[Any]) -> Floats:
