@@ -20,6 +20,8 @@ from pydantic import BaseModel
 from cli.errors import ApiError, MismatchError
 from cli.login import check_login_message
 from cli.transport import MAX_ANSWER_BYTES, HttpClient, ModelT, read_model
+from provider.credentials import Credential
+from provider.rounding import round_time
 from provider.wire import (
     ActionName,
     Domain,
@@ -98,11 +100,14 @@ class ApiClient:
         self._token = None
         return self._http.send("GET", path, headers=self._headers(login=True), max_bytes=max_bytes)
 
-    def act(self, action: ActionName, body: WireModel, answer: type[ModelT]) -> ModelT:
-        """Sign and POST one action (EIP-712 over body, provider, chain, nonce and expiry)."""
+    def act(self, action: ActionName, body: WireModel, answer: type[ModelT], *, enclosed: str = "") -> ModelT:
+        """Sign and POST one action (EIP-712 over body, provider, chain, nonce and expiry).
+
+        What is `enclosed` is not signed: the body has its digest. The expiry is rounded, because it may stand in a receipt.
+        """
         account, content = self._signer(), body.model_dump(mode="json")
         provider, nonce = self.get_provider(), secrets.token_hex(32)
-        expiry = int(time.time()) + ACTION_LIFETIME_S
+        expiry = round_time(int(time.time()) + ACTION_LIFETIME_S)
         message = action_message(
             action, content, provider=provider, nonce=nonce, expiry=expiry, domain=self.domain
         )
@@ -115,11 +120,14 @@ class ApiClient:
             chain_id=self.domain.chain_id,
             signer=account.address,
             signature=_sign(account, message),
+            enclosed=enclosed,
         )
         return self.post("/v1/actions", signed, answer)
 
-    def sign_request(self, request: JobRequest, parameters: dict[str, Any]) -> JobSubmission:
-        """Sign a job request; nothing is sent."""
+    def sign_request(
+        self, request: JobRequest, parameters: dict[str, Any], credentials: tuple[Credential, ...] = ()
+    ) -> JobSubmission:
+        """Sign a job request, which goes with what issuers signed about the consumer; nothing is sent."""
         account = self._signer()
         return JobSubmission(
             request=request,
@@ -127,6 +135,7 @@ class ApiClient:
             signer=account.address,
             signature=_sign(account, request.signable(self.domain)),
             parameters=parameters,
+            credentials=credentials,
         )
 
     def submit_job(self, submission: JobSubmission) -> JobView:

@@ -55,14 +55,24 @@ def allow_only(session: Session, asset: Asset, accounts: Sequence[str]) -> TxRes
     Raises:
         MismatchError: the provider computes another root.
     """
-    value = {"asset_id": asset.asset_id, "consumers": list(accounts)}
-    body = validate_document(value, DatasetAllowBody, document="allow-list")
-    kept, root = session.get_api().act("dataset.allow", body, ConsumersView), build_root(accounts)
-    if kept.root != root.hex():
-        raise MismatchError(f"allow-list: its root is {root.hex()}, the provider says {kept.root}")
+    root = bytes.fromhex(keep_list(session, asset, accounts))
     if asset.consumers_root == root:
         return None
     return session.get_chain().set_consumers(asset.token_id, root, sender=session.get_account())
+
+
+def keep_list(session: Session, asset: Asset, accounts: Sequence[str]) -> str:
+    """Hand a list to the provider, who keeps it by its root, which is returned; nothing changes on chain.
+
+    Raises:
+        MismatchError: the provider computes another root.
+    """
+    value = {"asset_id": asset.asset_id, "consumers": list(accounts)}
+    body = validate_document(value, DatasetAllowBody, document="allow-list")
+    kept, root = session.get_api().act("dataset.allow", body, ConsumersView), build_root(accounts).hex()
+    if kept.root != root:
+        raise MismatchError(f"allow-list: its root is {root}, the provider says {kept.root}")
+    return root
 
 
 def allow_anyone(session: Session, asset: Asset) -> TxResult | None:

@@ -1,4 +1,4 @@
-"""Reads the policy that an owner hands over, and puts it in force."""
+"""Reads the policy and the schema that an owner hands over, and puts a policy in force."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from cli.errors import InputError, MismatchError
 from cli.home import read_file
 from policies.canonical import digest_of, parse_digest
 from policies.documents import MAX_DOCUMENT_BYTES, validate_document
+from policies.errors import PolicyError
 from provider.wire import DatasetPolicyBody, PolicyKept
 
 if TYPE_CHECKING:
     from cli.context import Session
-    from datatokens.model import TxResult
+    from datatokens.model import Asset, TxResult
+    from policies.model import Policy
 
 
 def read_policy(path: Path) -> str:
@@ -32,6 +34,40 @@ def read_policy(path: Path) -> str:
         return data.decode()
     except UnicodeDecodeError as exc:
         raise InputError("policy: is not UTF-8 text", code="policy-invalid") from exc
+
+
+def find_policy(session: Session, asset: Asset) -> Policy | None:
+    """Return a dataset's policy, as the provider keeps it under the digest on chain; None when this software can't read it.
+
+    Raises:
+        MismatchError: the provider shows other bytes than the chain has the digest of.
+    """
+    from policies.model import parse_policy
+
+    path = f"/v1/datasets/{asset.asset_id}/policy"
+    data = session.get_api().get_bytes(path, max_bytes=MAX_DOCUMENT_BYTES)
+    if parse_digest(digest_of(data)) != asset.terms.policy_digest:
+        raise MismatchError(
+            f"policy of dataset {asset.asset_id}: the provider shows another than the chain names"
+        )
+    try:
+        return parse_policy(data)
+    except PolicyError:
+        return None
+
+
+def read_table_schema(path: Path) -> str:
+    """Return the text of a schema file that holds in itself; whether the data fits it is the provider's to say.
+
+    Raises:
+        InputError: the file can't be read.
+        DocumentError: it is not a schema.
+    """
+    from policies.schema import parse_schema
+
+    data = read_file(path, what="schema", max_bytes=MAX_DOCUMENT_BYTES)
+    parse_schema(data)
+    return data.decode()
 
 
 def change_policy(session: Session, asset_id: str, policy: str) -> tuple[str, TxResult | None]:

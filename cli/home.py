@@ -84,6 +84,11 @@ class Home:
         return self.root / "jobs"
 
     @property
+    def credentials(self) -> Path:
+        """What issuers signed about the accounts of this home."""
+        return self.root / "credentials"
+
+    @property
     def witness_key(self) -> Path:
         """The key that this home cosigns other people's logs with."""
         return self.root / "witness" / "key.json"

@@ -39,6 +39,11 @@ ENTRIES: Mapping[str, Entry] = {
     "dataset": Entry("cli.dataset", "dataset", "Register, find and govern datasets."),
     "algorithm": Entry("cli.algorithm", "algorithm", "Pack algorithms, ask for approval, read their code."),
     "job": Entry("cli.job", "job", "Submit jobs, follow them, fetch what was released."),
+    "review": Entry("cli.review", "review", "Look at releases that wait for you, and decide on them."),
+    "policy": Entry("cli.policy", "policy", "Check, explain and test policies; needs no provider."),
+    "credential": Entry(
+        "cli.credential", "credential", "Issue credentials about accounts, and keep those about yours."
+    ),
     "image": Entry("cli.image", "image", "List, add and verify the images that algorithms run in."),
     "receipt": Entry(
         "cli.receipt",

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from cli.amounts import format_amount
 from cli.countersignatures import countersigned_words
 from cli.output import plain
-from cli.policywords import LOGS
 from cli.times import format_time
 from policies.canonical import canonical_json, digest_text
 from policies.decide import Verdict
-from policies.purposes import find_term
+from policies.explanation import LOGS
+from policies.purposes import describe_purpose
 from provider.jobs.codes import REASONS
 from provider.receipts.countersigners import Countersigned
 from provider.receipts.facts import OutputFacts, ReceiptFacts, RunFacts, SandboxFacts
@@ -51,8 +51,7 @@ def _who(facts: ReceiptFacts) -> Iterator[Line]:
     yield "for", f"{job.consumer}, who signed the request"
     yield "by", f"provider {facts.provider.address} with software {facts.provider.software}"
     purpose = str(job.request.get("purpose"))
-    term = find_term(purpose)
-    yield "purpose", f"{purpose}: {term.label if term else 'a term that this software does not know'}"
+    yield "purpose", f"{purpose}: {describe_purpose(purpose)}"
 
 
 def _what(facts: ReceiptFacts) -> Iterator[Line]:
@@ -84,6 +83,12 @@ def _decision(facts: ReceiptFacts) -> Iterator[Line]:
             yield "", f"rule {rule.name}: {rule.verdict}, {rule.detail} (dataset {rule.asset_id})"
     for digest in policy.digests:
         yield "policy", digest
+    for wanted in policy.reviews:
+        when = "every release" if wanted.when == "always" else "a release of which a test did not pass"
+        yield (
+            "reviewers",
+            f"{wanted.needed} of {', '.join(wanted.reviewers)} look at {when}, never the consumer",
+        )
     for demand in policy.witnesses:
         yield "witnesses", f"{demand.threshold} of {', '.join(demand.keys)} must have cosigned the log"
 
@@ -129,6 +134,8 @@ def _outcome(facts: ReceiptFacts) -> Iterator[Line]:
         yield "why", _reason(facts)
     for name in failed:
         yield "", f"failed check: {name}"
+    for one in egress.review.decisions if egress.review else ():
+        yield "reviewed", f"{one.reviewer} said {one.decision} at about {format_time(one.decided)}"
     for item in facts.outputs:
         yield "left" if item.released else "stayed", _output(item)
 

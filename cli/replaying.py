@@ -3,47 +3,35 @@
 - Nothing runs before bundle, image, parameters and data are found to be those of the receipt.
 - Data is copied into one folder, which its owner removes; what leaves that are digests, and released files when asked for.
 - The policy's caps are not applied again: they bound what the algorithm declares, and were judged before the job ran.
+- Rows are held back and weights rounded as the receipt says. Privacy tests are not made again: they draw rows at random.
 
 Not checked here: signatures, log and chain. `sealroom receipt verify` does that.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cli.croissant import Description
-from cli.errors import InputError, MismatchError, StackError
+from cli.errors import InputError, MismatchError
+from cli.localruns import WIDEST, check_image, list_dataset, name_run, run_here
 from cli.repetition import RepeatableJob, Replay, compare
-from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of, digest_text
-from policies.model import (
-    MAX_METRIC_DIGITS,
-    MAX_METRICS,
-    MAX_OUTPUT_BYTES,
-    MetricsAllowance,
-    OutputsPolicy,
-    WeightsAllowance,
-)
-from provider.datasets import SCHEME, commit_copied, list_files
-from provider.errors import DatasetError
+from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of, digest_text, parse_digest
+from policies.model import MAX_OUTPUT_BYTES, WeightsAllowance
+from policies.privacy import ColumnUnit
+from provider.datasets import SCHEME, commit_copied
+from provider.description import Description
 from provider.gate.decide import GateReport, check_release
+from provider.gate.holdback import HoldBack, MembersOnly
 from provider.limits import parse_limits, run_limits
 from provider.receipts.errors import FieldError, StatementRefusedError
-from provider.receipts.facts import DatasetFacts
+from provider.receipts.facts import DatasetFacts, HoldBackFacts
 from sandbox.bundle import Bundle, check_parameters
 from sandbox.engine import Engine
-from sandbox.errors import ImageMissingError, RuntimeMissingError
-from sandbox.run import run_sealed
+from sandbox.errors import RuntimeMissingError
 from sandbox.spec import ExitReason, RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, stage_datasets, stage_job
-
-WIDEST = OutputsPolicy(
-    weights=WeightsAllowance(max_bytes=MAX_OUTPUT_BYTES),
-    metrics=MetricsAllowance(max_count=MAX_METRICS, max_digits=MAX_METRIC_DIGITS),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +86,13 @@ def replay(
     """
     check_materials(materials)
     bundle = materials.bundle
-    if not engine.has_image(bundle.manifest.image):
-        raise ImageMissingError(bundle.manifest.image)
+    check_image(engine, bundle.manifest.image)
     spec = plan(engine, materials, folder / "inputs", any_runtime=any_runtime)
     _stage(spec.inputs, materials)
     on_start(spec)
-    report = run_sealed(
-        engine, spec, folder=folder / "outputs", on_event=lambda _: None, cancelled=lambda: False
-    )
-    if not report.reason.ran:
-        raise StackError(
-            f"the replay could not be made: {report.reason.value}",
-            code="replay-not-sealed",
-            remedy="run `sealroom doctor`, which says what this machine lacks",
-        )
-    gate = _judge(bundle, report, folder / "released")
+    report = run_here(engine, spec, folder / "outputs", kind="replay")
+    kept = materials.job.facts.egress.mantissa_bits
+    gate = _judge(bundle, report, folder / "released", mantissa_bits=kept)
     return compare(materials.job, report, gate, described=bool(materials.descriptions))
 
 
@@ -133,9 +113,10 @@ def plan(engine: Engine, materials: Materials, inputs: Path, *, any_runtime: boo
     have = engine.runtimes()
     if wanted not in have and not any_runtime:
         raise RuntimeMissingError(wanted.value)
+    run_id, owner = name_run("replay")
     return RunSpec(
-        run_id=f"replay-{secrets.token_hex(8)}",
-        owner=f"sealroom-replay-{os.getpid()}",
+        run_id=run_id,
+        owner=owner,
         image=manifest.image,
         runtime=wanted if wanted in have else min(have, default=wanted),
         argv=manifest.argv,
@@ -152,7 +133,7 @@ def _stage(target: Path, materials: Materials) -> None:
     inputs = materials.job.facts.inputs
     titles = [(item.name, item.description) for item in materials.descriptions]
     datasets = [
-        _list(dataset, path, *title)
+        _list(dataset, path, *title, hold_back=inputs.hold_back)
         for dataset, path, title in zip(
             inputs.datasets, materials.data, titles or [("", "")] * len(inputs.datasets), strict=True
         )
@@ -165,24 +146,31 @@ def _stage(target: Path, materials: Materials) -> None:
     stage_job(target, materials.bundle, inputs.parameters)
 
 
-def _list(dataset: DatasetFacts, path: Path, title: str, description: str) -> StagedDataset:
+def _list(
+    dataset: DatasetFacts, path: Path, title: str, description: str, *, hold_back: HoldBackFacts | None
+) -> StagedDataset:
     if dataset.scheme != SCHEME:
         raise InputError(f"dataset {dataset.asset_id}: its scheme {dataset.scheme!r} is not known here")
-    if not path.exists():
-        raise InputError(f"data: {path} is not there", code="data-missing")
-    try:
-        files = list_files(path)
-    except DatasetError as exc:
-        raise InputError(f"data: {path}: {exc}", code=exc.code, remedy=exc.remedy) from exc
-    paths, names = tuple(file.path for file in files), tuple(file.name for file in files)
-    return StagedDataset(dataset.asset_id, paths, names, title, description)
+    listed = list_dataset(dataset.asset_id, path, title, description)
+    return replace(listed, rewrite=_members_only(dataset, hold_back)) if hold_back else listed
 
 
-def _judge(bundle: Bundle, report: RunReport, folder: Path) -> GateReport | None:
+def _members_only(dataset: DatasetFacts, stated: HoldBackFacts) -> MembersOnly:
+    unit = None
+    if stated.column is not None and stated.max_rows is not None:
+        unit = ColumnUnit(column=stated.column, max_rows=stated.max_rows)
+    return MembersOnly(parse_digest(dataset.commitment), HoldBack(stated.part, unit))
+
+
+def _judge(
+    bundle: Bundle, report: RunReport, folder: Path, *, mantissa_bits: int | None
+) -> GateReport | None:
     if report.reason is not ExitReason.COMPLETED:
         return None
+    weights = WeightsAllowance(max_bytes=MAX_OUTPUT_BYTES, mantissa_bits=mantissa_bits)
+    allowance = WIDEST.model_copy(update={"weights": weights})
     return check_release(
-        bundle.manifest.outputs, WIDEST, produced=report.outputs, folder=folder, refused=report.refused
+        bundle.manifest.outputs, allowance, produced=report.outputs, folder=folder, refused=report.refused
     )
 
 

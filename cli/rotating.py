@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datatokens.model import KeySet, TxResult
     from provider.store.records import JobRecord
 
-UNDER_WAY = (State.QUEUED, State.RUNNING, State.CHECKING)
+UNDER_WAY = (State.QUEUED, State.RUNNING, State.CHECKING, State.REVIEWING)
 
 
 def rotate_keys(session: Session, *, lost: bool = False) -> tuple[KeySet, TxResult | None]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.bundles import resolve_algorithm
+from cli.credentials import find_credentials
 from cli.datasets import get_asset
 from cli.errors import ApiError, MismatchError, RefusedError
 from cli.jobfile import JobFile, load_job_file
@@ -45,7 +46,7 @@ def begin_job(
     Raises:
         InputError, DocumentError, BundleInvalidError: the job file or the algorithm can't be used.
         RefusedError: a dataset belongs to another provider or, for a new job, is retired, isn't for this consumer, or is to be
-            paid with a datatoken that isn't there; or all cost more than `max_price`.
+            paid with a datatoken that isn't there; or all cost more than `max_price`; or a credential that is asked for isn't kept.
         UnreachableError: the provider can't say whether an earlier job has ended, so no second one is begun.
     """
     job = load_job_file(path)
@@ -165,6 +166,8 @@ def _create(
     session: Session, job: JobFile, assets: Sequence[Asset], *, algorithm: str, order: str
 ) -> Submission:
     """Sign a new request and save it whole before it is sent."""
+    now = int(time.time())
+    credentials = find_credentials(session, assets, now=now)
     key = create_result_key()
     request = JobRequest(
         datasets=job.asset_ids,
@@ -174,7 +177,7 @@ def _create(
         provider=assets[0].terms.provider,
         result_key=base64.b64encode(key.public).decode(),
         nonce=secrets.token_hex(32),
-        expiry=int(time.time()) + job.expires_in_s,
+        expiry=now + job.expires_in_s,
     )
     deployment = session.get_deployment()
     job_id = request.job_id(Domain(deployment.chain_id, deployment.escrow))
@@ -186,7 +189,7 @@ def _create(
         max_price=job.max_price,
         deadline_s=job.deadline_s,
         with_datatoken=job.with_datatoken,
-        submission=session.get_api().sign_request(request, job.parameters),
+        submission=session.get_api().sign_request(request, job.parameters, credentials),
     )
     save_submission(session.home, record, seal_key(key.private, session.get_password(), job_id))
     return record

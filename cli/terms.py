@@ -31,17 +31,28 @@ def add_commands(group: click.Group) -> None:
     "--file", type=click.Path(path_type=Path), help="A file of addresses, one to a line; # begins a comment."
 )
 @click.option("--anyone", is_flag=True, help="Let anyone order.")
+@click.option(
+    "--for-policy", is_flag=True, help="The list is one that a policy names; the chain's stays as it is."
+)
 @click.option("--show", is_flag=True, help="Show who may order; changes nothing.")
 @pass_session
 def allow(
-    session: Session, asset_id: str, who: tuple[str, ...], *, file: Path | None, anyone: bool, show: bool
+    session: Session,
+    asset_id: str,
+    who: tuple[str, ...],
+    *,
+    file: Path | None,
+    anyone: bool,
+    for_policy: bool,
+    show: bool,
 ) -> None:
     """Let only WHO (addresses or key names) order and buy; the list given takes the place of the one before.
 
     The provider keeps the list, to give each account on it its own proof; the chain has the list's Merkle root. Orders
-    already placed stay.
+    already placed stay. With --for-policy the provider alone gets the list, for a policy whose `people.consumers` has its
+    root, which `sealroom policy root` prints.
     """
-    from cli.consumers import allow_anyone, allow_only, list_consumers, read_consumers
+    from cli.consumers import allow_anyone, allow_only, keep_list, list_consumers, read_consumers
     from cli.datasets import get_asset
 
     if sum((bool(who) or file is not None, anyone, show)) != 1:
@@ -56,6 +67,10 @@ def allow(
         _tell(session, allow_anyone(session, asset), {"asset_id": asset_id, "consumers": None})
         return
     accounts = read_consumers(session, who, file)
+    if for_policy:
+        facts = {"asset_id": asset_id, "root": keep_list(session, asset, accounts), "consumers": accounts}
+        session.output.data(facts, lambda: fields(facts))
+        return
     session.output.say(f"{len(accounts)} accounts may order:\n" + "\n".join(f"  {one}" for one in accounts))
     _tell(session, allow_only(session, asset, accounts), {"asset_id": asset_id, "consumers": accounts})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from generate_cli_docs import write_page
 from generate_security import write_security_page
 from generate_vectors import list_leftovers, write_vectors
 
+from policies.published import policy_schema
 from provider.jobs.states import state_diagram
 from provider.routes.endpoints import ENDPOINTS
 from provider.routes.openapi import describe_api
@@ -24,10 +26,16 @@ def job_states() -> bytes:
     return f"{text}```mermaid\n{state_diagram()}```\n".encode()
 
 
+def policy_json_schema() -> bytes:
+    """Write the schema by which editors check a policy."""
+    return f"{json.dumps(policy_schema(), indent=2)}\n".encode()
+
+
 DOCUMENTS: dict[str, Callable[[], bytes]] = {
     "docs/job-states.md": job_states,
     "docs/openapi.json": lambda: describe_api(ENDPOINTS),
     "docs/cli.md": lambda: write_page().encode(),
+    "docs/policy.schema.json": policy_json_schema,
     "docs/security.md": lambda: write_security_page().encode(),
 }
 

@@ -18,21 +18,41 @@ from vector_maker import (
     with_open_log,
 )
 
+from provider.receipts.facts import ReceiptFacts
 from provider.receipts.note import parse_note
 from provider.receipts.proof import parse_proof
+from provider.receipts.records import to_json
 from provider.receipts.statement import build_statement
 from tests.receipt_samples import (
     ANCHOR_BLOCK,
     ANCHOR_TIME,
     ARTEFACTS,
+    CONSUMER,
     METRICS,
+    REVIEWERS,
+    SALT,
     WEIGHTS,
+    digest,
+    reviewed,
     sample_request,
     sign_request,
     two_datasets,
     withheld,
 )
 from tests.witness_samples import cosign, make_witness
+
+
+def _decision(facts: ReceiptFacts, number: int) -> dict[str, Any]:
+    """Return a decision as it stands in a receipt."""
+    document: dict[str, Any] = to_json(facts)["egress"]["review"]["decisions"][number]
+    return document
+
+
+def _demand(facts: ReceiptFacts) -> dict[str, Any]:
+    """Return a demand as it stands in a receipt."""
+    document: dict[str, Any] = to_json(facts)["policy"]["reviews"][0]
+    return document
+
 
 PLAIN = signed()
 OTHER = signed(withheld(FACTS))
@@ -44,6 +64,7 @@ def cases() -> Iterator[Vector]:
     yield from _contradictions()
     yield from _places()
     yield from _requests()
+    yield from _reviews()
     yield from _witnesses()
     yield from _artefacts()
 
@@ -185,6 +206,53 @@ def _requests() -> Iterator[Vector]:
     yield make(
         "request-parameters", "Other parameters than their digest.", signed(replace(FACTS, inputs=inputs))
     )
+
+
+REVIEWED = reviewed(FACTS, "release", "release")
+DISPUTED = reviewed(FACTS, "release", "withhold")
+_DEMAND, _REVIEW = "predicate.policy.reviews", "predicate.egress.review"
+UNREVIEWED: tuple[tuple[str, str, str, Any], ...] = (
+    ("missing", "RELEASED without any decision.", _REVIEW, None),
+    ("one-of-two", "One decision, and two are needed.", f"{_REVIEW}.decisions", [_decision(REVIEWED, 0)]),
+    ("twice", "One reviewer twice.", f"{_REVIEW}.decisions", [_decision(REVIEWED, 0)] * 2),
+    ("overruled", "RELEASED although one withheld.", f"{_REVIEW}.decisions.1.decision", "withhold"),
+    ("unknown-word", "A decision that is none.", f"{_REVIEW}.decisions.1.decision", "abstain"),
+    ("stranger", "Somebody whom no demand names.", f"{_REVIEW}.decisions.1.reviewer", "0x" + "11" * 20),
+    ("consumer", "The consumer is a reviewer.", f"{_DEMAND}.0.reviewers.0", CONSUMER.lower()),
+    ("no-salt", "Released, and nobody can see what was looked at.", f"{_REVIEW}.salt", None),
+    ("needed-none", "A demand for nobody.", f"{_DEMAND}.0.needed", 0),
+    ("needed-more", "More than there are reviewers.", f"{_DEMAND}.0.reviewers", [REVIEWERS[0].lower()]),
+    ("when", "A demand at an unknown time.", f"{_DEMAND}.0.when", "sometimes"),
+    ("demands", "More demands than datasets.", _DEMAND, [_demand(REVIEWED)] * 2),
+)
+
+
+def _reviews() -> Iterator[Vector]:
+    make = refused_at("read statement", "statement-refused")
+    for name, about, path, value in UNREVIEWED:
+        yield make(f"unreviewed-{name}", about, signed_with(path, value, REVIEWED))
+    opened = signed_with(f"{_REVIEW}.salt", SALT, DISPUTED)
+    yield make("unreviewed-opened", "What was withheld can be guessed.", opened)
+    agreed = signed_with(f"{_REVIEW}.decisions.1.decision", "release", DISPUTED)
+    yield make("unreviewed-ignored", "Withheld by review, and both let it out.", agreed)
+    make = refused_at("reviews", "statement-refused")
+    seen = {path: signed_with(f"{_REVIEW}.{path}", value, REVIEWED) for path, value in MISSIGNED.items()}
+    yield make("review-signature", "Another's signature.", seen["decisions.1.signature"])
+    yield make("review-nonce", "Another nonce than was signed.", seen["decisions.1.nonce"])
+    yield make("review-reason", "Another reason than was signed.", seen["decisions.1.reason"])
+    yield make("review-looked-at", "They looked at something else.", seen["lookedAt"])
+    yield make("review-salt", "Other files left than they looked at.", seen["salt"])
+    decision = signed_with(f"{_REVIEW}.decisions.0.decision", "withhold", DISPUTED)
+    yield make("review-decision", "Another decision than was signed.", decision)
+
+
+MISSIGNED: dict[str, Any] = {
+    "decisions.1.signature": _decision(REVIEWED, 0)["signature"],
+    "decisions.1.nonce": "0e" * 32,
+    "decisions.1.reason": digest("another reason"),
+    "lookedAt": digest("other files"),
+    "salt": "5b" * 32,
+}
 
 
 def _witnesses() -> Iterator[Vector]:

@@ -24,14 +24,17 @@ from vector_maker import (
 from policies.canonical import canonical_json, digest_of
 from provider.receipts.facts import LogFacts, ReceiptFacts
 from provider.receipts.note import Checkpoint, sign_checkpoint
+from provider.receipts.reviews import REVIEW_LATE
 from tests.receipt_samples import (
     ANCHOR_BLOCK,
     ANCHOR_TIME,
     ARTEFACTS,
     ORIGIN,
     Sample,
+    demanding_review,
     make_sample,
     refused,
+    reviewed,
     sample_facts,
     sample_request,
     sign_request,
@@ -64,6 +67,17 @@ def _outcomes() -> Iterator[Vector]:
     failed = replace(failed, egress=replace(failed.egress, outcome="failed", checks=(), rule="timeout"))
     yield verified("failed", "The job ran into its time limit.", signed(failed))
     yield verified("two-datasets", "One job on two datasets, an order for each.", signed(two_datasets(FACTS)))
+    both = signed(reviewed(FACTS, "release", "release"))
+    yield verified(
+        "reviewed", "Two reviewers let it out; the files are those they saw.", both, artifacts=ARTEFACTS
+    )
+    split = signed(reviewed(FACTS, "release", "withhold"))
+    yield verified("review-withheld", "One of two reviewers withheld it.", split)
+    late = withheld(demanding_review(FACTS))
+    late = replace(late, egress=replace(late.egress, checks=(), rule=REVIEW_LATE))
+    yield verified("review-late", "Nobody knows who decided by the time it was withheld.", signed(late))
+    unneeded = demanding_review(FACTS, when="not-passed")
+    yield verified("review-not-needed", "Every test passed, so that nobody had to look.", signed(unneeded))
     yield verified(
         "parameters", "Numbers and texts that canonical JSON is about.", signed(_with_parameters())
     )

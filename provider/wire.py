@@ -19,6 +19,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from datatokens.ethkeys import Account
 from policies.canonical import canonical_json, parse_digest, sha256
+from policies.purposes import PURPOSE_PATTERN
+from provider.credentials import MAX_CREDENTIALS, Credential
 from provider.errors import BadSignatureError
 from provider.receipts.note import MAX_NOTE_BYTES
 
@@ -27,10 +29,11 @@ Hex32 = Annotated[str, Field(pattern=HEX32)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Signature = Annotated[str, Field(pattern=r"^0x[0-9a-f]{130}$")]
-Curie = Annotated[str, Field(pattern=r"^DUO:[0-9]{7}$")]
+Purpose = Annotated[str, Field(pattern=f"^(?:{PURPOSE_PATTERN})$")]
 UnixTime = Annotated[int, Field(ge=0, lt=2**40)]
 MAX_DATASETS_PER_JOB = 8
 MAX_CONSUMERS = 10_000
+MAX_ENCLOSED_CHARS = 4096
 MAX_BUNDLE_BYTES = 8 * 1024 * 1024
 SIGNATURE_BYTES = 65  # r‖s‖v
 SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
@@ -97,7 +100,7 @@ class JobRequest(WireModel):
     datasets: Datasets
     algorithm: Digest
     parameters: Digest
-    purpose: Curie
+    purpose: Purpose
     provider: Address
     result_key: Annotated[Base64, Field(max_length=4096)]
     nonce: Hex32
@@ -153,13 +156,15 @@ ActionName = Literal[
     "approval.request",
     "approval.decline",
     "job.cancel",
+    "review.decide",
 ]
 
 
 class SignedAction(WireModel):
     """A state-changing request other than a job: its name, its body, and a signature over both.
 
-    `chain_id` and `signer` are what the client believes; they decide nothing and make a mismatch nameable.
+    `chain_id` and `signer` are what the client believes; they decide nothing and make a mismatch nameable. `enclosed` is
+    text that goes with the action and stays private: the body has its digest where an action takes any.
     """
 
     action: ActionName
@@ -170,6 +175,7 @@ class SignedAction(WireModel):
     chain_id: int
     signer: Address
     signature: Signature
+    enclosed: Annotated[str, Field(max_length=MAX_ENCLOSED_CHARS)] = ""
 
     def signable(self, domain: Domain) -> SignableMessage:
         """Return the EIP-712 message; `body` enters as SHA-256 of its canonical JSON."""
@@ -224,22 +230,27 @@ def recover_signer(message: SignableMessage, signature: str) -> str:
 
 
 class JobSubmission(WireModel):
-    """POST /v1/jobs; `chain_id` and `signer` as in SignedAction."""
+    """POST /v1/jobs; `chain_id` and `signer` as in SignedAction. Each credential is signed by its own issuer."""
 
     request: JobRequest
     chain_id: int
     signer: Address
     signature: Signature
     parameters: dict[str, Any]
+    credentials: Annotated[tuple[Credential, ...], Field(strict=False, max_length=MAX_CREDENTIALS)] = ()
 
 
 class DatasetPrepareBody(WireModel):
-    """Body of `dataset.prepare`: describe data under the provider's data root; nothing is on chain yet."""
+    """Body of `dataset.prepare`: describe data under the provider's data root; nothing is on chain yet.
+
+    `table_schema` is the schema document of the columns (YAML or JSON); null: the owner publishes none.
+    """
 
     path: Annotated[str, Field(min_length=1, max_length=1024)]
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: Annotated[str, Field(max_length=4000)] = ""
     policy: Annotated[str, Field(max_length=256 * 1024)]
+    table_schema: Annotated[str, Field(max_length=256 * 1024)] | None = None
 
 
 class DatasetPrepared(WireModel):
@@ -308,7 +319,7 @@ class ApprovalRequestBody(WireModel):
 
     asset_id: Hex32
     algorithm: Digest
-    purpose: Curie
+    purpose: Purpose
     message: Annotated[str, Field(max_length=2000)] = ""
 
 
@@ -438,7 +449,7 @@ class ApprovalView(WireModel):
     name: str
     version: str
     requester: Address
-    purpose: Curie
+    purpose: Purpose
     message: str
     state: Literal["pending", "approved", "declined", "revoked", "expired"]
     requested: UnixTime

@@ -24,6 +24,7 @@ from provider.receipts.tiles import Tile
 from provider.receipts.tree import root_of
 from provider.receipts.trust import Anchor, TrustRoot
 from tests.log_samples import KEYS, SampleLog
+from tests.privacy_samples import spent
 from tests.receipt_samples import (
     ANCHOR_BLOCK,
     ANCHOR_TIME,
@@ -149,7 +150,7 @@ def spending(draft: Draft, *epsilons: str, cap: str = "8") -> Draft:
 
 def ledger(before: str, after: str, epsilon: str, *, cap: str = "8") -> PrivacyFacts:
     """Return what a job says that spent privacy."""
-    return PrivacyFacts("differential", None, epsilon, "0.00001", before, after, cap, 192)
+    return spent(before, after, epsilon, cap=cap)
 
 
 class SampleChain:

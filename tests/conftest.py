@@ -21,7 +21,15 @@ pytest_plugins = [
     "tests.stack_fixtures",
 ]
 STACK = "stack"
-STACK_MODULES = frozenset({"test_end_to_end.py", "test_end_to_end_runs.py", "test_stack.py", "test_trade.py"})
+STACK_MODULES = frozenset(
+    {
+        "test_end_to_end.py",
+        "test_end_to_end_review.py",
+        "test_end_to_end_runs.py",
+        "test_stack.py",
+        "test_trade.py",
+    }
+)
 
 
 class ModuleScheduling(LoadFileScheduling):

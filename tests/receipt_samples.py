@@ -15,6 +15,7 @@ from provider.receipts.facts import (
     BlockFacts,
     CheckFacts,
     DatasetFacts,
+    DecisionFacts,
     DeterminismFacts,
     EgressFacts,
     InputsFacts,
@@ -23,10 +24,11 @@ from provider.receipts.facts import (
     OrderFacts,
     OutputFacts,
     PolicyFacts,
-    PrivacyFacts,
     ProbeFacts,
     ProviderFacts,
     ReceiptFacts,
+    ReviewDemandFacts,
+    ReviewFacts,
     RuleFacts,
     RunFacts,
     SandboxFacts,
@@ -34,12 +36,15 @@ from provider.receipts.facts import (
 from provider.receipts.keys import SigningKeys
 from provider.receipts.log import entry_bytes, log_origin
 from provider.receipts.note import Checkpoint, sign_checkpoint
+from provider.receipts.privacy import nothing_spent
 from provider.receipts.proof import format_proof
 from provider.receipts.request import parse_request, request_digest
+from provider.receipts.reviews import REVIEW_ACTION, REVIEW_WITHHELD, decision_body, looked_at_digest
 from provider.receipts.signatures import address_of
 from provider.receipts.statement import build_statement
 from provider.receipts.tree import inclusion_proof, leaf_hash, root_of
 from provider.receipts.trust import Anchor, TrustedKey, TrustRoot
+from provider.wire import Domain, action_message, signing_hash
 
 CHAIN_ID = 31337
 ESCROW = "0x00000000000000000000000000000000000000e5"
@@ -47,6 +52,9 @@ PROVIDER = "0x00000000000000000000000000000000000000b0"
 ORIGIN = log_origin(PROVIDER, CHAIN_ID)
 CONSUMER_KEY = PrivateKey(b"\x07" * 32)
 CONSUMER = address_of(CONSUMER_KEY.public_key.format(compressed=False))
+REVIEWER_KEYS = tuple(PrivateKey(bytes([number]) * 32) for number in (8, 9, 10))
+REVIEWERS = tuple(address_of(key.public_key.format(compressed=False)) for key in REVIEWER_KEYS)
+SALT = "5a" * 32
 WEIGHTS = b"weights of a small model"
 METRICS = b'{"accuracy":"0.97"}'
 ARTEFACTS = {"model.safetensors": WEIGHTS, "metrics.json": METRICS}
@@ -91,8 +99,7 @@ def sample_request(**changes: object) -> dict[str, Any]:
 def sign_request(request: dict[str, Any]) -> tuple[str, str]:
     """Return the job id and the consumer's signature."""
     hashed = request_digest(parse_request(request), CHAIN_ID, ESCROW)
-    raw = CONSUMER_KEY.sign_recoverable(hashed, hasher=None)
-    return hashed.hex(), "0x" + (raw[:64] + bytes([raw[64] + 27])).hex()
+    return hashed.hex(), _sign(CONSUMER_KEY, hashed)
 
 
 def sample_facts(keys: SigningKeys, index: int = 3) -> ReceiptFacts:
@@ -130,18 +137,23 @@ def sample_facts(keys: SigningKeys, index: int = 3) -> ReceiptFacts:
             )
             for name, data in ARTEFACTS.items()
         ),
-        privacy=PrivacyFacts("none", None, None, None, None, None, None, 192),
+        privacy=nothing_spent(192),
         egress=EgressFacts(
             "RELEASED",
             "released",
             "sealroom-gate/1",
-            (CheckFacts("only-declared-files", ok=True, detail=""),),
+            sample_checks(),
             "",
         ),
         not_before=BlockFacts(ANCHOR_BLOCK - 10, "0x" + "bb" * 32),
         provider=ProviderFacts(PROVIDER, ORIGIN, digest("software"), keys.keyids),
         log=LogFacts(ORIGIN, index),
     )
+
+
+def sample_checks() -> tuple[CheckFacts, ...]:
+    """Return what the gate looked at."""
+    return (CheckFacts("only-declared-files", ok=True, detail=""),)
 
 
 def sample_job() -> JobFacts:
@@ -177,6 +189,46 @@ def withheld(facts: ReceiptFacts) -> ReceiptFacts:
     checks = (CheckFacts("weights-finite", ok=False, detail=""),)
     egress = EgressFacts("WITHHELD", "withheld", "sealroom-gate/1", checks, "weights-finite")
     return replace(facts, outputs=outputs, egress=egress)
+
+
+def demanding_review(facts: ReceiptFacts, *, needed: int = 2, when: str = "always") -> ReceiptFacts:
+    """Return the same job under a policy by which reviewers look at what leaves."""
+    demand = ReviewDemandFacts(when, needed, tuple(address.lower() for address in REVIEWERS))
+    return replace(facts, policy=replace(facts.policy, reviews=(demand,)))
+
+
+def reviewed(facts: ReceiptFacts, *decisions: str) -> ReceiptFacts:
+    """Return the same job, as released or withheld by so many of the reviewers."""
+    facts, released = demanding_review(facts), set(decisions) == {"release"}
+    if not released:
+        facts = withheld(facts)
+        facts = replace(facts, egress=replace(facts.egress, checks=(), rule=REVIEW_WITHHELD))
+    files = {name: digest_of(data) for name, data in ARTEFACTS.items()}
+    checks = [(check.name, check.ok) for check in sample_checks()]
+    looked_at = looked_at_digest(files, checks, SALT)
+    made = tuple(
+        sign_decision(facts, key, decision, looked_at)
+        for key, decision in zip(REVIEWER_KEYS, decisions, strict=False)
+    )
+    review = ReviewFacts(looked_at, SALT if released else None, made)
+    return replace(facts, egress=replace(facts.egress, review=review))
+
+
+def sign_decision(facts: ReceiptFacts, key: PrivateKey, decision: str, looked_at: str) -> DecisionFacts:
+    """Return a reviewer's signed decision on a job."""
+    reason, nonce, expiry = digest("a reason"), "0d" * 32, ANCHOR_TIME
+    body = decision_body(decision, job_id=facts.job.id, looked_at=looked_at, reason=reason)
+    message = action_message(
+        REVIEW_ACTION, body, provider=PROVIDER, nonce=nonce, expiry=expiry, domain=Domain(CHAIN_ID, ESCROW)
+    )
+    signature = _sign(key, signing_hash(message))
+    reviewer = address_of(key.public_key.format(compressed=False)).lower()
+    return DecisionFacts(reviewer, decision, ANCHOR_TIME - 10, reason, nonce, expiry, signature)
+
+
+def _sign(key: PrivateKey, hashed: bytes) -> str:
+    raw = key.sign_recoverable(hashed, hasher=None)
+    return "0x" + (raw[:64] + bytes([raw[64] + 27])).hex()
 
 
 def refused(facts: ReceiptFacts) -> ReceiptFacts:

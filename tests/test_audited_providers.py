@@ -13,11 +13,12 @@ import pytest
 from cli.trusting import build_trust
 from datatokens.localchain import LocalChain
 from policies.canonical import parse_digest
-from provider.receipts.facts import PrivacyFacts, ReceiptFacts
+from provider.receipts.facts import ReceiptFacts
 from provider.receipts.keys import SigningKeys
 from provider.receipts.splitview import verify_split_view
 from tests.audit_house import AuditHouse, Lie, audit_house
 from tests.chain_fixtures import travel
+from tests.privacy_samples import spent
 from tests.web_servers import serve_app
 
 __all__ = ["audit_house"]
@@ -29,8 +30,7 @@ def spend(before: str, after: str) -> Lie:
     """Have a receipt say that three units of epsilon were spent."""
 
     def lie(facts: ReceiptFacts) -> ReceiptFacts:
-        privacy = PrivacyFacts("differential", None, "3", "0.00001", before, after, "8", 192)
-        return replace(facts, privacy=privacy)
+        return replace(facts, privacy=spent(before, after, "3"))
 
     return lie
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
@@ -20,8 +20,15 @@ from typing import BinaryIO
 from policies.canonical import DIGEST_PREFIX, digest_of
 from policies.decide import find_information_excess, find_metrics_excess, find_weights_excess
 from policies.model import OutputsPolicy
-from provider.gate.declaration import algorithm_facts, information_bits
+from policies.privacy import PRIVACY_TESTS
+from provider.gate.declaration import (
+    ENDING_BITS,
+    effective_mantissa_bits,
+    information_bits,
+    weights_bytes,
+)
 from provider.gate.errors import OutputRefusedError
+from provider.gate.measured import Outcome, PrivacyResult
 from provider.gate.metrics import MAX_METRICS_BYTES, parse_metrics, round_metrics, serialise_metrics
 from provider.gate.safetensors import TensorEntry, check_declared, parse_header, write_canonical
 from sandbox.bundle import MetricDeclaration, OutputsDeclaration, TensorDeclaration
@@ -38,18 +45,20 @@ RELEASE_MODE = 0o600
 
 
 class GateVerdict(StrEnum):
-    """What the gate says; whatever is not RELEASED stays."""
+    """What the gate says; whatever is not RELEASED stays, and what is for review stays until people decide."""
 
     RELEASED = "RELEASED"
+    FOR_REVIEW = "WITHHELD-FOR-REVIEW"
     WITHHELD = "WITHHELD"
 
 
 @dataclass(frozen=True, slots=True)
 class GateCheck:
-    """One rule's name and whether it passed."""
+    """One rule's name and whether it passed; `detail` says the policy's bounds, and nothing that was measured."""
 
     name: str
     ok: bool
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,7 @@ class ReleasedFile:
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
-    """The verdict. `rule` is empty when released; `information_bits` is what the released files can say at most."""
+    """The verdict. `rule` is empty when released; `information_bits` is what ending and released files can say at most."""
 
     verdict: GateVerdict
     rule: str
@@ -142,17 +151,18 @@ def _check_weights_declared(case: _Case) -> None:
 
 
 def _check_weights_size(case: _Case) -> None:
-    size_bytes = algorithm_facts("", case.outputs).weights_bytes
-    _check("weights-size", find_weights_excess(case.allowance, size_bytes))
+    _check("weights-size", find_weights_excess(case.allowance, weights_bytes(case.outputs)))
 
 
 def _release_weights(case: _Case) -> None:
-    """Check every value while copying it into the release folder."""
+    """Check and round every value while copying it into the release folder."""
     if not case.outputs.weights:
         return
     produced = case.get_produced(case.outputs.weights.file)
     with _open_source(produced.content) as (file, size), _create(case.folder, produced.path) as target:
-        digest = write_canonical(file, _parse_weights(case, file, size), case.tensors, target)
+        entries = _parse_weights(case, file, size)
+        kept = effective_mantissa_bits(case.outputs, case.allowance)
+        digest = write_canonical(file, entries, case.tensors, target, mantissa_bits=kept)
     _record(case, produced, DIGEST_PREFIX + digest)
 
 
@@ -184,7 +194,7 @@ def _release_metrics(case: _Case) -> None:
 
 
 def _check_information(case: _Case) -> None:
-    bits = information_bits(case.outputs) + case.log_bits
+    bits = information_bits(case.outputs, case.allowance) + case.log_bits
     _check("information-bits", find_information_excess(case.allowance, bits))
 
 
@@ -237,6 +247,29 @@ def _clear(folder: Path, names: Sequence[str]) -> None:
         (folder / f".{name}.part").unlink(missing_ok=True)
 
 
+def add_results(report: GateReport, results: Sequence[PrivacyResult], *, review: bool) -> GateReport:
+    """Return what follows when the privacy tests of what the gate let pass ended like this.
+
+    One that did not pass withholds and removes the files, or leaves everything to people, where there is a `review`.
+    """
+    tested = tuple(GateCheck(item.name, item.outcome is Outcome.PASSED, item.detail) for item in results)
+    broken = next((check.name for check in tested if not check.ok), "")
+    report = replace(report, checks=report.checks + tested)
+    if not broken and tested:
+        return report
+    if review:
+        return replace(report, verdict=GateVerdict.FOR_REVIEW, rule=broken)
+    for file in report.released:
+        file.path.unlink(missing_ok=True)
+    return replace(
+        report,
+        verdict=GateVerdict.WITHHELD,
+        rule=broken or PRIVACY_TESTS[0],
+        released=(),
+        information_bits=ENDING_BITS,
+    )
+
+
 def check_release(
     outputs: OutputsDeclaration,
     allowance: OutputsPolicy,
@@ -266,5 +299,8 @@ def check_release(
     released = tuple(case.released[name] for name in names if name in case.released)
     if broken or len(released) != len(names):
         _clear(folder, names)
-        return GateReport(GateVerdict.WITHHELD, broken or "all-declared-present", tuple(checks), (), 0)
-    return GateReport(GateVerdict.RELEASED, "", tuple(checks), released, information_bits(outputs))
+        return GateReport(
+            GateVerdict.WITHHELD, broken or "all-declared-present", tuple(checks), (), ENDING_BITS
+        )
+    bits = information_bits(outputs, allowance)
+    return GateReport(GateVerdict.RELEASED, "", tuple(checks), released, bits)

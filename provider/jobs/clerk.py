@@ -106,7 +106,15 @@ class Clerk:
         if len(found) != len(orders):
             return self._wait(job, "awaiting-order")
         self._looked_at.pop(job.job_id, None)
-        return self._move(job, State.QUEUED, "order-accepted", orders=found)
+        code = "order-accepted"
+        return self._jobs.queue(
+            job.job_id,
+            code=code,
+            message=describe(code).message,
+            now=self._clock(),
+            orders=found,
+            reservation=evaluation.reservation,
+        )
 
     def _find_order(self, job: JobRecord, asset: Asset) -> OrderRecord | None:
         placed = self._chain.find_order_event(bytes.fromhex(job.job_id), job.consumer, asset.token_id)
@@ -148,11 +156,9 @@ class Clerk:
             self._move(job, State.WAITING, code)
         return False
 
-    def _move(self, job: JobRecord, state: State, code: str, *, orders: tuple[OrderRecord, ...] = ()) -> bool:
+    def _move(self, job: JobRecord, state: State, code: str) -> bool:
         message = describe(code, job_id=job.job_id, algorithm=job.request.algorithm).message
-        return self._jobs.move(
-            job.job_id, job.state, state, code=code, message=message, now=self._clock(), orders=orders
-        )
+        return self._jobs.move(job.job_id, job.state, state, code=code, message=message, now=self._clock())
 
     def _tell_chain(self) -> None:
         """Let the API say whether the chain answers, without asking it at each request."""

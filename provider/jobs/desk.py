@@ -234,6 +234,7 @@ class JobDesk:
             orders=(),
             release=None,
             log_blob=None,
+            credentials=submission.credentials,
         )
 
     def _get_allowed(

@@ -6,7 +6,7 @@ names. What can't be read is an error (the job waits) or a denial, never a pass.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from datatokens.errors import ChainError
 from datatokens.model import Approval, Asset, Block, Order, OrderStatus
@@ -24,6 +24,7 @@ from policies.decide import (
 )
 from policies.errors import PolicyError
 from policies.model import Policy, parse_policy
+from policies.privacy import ReviewPolicy
 from provider.blobs import BlobDamagedError, BlobStore
 from provider.catalogue import decode_bundle
 from provider.chain import Chain
@@ -31,12 +32,15 @@ from provider.errors import BadSignatureError, NotFoundError
 from provider.gate.declaration import algorithm_facts
 from provider.identity import ProviderIdentity
 from provider.jobs.codes import chain_code
+from provider.jobs.people import PeopleRegister
+from provider.privacy.assessor import Assessor, Standing
 from provider.store import Database
-from provider.store.records import JobRecord
+from provider.store.records import JobRecord, Reservation
 from provider.wire import recover_signer
 from sandbox.bundle import Bundle, parse_bundle
 from sandbox.engine import Engine
 from sandbox.errors import BundleInvalidError, EngineUnavailableError
+from sandbox.training import TrainingOrders
 
 ORDER_MARGIN_S = 300  # to stage, start, collect, gate and anchor
 ORDER_CODES = (
@@ -56,6 +60,7 @@ class DatasetState:
     asset: Asset
     order: Order | None
     policy: Policy | None
+    privacy: Standing = field(default_factory=Standing)
 
     @property
     def is_ordered(self) -> bool:
@@ -88,6 +93,22 @@ class Evaluation:
             return None
         owners = {item.asset.owner.lower() for item in self.datasets}
         return combine_policies(policies, one_owner=len(owners) == 1)
+
+    @property
+    def reviews(self) -> tuple[ReviewPolicy, ...]:
+        """What each policy demands of reviewers, each demand once."""
+        demands = [item.policy.review for item in self.datasets if item.policy is not None]
+        return tuple(dict.fromkeys(demand for demand in demands if demand is not None))
+
+    @property
+    def orders(self) -> TrainingOrders | None:
+        """What our trainer is told; None for code, and for a job that is denied."""
+        return self.datasets[0].privacy.assessment.orders
+
+    @property
+    def reservation(self) -> Reservation | None:
+        """The privacy that the job reserves; None when it costs none. The rules deny one that costs of several datasets."""
+        return self.datasets[0].privacy.reservation
 
     @property
     def order_code(self) -> str:
@@ -136,7 +157,9 @@ class Judge:
         self._identity = identity
         self._confirmations = confirmations
         self._catalogue = database.catalogue
+        self._assessor = Assessor(database.privacy, blobs)
         self._blobs = blobs
+        self._people = PeopleRegister(database.catalogue, blobs)
         self._chain = chain
         self._engine = engine
 
@@ -162,23 +185,27 @@ class Judge:
         # A chain's clock may run ahead of ours, and an approval in its newest block counts.
         now = max(now, head.time)
         number = max(head.number - self._confirmations, 0)
+        bundle = self._find_bundle(job.request.algorithm)
         facts = Evaluation(
             decision=Decision(()),
             decided=now,
-            datasets=tuple(self._read_dataset(job, asset_id) for asset_id in job.request.datasets),
+            datasets=tuple(self._read_dataset(job, asset_id, bundle) for asset_id in job.request.datasets),
             not_before=self._chain.get_block(number) if number < head.number else head,
-            bundle=self._find_bundle(job.request.algorithm),
+            bundle=bundle,
             runtimes=frozenset(str(runtime) for runtime in self._engine.runtimes()),
             chain_id=self._identity.deployment.chain_id,
         )
         facts = replace(facts, confirmed=number == head.number or self._is_confirmed(job, facts))
         return replace(facts, decision=self._decide(job, facts))
 
-    def _read_dataset(self, job: JobRecord, asset_id: str) -> DatasetState:
+    def _read_dataset(self, job: JobRecord, asset_id: str, bundle: Bundle | None) -> DatasetState:
         token_id = self._token_id(asset_id)
         asset = self._chain.get_asset(token_id)
         order = self._chain.find_order(bytes.fromhex(job.job_id), job.consumer, token_id)
-        return DatasetState(asset, order, self._find_policy(asset))
+        policy = self._find_policy(asset)
+        if policy is None or bundle is None:
+            return DatasetState(asset, order, policy)
+        return DatasetState(asset, order, policy, self._assessor.assess(job, asset, policy, bundle))
 
     def _is_confirmed(self, job: JobRecord, facts: Evaluation) -> bool:
         """Tell whether the orders that are open now, and the approvals, stood at the end of the confirmed block too.
@@ -218,14 +245,15 @@ class Judge:
         if policy is None or bundle is None:
             absent = "policy-current" if policy is None else "algorithm-unchanged"
             return _denial(absent, "can't be read with the digest that is registered", asset)
-        manifest = bundle.manifest
         return decide_job(
             policy,
             self._request_facts(job, now=facts.decided, paid=facts.is_paid),
-            algorithm_facts(manifest.image, manifest.outputs, gpus=manifest.gpus),
+            algorithm_facts(bundle.manifest, policy.outputs),
             self._approval_facts(asset, job.request.algorithm),
             _asset_facts(asset),
             environment,
+            people=self._people.read(job, policy),
+            privacy=dataset.privacy.assessment.facts,
         )
 
     def _is_signed(self, job: JobRecord) -> bool:
@@ -274,6 +302,7 @@ class Judge:
             algorithm=request.algorithm,
             provider=request.provider,
             expiry=max(request.expiry, now + 1) if paid else request.expiry,
+            datasets=len(request.datasets),
         )
 
     def _approval_facts(self, asset: Asset, algorithm: str) -> ApprovalFacts | None:

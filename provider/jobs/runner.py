@@ -1,4 +1,4 @@
-"""Runs claimed jobs, one at a time: check, stage, seal, run, gate, encrypt, receipt.
+"""Runs claimed jobs, one at a time: check, stage, seal, run, gate, encrypt, receipt; or hold what waits for reviewers.
 
 Every step may be cut short: what a stopped worker leaves is a RUNNING job, a container with our label and a work
 folder. `recover` removes the last two and queues the first again, as a new attempt.
@@ -16,17 +16,18 @@ from policies.decide import Verdict
 from policies.model import Policy
 from provider.blobs import BlobStore
 from provider.errors import DatasetError
-from provider.gate.decide import GateReport, check_release
+from provider.gate.decide import GateReport, GateVerdict, add_results, check_release
 from provider.jobs.codes import NO_ORDER_YET, chain_code, describe, refusal_code
 from provider.jobs.judge import Evaluation, Judge
 from provider.jobs.launch import Launch, Launcher
-from provider.jobs.owing import is_owed
+from provider.jobs.measuring import Measurement, measure
+from provider.jobs.owing import has_started, is_owed
 from provider.jobs.receipting import Registrar
+from provider.jobs.reviewing import Checked, Reviewing, find_demands
 from provider.jobs.states import State
 from provider.settings import Settings
 from provider.store import Database
 from provider.store.records import Ending, JobRecord
-from sandbox.bundle import Bundle
 from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailableError, SandboxError
 from sandbox.spec import ExitReason, RunReport
@@ -68,15 +69,18 @@ class Runner:
         judge: Judge,
         registrar: Registrar,
         launcher: Launcher,
+        reviewing: Reviewing,
         *,
         workplace: Workplace,
     ) -> None:
         self._jobs = database.jobs
+        self._privacy = database.privacy
         self._blobs = blobs
         self._engine = engine
         self._judge = judge
         self._registrar = registrar
         self._launcher = launcher
+        self._reviewing = reviewing
         self._place = workplace
 
     def recover(self) -> None:
@@ -99,8 +103,9 @@ class Runner:
         work = self._place.folder / f"{job.job_id}-{job.attempt + 1}"
         try:
             evaluation = self._judge.evaluate(job, now=self._place.clock())
-            if self._is_order_lost(job, evaluation):
-                return self._move(job, State.WAITING, evaluation.order_code)
+            setback = self._find_setback(job, evaluation)
+            if setback is not None:
+                return self._move(job, State.WAITING, setback)
             finding = self._find_refusal(job, evaluation) or self._run(job, evaluation, work)
             self._finish(job, evaluation, finding)
         except ChainError as exc:
@@ -131,10 +136,17 @@ class Runner:
         self._move(job, State.QUEUED, code)
         return False
 
-    def _is_order_lost(self, job: JobRecord, evaluation: Evaluation) -> bool:
-        """Tell whether a reorganisation took the order away that the job was queued for; the clerk looks for it again."""
-        lost = evaluation.order_code in NO_ORDER_YET
-        return lost and evaluation.decision.status is Verdict.ALLOW and not job.cancel_requested
+    def _find_setback(self, job: JobRecord, evaluation: Evaluation) -> str | None:
+        """Return the code of what the clerk has to look for again: an order that a reorganisation took, or privacy to reserve.
+
+        None of either is missing in a job that ends now in any case.
+        """
+        if evaluation.decision.status is not Verdict.ALLOW or job.cancel_requested:
+            return None
+        if evaluation.order_code in NO_ORDER_YET:
+            return evaluation.order_code
+        unreserved = evaluation.reservation is not None and self._privacy.find_spending(job.job_id) is None
+        return "received" if unreserved else None
 
     def _find_refusal(self, job: JobRecord, evaluation: Evaluation) -> Finding | None:
         """Check again, at the last moment, what the clerk checked: approvals are revoked and orders refunded."""
@@ -164,7 +176,7 @@ class Runner:
         if report is None:
             return Finding(State.FAILED, "engine-failed")
         if report.reason is ExitReason.COMPLETED:
-            return self._gate(job, policy, bundle, report, work)
+            return self._gate(launch, policy, report, work)
         return self._conclude(job, report)
 
     def _conclude(self, job: JobRecord, report: RunReport) -> Finding:
@@ -195,30 +207,43 @@ class Runner:
             return None
 
     def _begin(self, job: JobRecord) -> None:
-        self._move(job, State.RUNNING, "sealed-run", attempt=job.attempt + 1)
+        code = "sealed-run"
+        message, now = describe(code).message, self._place.clock()
+        self._jobs.begin(job.job_id, code=code, message=message, now=now, attempt=job.attempt + 1)
 
-    def _gate(self, job: JobRecord, policy: Policy, bundle: Bundle, report: RunReport, work: Path) -> Finding:
-        self._move(job, State.CHECKING, "gate")
+    def _gate(self, launch: Launch, policy: Policy, report: RunReport, work: Path) -> Finding:
+        self._move(launch.job, State.CHECKING, "gate")
         gate = check_release(
-            bundle.manifest.outputs,
+            launch.bundle.manifest.outputs,
             policy.outputs,
             produced=report.outputs,
             folder=work / "released",
             refused=report.refused,
             log_bits=policy.log_information_bits,
         )
-        if gate.verdict == "RELEASED":
+        tests = policy.privacy.tests
+        if tests is not None and gate.verdict is GateVerdict.RELEASED:
+            measurement = Measurement(launch, tests, report.outputs, gate)
+            results = measure(
+                self._engine, measurement, lambda target: self._launcher.stage_whole(target, launch)
+            )
+            gate = add_results(gate, results, review=policy.review is not None)
+        if gate.verdict is GateVerdict.RELEASED:
             return Finding(State.RELEASED, "released", report=report, gate=gate)
         return Finding(State.WITHHELD, "withheld", rule=gate.rule, report=report, gate=gate)
 
     def _finish(self, job: JobRecord, evaluation: Evaluation, finding: Finding) -> None:
         report, gate = finding.report, finding.gate
+        log_blob = self._keep_log(evaluation, report)
+        if report is not None and gate is not None and gate.released:
+            demands = find_demands(evaluation, gate)
+            if demands:
+                self._reviewing.hold(job, evaluation, Checked(report, gate, log_blob), demands)
+                return
         release = None
         if finding.state is State.RELEASED and gate is not None:
-            release = self._blobs.put(self._registrar.seal(job, gate))
-        keep_log = evaluation.policy is not None and evaluation.policy.logs != "nobody"
+            release = self._blobs.put(self._registrar.seal(job, gate.released))
         current = self._jobs.get(job.job_id)
-        output = report.log.read_bytes() if report and report.log and keep_log else None
         ending = Ending(
             state=finding.state,
             code=finding.code,
@@ -228,11 +253,24 @@ class Runner:
             order_ids=evaluation.open_order_ids,
             ran=is_owed(current, report),
             release=release,
-            log_blob=self._blobs.put(output) if output else None,
+            log_blob=log_blob,
+            untouched=report is not None and not has_started(report),
         )
         self._registrar.finish(
             current, ending, evaluation, rule=finding.rule or finding.code, report=report, gate=gate
         )
+
+    def _keep_log(self, evaluation: Evaluation, report: RunReport | None) -> str | None:
+        """Return the blob of what the algorithm printed, where a policy lets somebody read it."""
+        if (
+            report is None
+            or report.log is None
+            or evaluation.policy is None
+            or evaluation.policy.logs == "nobody"
+        ):
+            return None
+        output = report.log.read_bytes()
+        return self._blobs.put(output) if output else None
 
     def _move(self, job: JobRecord, state: State, code: str, *, attempt: int | None = None) -> bool:
         source = self._jobs.get(job.job_id).state

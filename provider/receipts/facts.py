@@ -53,14 +53,24 @@ class DatasetFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldBackFacts:
+    """Which part of the units no algorithm sees (a fraction), and what a unit is: all rows with one value in `column`, or a row."""
+
+    part: Decimal
+    column: str | None
+    max_rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class InputsFacts:
-    """What went in: by digest, never raw statistics."""
+    """What went in: by digest, never raw statistics. `hold_back` is None where the algorithm saw every row."""
 
     datasets: tuple[DatasetFacts, ...]
     algorithm: Digest
     image: Digest | None
     parameters_digest: Digest
     parameters: dict[str, Any]
+    hold_back: HoldBackFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +92,22 @@ class WitnessFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewDemandFacts:
+    """A policy's demand: `needed` of these accounts, the consumer left out, decide on a release before it leaves.
+
+    `when` is `always`, or `not-passed`: where a privacy test of the gate did not pass.
+    """
+
+    when: str
+    needed: int
+    reviewers: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyFacts:
     """The decision: policy document digests in the order of the datasets, engine and version, every rule.
 
-    `witnesses` has the demands of those policies, each once; it is empty when none demands any.
+    `witnesses` and `reviews` have the demands of those policies, each once; they are empty when none demands any.
     """
 
     digests: tuple[Digest, ...]
@@ -94,6 +116,7 @@ class PolicyFacts:
     rules: tuple[RuleFacts, ...]
     decided: int
     witnesses: tuple[WitnessFacts, ...]
+    reviews: tuple[ReviewDemandFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,16 +185,42 @@ class OutputFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitFacts:
+    """What privacy protects one of: a row, or all rows with one value in `column`, of which `max_rows` are used at most."""
+
+    column: str | None
+    max_rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MechanismFacts:
+    """One use of the data, as `policies.mechanisms` has it: `sampled-gaussian` with rate and steps, or `gaussian` with a count."""
+
+    kind: str
+    noise_multiplier: Decimal
+    sampling_rate: Decimal | None
+    steps: int | None
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class PrivacyFacts:
-    """Privacy spent: decimal strings, None where the mechanism has no such number."""
+    """Privacy spent: decimal strings, None where the mechanism has no such number.
+
+    `mechanisms` compose to (`epsilon`, `delta`). The ledger is of the dataset: before and after are the epsilons at
+    `ledger_delta` to which the mechanisms of all its receipts compose, without this one's and with them.
+    """
 
     mechanism: str
     accountant: str | None
+    unit: UnitFacts | None
+    mechanisms: tuple[MechanismFacts, ...]
     epsilon: Decimal | None
     delta: Decimal | None
     ledger_before: Decimal | None
     ledger_after: Decimal | None
     ledger_cap: Decimal | None
+    ledger_delta: Decimal | None
     information_bits: DecimalInt
 
 
@@ -185,14 +234,50 @@ class CheckFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionFacts:
+    """What one reviewer signed: the action `review.decide`, with all that its signature is over; see `reviews`.
+
+    `decision` is `release` or `withhold`. `reason` is a digest that hides the reviewer's words. `decided` is rounded, and
+    the only field that the provider, and not the reviewer, vouches for.
+    """
+
+    reviewer: Address
+    decision: str
+    decided: int
+    reason: Digest
+    nonce: Hex32
+    expiry: int
+    signature: Hex
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewFacts:
+    """A review in which every decision needed was made.
+
+    `looked_at` commits to the files and checks that the reviewers were shown. `salt`, which opens it, stands in the receipt
+    of what was released; of what stays, nobody can test a guess.
+    """
+
+    looked_at: Digest
+    salt: Hex32 | None
+    decisions: tuple[DecisionFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EgressFacts:
-    """How it ended: verdict RELEASED or WITHHELD, the job's outcome, the gate and its checks, the rule that said no."""
+    """How it ended: verdict RELEASED or WITHHELD, the job's outcome, the gate and its checks, the rule that said no.
+
+    `review` is None where nobody had to look, or not all decisions needed were made. Weights were rounded to `mantissa_bits` of
+    fraction, or not at all.
+    """
 
     verdict: str
     outcome: str
     gate: str
     checks: tuple[CheckFacts, ...]
     rule: str
+    review: ReviewFacts | None = None
+    mantissa_bits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 
+from pydantic import TypeAdapter
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from provider.credentials import Credential
 from provider.errors import NotFoundError
 from provider.jobs.states import State, check_transition
 from provider.store.part import StorePart
-from provider.store.records import JobRecord, OrderRecord, StepRecord
+from provider.store.privacy import reserve, spend
+from provider.store.records import JobRecord, OrderRecord, Reservation, StepRecord
 from provider.store.tables import JobDatasetRow, JobRow, StepRow
 from provider.wire import JobRequest
 
-OPEN_STATES = (State.WAITING, State.QUEUED, State.RUNNING, State.CHECKING)
+OPEN_STATES = (State.WAITING, State.QUEUED, State.RUNNING, State.CHECKING, State.REVIEWING)
+_CREDENTIALS = TypeAdapter(tuple[Credential, ...])
 
 
 class JobStore(StorePart):
@@ -28,10 +32,11 @@ class JobStore(StorePart):
                 return False
             columns = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
             columns |= {"request": job.request.model_dump_json(), "state": job.state.value, "orders": None}
+            columns["credentials"] = _CREDENTIALS.dump_json(job.credentials).decode()
             session.add(JobRow(**columns))
             session.flush()
             session.add_all(JobDatasetRow(job_id=job.job_id, asset_id=item) for item in job.request.datasets)
-            _add_step(session, job.job_id, job.submitted, job.state, job.code, job.message)
+            add_step(session, job.job_id, job.submitted, job.state, job.code, job.message)
         return True
 
     def find(self, job_id: str) -> JobRecord | None:
@@ -101,12 +106,11 @@ class JobStore(StorePart):
         code: str,
         message: str,
         now: int,
-        orders: tuple[OrderRecord, ...] = (),
         attempt: int | None = None,
     ) -> bool:
         """Move a job that is in `source`; False when another process moved it first. Not for terminal states.
 
-        `orders` and `attempt` are written where given.
+        `attempt` is written where given.
 
         Raises:
             ConflictError: the table of moves doesn't have this one, or `target` is terminal (that needs a receipt).
@@ -118,14 +122,45 @@ class JobStore(StorePart):
                 return False
             if (row.state, row.code) == (target.value, code):
                 return True
-            row.state, row.code, row.message = target.value, code, message
             if target is State.WAITING:
                 row.orders = None  # it waits because one is missing, or gone again
-            if orders:
-                row.orders = json.dumps([dataclasses.asdict(order) for order in orders])
             row.attempt = row.attempt if attempt is None else attempt
-            _add_step(session, job_id, now, target, code, message)
+            _change(session, row, target, code=code, message=message, now=now)
         return True
+
+    def queue(
+        self,
+        job_id: str,
+        *,
+        code: str,
+        message: str,
+        now: int,
+        orders: tuple[OrderRecord, ...],
+        reservation: Reservation | None = None,
+    ) -> bool:
+        """Move a waiting job that is paid to QUEUED, and reserve the privacy that it costs, both or neither.
+
+        False when another process moved it first, or when the ledger changed since its sum was computed.
+        """
+        with self._write() as session:
+            row = session.get_one(JobRow, job_id)
+            if row.state != State.WAITING.value:
+                return False
+            if reservation is not None and not reserve(session, row, reservation, now=now):
+                return False
+            row.orders = json.dumps([dataclasses.asdict(order) for order in orders])
+            _change(session, row, State.QUEUED, code=code, message=message, now=now)
+        return True
+
+    def begin(self, job_id: str, *, code: str, message: str, now: int, attempt: int) -> None:
+        """Record that a claimed job's run is about to begin: from now on what it reserved is spent. Safe to repeat."""
+        with self._write() as session:
+            row = session.get_one(JobRow, job_id)
+            if (row.attempt, row.code) == (attempt, code):
+                return
+            row.attempt = attempt
+            spend(session, job_id, now=now)
+            _change(session, row, State.RUNNING, code=code, message=message, now=now)
 
     def claim(self, *, now: int, message: str) -> JobRecord | None:
         """Take a queued job and make it RUNNING; one caller gets it.
@@ -142,7 +177,7 @@ class JobStore(StorePart):
             if row is None:
                 return None
             row.state, row.code, row.message = State.RUNNING.value, "staging", message
-            _add_step(session, row.job_id, now, State.RUNNING, "staging", message)
+            add_step(session, row.job_id, now, State.RUNNING, "staging", message)
             return read_job(row)
 
     def request_cancel(self, job_id: str, who: str, now: int) -> None:
@@ -163,9 +198,16 @@ def read_job(row: JobRow) -> JobRecord:
     columns = {field.name: getattr(row, field.name) for field in dataclasses.fields(JobRecord)}
     columns["request"] = JobRequest.model_validate_json(row.request)
     columns["state"] = State(row.state)
+    columns["credentials"] = _CREDENTIALS.validate_json(row.credentials)
     columns["orders"] = tuple(OrderRecord(**order) for order in json.loads(row.orders or "[]"))
     return JobRecord(**columns)
 
 
-def _add_step(session: Session, job_id: str, now: int, state: State, code: str, message: str) -> None:
+def add_step(session: Session, job_id: str, now: int, state: State, code: str, message: str) -> None:
+    """Add a line to a job's timeline."""
     session.add(StepRow(job_id=job_id, time=now, state=state.value, code=code, message=message))
+
+
+def _change(session: Session, row: JobRow, state: State, *, code: str, message: str, now: int) -> None:
+    row.state, row.code, row.message = state.value, code, message
+    add_step(session, row.job_id, now, state, code, message)

@@ -11,7 +11,15 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from provider.jobs.states import State, check_transition
 from provider.store.jobs import read_job
 from provider.store.part import StorePart
-from provider.store.records import CheckpointRecord, Ending, JobRecord, LogEntryRecord, SettlementRecord
+from provider.store.privacy import settle
+from provider.store.records import (
+    CheckpointRecord,
+    Ending,
+    JobRecord,
+    LogEntryRecord,
+    Settled,
+    SettlementRecord,
+)
 from provider.store.tables import CheckpointRow, JobRow, LogEntryRow, SettlementRow, StepRow
 
 
@@ -29,11 +37,12 @@ class LedgerStore(StorePart):
         ending: Ending,
         *,
         now: int,
-        make_entry: Callable[[JobRecord, int], tuple[bytes, bytes]],
+        make_entry: Callable[[JobRecord, int, Settled | None], tuple[bytes, bytes]],
     ) -> bool:
         """End a job and append its receipt in one transaction; False when the job is no longer in `source`.
 
-        `make_entry(job, index)` signs the receipt for its log index and returns (envelope, SHA-256 of its PAE).
+        `make_entry(job, index, settled)` signs the receipt for its log index and returns (envelope, SHA-256 of its PAE);
+        `settled` is what the job spent of a dataset's privacy.
 
         Raises:
             ConflictError: the table of moves doesn't have this one.
@@ -45,7 +54,8 @@ class LedgerStore(StorePart):
             if row.state != source.value:
                 return False
             index = _size(session)
-            envelope, digest = make_entry(read_job(row), index)
+            settled = settle(session, row, index, untouched=ending.untouched, now=now)
+            envelope, digest = make_entry(read_job(row), index, settled)
             row.state, row.code, row.message = ending.state.value, ending.code, ending.message
             row.release, row.log_blob = ending.release, ending.log_blob
             session.add(LogEntryRow(index=index, job_id=job_id, digest=digest, envelope=envelope))

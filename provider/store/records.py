@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
+from policies.mechanisms import Mechanism, PrivacyCost
+from provider.credentials import Credential
 from provider.jobs.states import State
+from provider.receipts.facts import ReceiptFacts
 from provider.wire import JobRequest
 
 
@@ -86,6 +90,7 @@ class JobRecord:
     orders: tuple[OrderRecord, ...]
     release: str | None
     log_blob: str | None
+    credentials: tuple[Credential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +135,64 @@ class SettlementRecord:
     ran: bool
 
 
+class SpendingState(StrEnum):
+    """Where a spending stands; what was spent stays so for ever."""
+
+    RESERVED = "reserved"
+    SPENT = "spent"
+    RETURNED = "returned"
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a job is about to reserve, on the ledger as it stood at `version`."""
+
+    asset_id: str
+    cost: PrivacyCost
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingRecord:
+    """What one job reserved or spent; `stated` is the index of its receipt in the log, once it has one."""
+
+    job_id: str
+    asset_id: str
+    consumer: str
+    state: SpendingState
+    cost: PrivacyCost
+    reserved: int
+    changed: int
+    stated: int | None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts against a budget."""
+        return self.state is not SpendingState.RETURNED
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRecord:
+    """A dataset's ledger: every spending, by the time of its reservation; `version` is for a reservation on it."""
+
+    version: int
+    spendings: tuple[SpendingRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How a job's spending ends: what receipts before stated of its dataset, and its own cost."""
+
+    before: tuple[Mechanism, ...]
+    cost: PrivacyCost
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a job ends, to be written in one transaction with its receipt; `order_ids` are those that are still open."""
+    """How a job ends, to be written in one transaction with its receipt; `order_ids` are those that are still open.
+
+    `untouched` says that in the last attempt no algorithm was let at the data, for certain.
+    """
 
     state: State
     code: str
@@ -141,3 +201,54 @@ class Ending:
     ran: bool
     release: str | None = None
     log_blob: str | None = None
+    untouched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """The two receipts that a reviewed job may end with, but for what is known only then."""
+
+    released: ReceiptFacts
+    withheld: ReceiptFacts
+
+
+@dataclass(frozen=True, slots=True)
+class TableLine:
+    """One line of the gate's table as reviewers see it."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRecord:
+    """A release that waits for people. `drafts` is None, and `lines`, the gate's table, empty, once it is over; `outcome` says how.
+
+    `looked_at` and `salt` are as in the receipt; `due` is when it is withheld, in unix seconds.
+    """
+
+    job_id: str
+    reviewers: tuple[str, ...]
+    looked_at: str
+    salt: str
+    drafts: Drafts | None
+    lines: tuple[TableLine, ...]
+    log_blob: str | None
+    opened: int
+    due: int
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """One reviewer's signed decision; `words` are private."""
+
+    reviewer: str
+    decision: str
+    reason: str
+    words: str
+    nonce: str
+    expiry: int
+    signature: str
+    time: int

@@ -91,6 +91,7 @@ class JobRow(Base):
     request: Mapped[str]
     signature: Mapped[str]
     parameters: Mapped[str]
+    credentials: Mapped[str] = mapped_column(default="[]", server_default="[]")
     submitted: Mapped[int]
     state: Mapped[str]
     code: Mapped[str]
@@ -122,6 +123,61 @@ class StepRow(Base):
     state: Mapped[str]
     code: Mapped[str]
     message: Mapped[str]
+
+
+class ReviewRow(Base):
+    """A release that waits for people, or did; what could be read of its data is null once that is over."""
+
+    __tablename__ = "reviews"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.job_id"), primary_key=True)
+    reviewers: Mapped[str]
+    looked_at: Mapped[str]
+    salt: Mapped[str]
+    drafts: Mapped[str | None]
+    lines: Mapped[str | None]
+    log_blob: Mapped[str | None]
+    opened: Mapped[int]
+    due: Mapped[int]
+    outcome: Mapped[str | None]
+
+
+class ReviewDecisionRow(Base):
+    """One reviewer's signed decision; never changed. `words` are what the reviewer wrote, which stays here."""
+
+    __tablename__ = "review_decisions"
+    job_id: Mapped[str] = mapped_column(ForeignKey("reviews.job_id"), primary_key=True)
+    reviewer: Mapped[str] = mapped_column(primary_key=True)
+    decision: Mapped[str]
+    reason: Mapped[str]
+    words: Mapped[str]
+    nonce: Mapped[str]
+    expiry: Mapped[int]
+    signature: Mapped[str]
+    time: Mapped[int]
+
+
+class PrivacyLedgerRow(Base):
+    """A dataset's ledger; `version` grows with each reservation, so that no two are made on the same sum."""
+
+    __tablename__ = "privacy_ledgers"
+    asset_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int]
+
+
+class PrivacySpendingRow(Base):
+    """What one job reserved or spent of a dataset's privacy; never removed. `stated` is the log index of its receipt."""
+
+    __tablename__ = "privacy_spendings"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.job_id"), primary_key=True)
+    asset_id: Mapped[str] = mapped_column(index=True)
+    consumer: Mapped[str]
+    state: Mapped[str]
+    epsilon: Mapped[str]
+    delta: Mapped[str]
+    mechanisms: Mapped[str]
+    reserved: Mapped[int]
+    changed: Mapped[int]
+    stated: Mapped[int | None]
 
 
 class LogEntryRow(Base):

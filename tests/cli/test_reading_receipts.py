@@ -16,8 +16,9 @@ from cli.main import run
 from cli.output import Output
 from provider.receipts.countersignature import add_countersignature
 from provider.receipts.envelope import format_receipt
-from provider.receipts.facts import PrivacyFacts, ReceiptFacts, RuleFacts
+from provider.receipts.facts import ReceiptFacts, RuleFacts
 from tests.countersigning import ACCOUNT, by_contract, by_key
+from tests.privacy_samples import spent
 from tests.receipt_samples import ARTEFACTS, Sample, digest, make_sample, refused, two_datasets, withheld
 
 SAMPLE = make_sample()
@@ -41,7 +42,7 @@ def unsealed(facts: ReceiptFacts) -> ReceiptFacts:
 
 
 def private(facts: ReceiptFacts) -> ReceiptFacts:
-    return replace(facts, privacy=PrivacyFacts("dp-sgd", "rdp", "2.0", "0.00001", "1.0", "3.0", "8.0", 192))
+    return replace(facts, privacy=spent("1.0", "3.0", "2.0", cap="8.0"))
 
 
 def denied(facts: ReceiptFacts) -> ReceiptFacts:

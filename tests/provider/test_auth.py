@@ -14,6 +14,7 @@ ROLE_FIELDS = {
     Role.LOG_READER: "log_readers",
     Role.UPLOADER: "uploaders",
     Role.REGISTRAR: "registrars",
+    Role.REVIEWER: "reviewers",
 }
 
 

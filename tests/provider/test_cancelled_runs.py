@@ -77,14 +77,13 @@ def test_a_consumer_who_asks_before_the_algorithm_has_started_gets_the_money_bac
     hospital: Hospital, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id, scientist = hospital.queue(ENDLESS), hospital.lab.people.scientist
-    moved = hospital.lab.database.jobs.move
+    begun = hospital.lab.database.jobs.begin
 
-    def move_then_cancel(*arguments: Any, **options: Any) -> bool:
-        if options["code"] == "sealed-run":  # the last moment at which nothing of the run exists
-            cancel(hospital, scientist, job_id)
-        return moved(*arguments, **options)
+    def cancel_then_begin(*arguments: Any, **options: Any) -> None:
+        cancel(hospital, scientist, job_id)  # the last moment at which nothing of the run exists
+        begun(*arguments, **options)
 
-    monkeypatch.setattr(hospital.lab.database.jobs, "move", move_then_cancel)
+    monkeypatch.setattr(hospital.lab.database.jobs, "begin", cancel_then_begin)
     hospital.runner.turn()
     hospital.notary.turn()
     assert (hospital.job(job_id).state, hospital.job(job_id).code) == (State.CANCELLED, "cancelled")

@@ -16,8 +16,10 @@ import pytest
 
 from policies.model import LimitsPolicy
 from provider.gate.decide import CHECKS, COLLECTION_RULES
+from provider.jobs.reviewing import CANCELLED
 from provider.receipts.facts import ReceiptFacts
 from provider.receipts.records import camel_case
+from provider.receipts.reviews import REVIEW_LATE, REVIEW_WITHHELD
 from provider.rounding import (
     CPU_STEP_S,
     MEMORY_STEP_BYTES,
@@ -36,7 +38,8 @@ from sandbox.spec import ExitReason
 from tests.provider_fixtures import Lab
 
 PAGE = (Path(__file__).parents[2] / "docs" / "covert-channels.md").read_text()
-NO_CHANNEL = {"fixed", "declared", "blinded", "one of the views above", "the receipt, below"}
+NO_CHANNEL = {"fixed", "declared", "blinded", "reviewed", "said by people"}
+NO_CHANNEL |= {"one of the views above", "the receipt, below"}
 
 
 def section(heading: str) -> str:
@@ -120,6 +123,7 @@ def expected_values() -> dict[str, int]:
     sent = limits.output_bytes + limits.log_bytes
     longest_s = limits.time_s + START_GRACE_S + math.ceil(sent / COLLECT_BYTES_PER_S)
     endings = 1 + len(CHECKS) + len(COLLECTION_RULES)
+    endings += len({REVIEW_WITHHELD, REVIEW_LATE, CANCELLED})
     endings += len(set(ExitReason) - {ExitReason.COMPLETED}) + len({"cancelled-running", "too-many-attempts"})
     attempts = max(part.le for part in Settings.model_fields["max_attempts"].metadata if hasattr(part, "le"))
     return {

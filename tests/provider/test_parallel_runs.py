@@ -14,7 +14,7 @@ from provider.jobs.judge import Judge
 from provider.jobs.states import State
 from provider.settings import ProviderPaths
 from provider.store import open_database
-from provider.store.records import Ending, JobRecord
+from provider.store.records import Ending, JobRecord, Settled
 from sandbox.engine import DockerEngine
 from sandbox.run import run_sealed
 from sandbox.spec import RunReport
@@ -60,7 +60,7 @@ def test_jobs_that_end_at_once_are_logged_one_after_the_other_and_each_once(lab:
     ending = Ending(State.CANCELLED, "cancelled", "", order_ids=(), ran=False)
 
     def end(job_id: str) -> bool:
-        def make_entry(job: JobRecord, index: int) -> tuple[bytes, bytes]:
+        def make_entry(job: JobRecord, index: int, _settled: Settled | None) -> tuple[bytes, bytes]:
             return f"{index} {job.job_id}".encode(), bytes(32)
 
         return lab.database.ledger.finish_job(

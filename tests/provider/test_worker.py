@@ -372,15 +372,13 @@ def test_the_owner_can_stop_a_job_while_it_runs(hospital: Hospital) -> None:
     job_id = hospital.submit(asset, bundle)
     hospital.pay(asset, bundle, job_id)
     hospital.clerk.turn()
-    moved = hospital.lab.database.jobs.move
+    begun = hospital.lab.database.jobs.begin
 
-    def move_then_cancel(*arguments: Any, **options: Any) -> bool:
-        done = moved(*arguments, **options)
-        if options["code"] == "sealed-run":
-            hospital.lab.act(hospital.lab.people.owner, "job.cancel", {"job_id": job_id})
-        return done
+    def begin_then_cancel(*arguments: Any, **options: Any) -> None:
+        begun(*arguments, **options)
+        hospital.lab.act(hospital.lab.people.owner, "job.cancel", {"job_id": job_id})
 
-    hospital.lab.database.jobs.move = move_then_cancel  # type: ignore[method-assign] # the moment is what matters
+    hospital.lab.database.jobs.begin = begin_then_cancel  # type: ignore[method-assign] # the moment is what matters
     hospital.runner.turn()
     hospital.notary.turn()
     assert hospital.job(job_id).state is State.CANCELLED
@@ -431,9 +429,7 @@ def test_hole_21_a_worker_that_was_stopped_runs_the_job_again_and_receipts_it_on
     hospital.clerk.turn()
     jobs = hospital.lab.database.jobs
     jobs.claim(now=hospital.lab.now, message="")
-    jobs.move(
-        job_id, State.RUNNING, State.RUNNING, code="sealed-run", message="", now=hospital.lab.now, attempt=1
-    )
+    jobs.begin(job_id, code="sealed-run", message="", now=hospital.lab.now, attempt=1)
     (hospital.lab.home / "work" / "left").mkdir(parents=True)
     hospital.runner.recover()
     assert (hospital.job(job_id).state, hospital.job(job_id).code) == (State.QUEUED, "restarted")
@@ -450,7 +446,7 @@ def test_a_job_that_never_gets_through_ends_with_a_refund(hospital: Hospital) ->
     jobs = hospital.lab.database.jobs
     for attempt in range(1, 4):
         jobs.claim(now=hospital.lab.now, message="")
-        jobs.move(job_id, State.RUNNING, State.RUNNING, code="sealed-run", message="", now=0, attempt=attempt)
+        jobs.begin(job_id, code="sealed-run", message="", now=0, attempt=attempt)
         hospital.runner.recover()
     hospital.work()
     assert (hospital.job(job_id).state, hospital.job(job_id).code) == (State.FAILED, "too-many-attempts")

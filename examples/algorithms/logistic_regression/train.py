@@ -1,12 +1,16 @@
-"""Fits a logistic regression to tell malignant from benign, and leaves its weights and two measures of it."""
+"""Fits a logistic regression to tell malignant from benign, and leaves its weights and two measures of it.
+
+With `--score` it says instead, for every model under `models`, how probable each class is for each row of `rows.csv`.
+"""
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import train_test_split
@@ -40,5 +44,16 @@ def main() -> None:
     (OUTPUTS / "metrics.json").write_text(json.dumps(metrics))
 
 
+def score() -> None:
+    """Score the rows with every model."""
+    rows = pd.read_csv(INPUTS / "rows.csv").to_numpy()
+    for path in (INPUTS / "models").iterdir():
+        model = {name: tensor.astype(np.float64) for name, tensor in load_file(path).items()}
+        scale = np.where(model["scale"] == 0, 1, model["scale"])
+        logits = (rows - model["mean"]) / scale @ model["weight"][0] + model["bias"]
+        chance = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+        np.savetxt(OUTPUTS / f"{path.stem}.csv", np.stack([1 - chance, chance], axis=1), "%.12f", ",")
+
+
 if __name__ == "__main__":
-    main()
+    score() if sys.argv[1:] == ["--score"] else main()

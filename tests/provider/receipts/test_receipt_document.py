@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from provider.receipts import countersignature, facts, records, request, splitview, statement, trust
+from provider.receipts import countersignature, facts, records, request, reviews, splitview, statement, trust
 from provider.receipts.envelope import PAYLOAD_TYPE
 from provider.receipts.errors import Verdict
 from provider.receipts.log import ENTRY_TAG
@@ -143,6 +143,11 @@ def test_the_committed_vectors_end_at_every_step_that_needs_no_chain() -> None:
         request.DOMAIN_NAME.decode(),
         f"{SECP256K1_HALF_ORDER:x}",
         splitview.EVIDENCE_TYPE,
+        reviews.ACTION_TYPE.decode(),
+        reviews.REVIEW_ACTION,
+        reviews.REVIEW_WITHHELD,
+        reviews.REVIEW_LATE,
+        *reviews.WHEN,
         countersignature._TYPE.decode(),
         countersignature._DOMAIN_TYPE.decode(),
         *statement.OUTCOMES,

@@ -1,0 +1,114 @@
+"""Draws the rows that a release is tested with: of members and of those held back, one for each unit, in a secret order.
+
+What is drawn, and in which order, comes from a cryptographic generator: an algorithm that knew which members it is asked
+about could forget those.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import SystemRandom
+
+from provider.gate.errors import NotApplicableError
+from provider.gate.holdback import Division, Side, check_same_columns
+from provider.gate.tables import Table, Values, read_rows
+
+MAX_SCORED = 2000
+"""Rows of each side that are scored at most."""
+MAX_SCANNED = 20_000
+"""Rows of members that are looked for in what leaves, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Rows with all their columns: `scored` in a random order, `member` says on which side each is.
+
+    `scanned` are members in the order of the data; `members` and `held_back` say how many units there are in all.
+    """
+
+    columns: Values
+    scored: tuple[Values, ...]
+    member: tuple[bool, ...]
+    scanned: tuple[Values, ...]
+    members: int
+    held_back: int
+
+    def column(self, name: str) -> Values:
+        """Return the values of a column among the rows to score.
+
+        Raises:
+            NotApplicableError: there is no such column.
+        """
+        if name not in self.columns:
+            raise NotApplicableError("the table has no column of the target's name")
+        place = self.columns.index(name)
+        return [row[place] for row in self.scored]
+
+    def table_without(self, names: Sequence[str]) -> bytes:
+        """Return the rows to score as CSV with a header, without these columns."""
+        kept = [place for place, name in enumerate(self.columns) if name not in names]
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([self.columns[place] for place in kept])
+        writer.writerows([row[place] for place in kept] for row in self.scored)
+        return text.getvalue().encode()
+
+
+class _Reservoir:
+    """So many items at most of all that are shown, each with the same chance (Vitter 1985, algorithm R)."""
+
+    def __init__(self, size: int, random: SystemRandom) -> None:
+        self._size = size
+        self._random = random
+        self._kept: list[tuple[int, Values]] = []
+        self.shown = 0
+
+    def show(self, values: Values) -> None:
+        place = self._random.randrange(self.shown + 1) if self.shown >= self._size else self.shown
+        if place < len(self._kept):
+            self._kept[place] = (self.shown, values)
+        elif place < self._size:
+            self._kept.append((self.shown, values))
+        self.shown += 1
+
+    @property
+    def in_order(self) -> list[Values]:
+        """What was kept, in the order in which it was shown."""
+        return [values for _, values in sorted(self._kept, key=lambda item: item[0])]
+
+
+def draw_sample(tables: Sequence[Table], division: Division, random: SystemRandom) -> Sample:
+    """Read all tables once and draw.
+
+    Raises:
+        DatasetError: `dataset-unreadable`: a table can't be read, or they differ in columns.
+    """
+    columns = check_same_columns(tables)
+    members, held = _Reservoir(MAX_SCORED, random), _Reservoir(MAX_SCORED, random)
+    scanned = _Reservoir(MAX_SCANNED, random)
+    for values, side, is_first in _place_all(tables, division):
+        if side is Side.MEMBER:
+            scanned.show(values)
+        if is_first and side is not Side.UNUSED:
+            (members if side is Side.MEMBER else held).show(values)
+    drawn = [(values, True) for values in members.in_order] + [(values, False) for values in held.in_order]
+    random.shuffle(drawn)
+    return Sample(
+        columns=columns,
+        scored=tuple(values for values, _ in drawn),
+        member=tuple(member for _, member in drawn),
+        scanned=tuple(scanned.in_order),
+        members=members.shown,
+        held_back=held.shown,
+    )
+
+
+def _place_all(tables: Sequence[Table], division: Division) -> Iterator[tuple[Values, Side, bool]]:
+    for table in tables:
+        division.begin(table)
+        for number, values in enumerate(read_rows(table)):
+            side = division.place(number, values)
+            yield values, side, division.is_first(number, values)
