@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cli.errors import InputError
+from policies.privacy import PRIVACY_TESTS
 from provider.gate.decide import GATE, GateReport, GateVerdict, ReleasedFile
 from provider.receipts.facts import ReceiptFacts, RunFacts, SandboxFacts
 from sandbox.spec import PROVIDERS_FAULT, RunReport
@@ -94,6 +95,11 @@ def find_repeatable(facts: ReceiptFacts) -> RepeatableJob:
     if run.reason in PROVIDERS_FAULT:
         raise InputError(
             f"job {facts.job.id} ended with {run.reason}, which was not the algorithm's doing: it can't be repeated",
+            code="not-repeatable",
+        )
+    if facts.egress.rule in PRIVACY_TESTS:
+        raise InputError(
+            f"job {facts.job.id} was withheld by the privacy test {facts.egress.rule}, which a replay does not make",
             code="not-repeatable",
         )
     return RepeatableJob(facts, sandbox, run)

@@ -3,6 +3,7 @@
 - Nothing runs before bundle, image, parameters and data are found to be those of the receipt.
 - Data is copied into one folder, which its owner removes; what leaves that are digests, and released files when asked for.
 - The policy's caps are not applied again: they bound what the algorithm declares, and were judged before the job ran.
+- Rows are held back and weights rounded as the receipt says. Privacy tests are not made again: they draw rows at random.
 
 Not checked here: signatures, log and chain. `sealroom receipt verify` does that.
 """
@@ -10,19 +11,22 @@ Not checked here: signatures, log and chain. `sealroom receipt verify` does that
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cli.errors import InputError, MismatchError
 from cli.localruns import WIDEST, check_image, list_dataset, name_run, run_here
 from cli.repetition import RepeatableJob, Replay, compare
-from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of, digest_text
+from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of, digest_text, parse_digest
+from policies.model import MAX_OUTPUT_BYTES, WeightsAllowance
+from policies.privacy import ColumnUnit
 from provider.datasets import SCHEME, commit_copied
 from provider.description import Description
 from provider.gate.decide import GateReport, check_release
+from provider.gate.holdback import HoldBack, MembersOnly
 from provider.limits import parse_limits, run_limits
 from provider.receipts.errors import FieldError, StatementRefusedError
-from provider.receipts.facts import DatasetFacts
+from provider.receipts.facts import DatasetFacts, HoldBackFacts
 from sandbox.bundle import Bundle, check_parameters
 from sandbox.engine import Engine
 from sandbox.errors import RuntimeMissingError
@@ -87,7 +91,8 @@ def replay(
     _stage(spec.inputs, materials)
     on_start(spec)
     report = run_here(engine, spec, folder / "outputs", kind="replay")
-    gate = _judge(bundle, report, folder / "released")
+    kept = materials.job.facts.egress.mantissa_bits
+    gate = _judge(bundle, report, folder / "released", mantissa_bits=kept)
     return compare(materials.job, report, gate, described=bool(materials.descriptions))
 
 
@@ -128,7 +133,7 @@ def _stage(target: Path, materials: Materials) -> None:
     inputs = materials.job.facts.inputs
     titles = [(item.name, item.description) for item in materials.descriptions]
     datasets = [
-        _list(dataset, path, *title)
+        _list(dataset, path, *title, hold_back=inputs.hold_back)
         for dataset, path, title in zip(
             inputs.datasets, materials.data, titles or [("", "")] * len(inputs.datasets), strict=True
         )
@@ -141,17 +146,31 @@ def _stage(target: Path, materials: Materials) -> None:
     stage_job(target, materials.bundle, inputs.parameters)
 
 
-def _list(dataset: DatasetFacts, path: Path, title: str, description: str) -> StagedDataset:
+def _list(
+    dataset: DatasetFacts, path: Path, title: str, description: str, *, hold_back: HoldBackFacts | None
+) -> StagedDataset:
     if dataset.scheme != SCHEME:
         raise InputError(f"dataset {dataset.asset_id}: its scheme {dataset.scheme!r} is not known here")
-    return list_dataset(dataset.asset_id, path, title, description)
+    listed = list_dataset(dataset.asset_id, path, title, description)
+    return replace(listed, rewrite=_members_only(dataset, hold_back)) if hold_back else listed
 
 
-def _judge(bundle: Bundle, report: RunReport, folder: Path) -> GateReport | None:
+def _members_only(dataset: DatasetFacts, stated: HoldBackFacts) -> MembersOnly:
+    unit = None
+    if stated.column is not None and stated.max_rows is not None:
+        unit = ColumnUnit(column=stated.column, max_rows=stated.max_rows)
+    return MembersOnly(parse_digest(dataset.commitment), HoldBack(stated.part, unit))
+
+
+def _judge(
+    bundle: Bundle, report: RunReport, folder: Path, *, mantissa_bits: int | None
+) -> GateReport | None:
     if report.reason is not ExitReason.COMPLETED:
         return None
+    weights = WeightsAllowance(max_bytes=MAX_OUTPUT_BYTES, mantissa_bits=mantissa_bits)
+    allowance = WIDEST.model_copy(update={"weights": weights})
     return check_release(
-        bundle.manifest.outputs, WIDEST, produced=report.outputs, folder=folder, refused=report.refused
+        bundle.manifest.outputs, allowance, produced=report.outputs, folder=folder, refused=report.refused
     )
 
 

@@ -18,6 +18,17 @@ MAX_ROWS_PER_UNIT = 10_000
 MAX_REVIEWERS = 16
 DAY_S = 24 * 3600
 Mode = Literal["none", "measured", "differential"]
+PRIVACY_TESTS = (
+    "rows-held-back",
+    "scores-useful",
+    "generalisation-gap",
+    "membership-loss",
+    "membership-likelihood",
+    "rows-verbatim",
+    "low-bits",
+    "spare-tensors",
+)
+"""The tests of the mode `measured`, by their stable names, in order. People may let something out that did not pass these."""
 Fraction = Annotated[str, Field(pattern=r"^0\.[0-9]{0,5}[1-9][0-9]{0,5}$")]
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$"), AfterValidator(str.lower)]
 

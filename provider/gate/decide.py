@@ -20,6 +20,7 @@ from typing import BinaryIO
 from policies.canonical import DIGEST_PREFIX, digest_of
 from policies.decide import find_information_excess, find_metrics_excess, find_weights_excess
 from policies.model import OutputsPolicy
+from policies.privacy import PRIVACY_TESTS
 from provider.gate.declaration import (
     ENDING_BITS,
     effective_mantissa_bits,
@@ -27,7 +28,7 @@ from provider.gate.declaration import (
     weights_bytes,
 )
 from provider.gate.errors import OutputRefusedError
-from provider.gate.measured import TEST_NAMES, Outcome, PrivacyResult
+from provider.gate.measured import Outcome, PrivacyResult
 from provider.gate.metrics import MAX_METRICS_BYTES, parse_metrics, round_metrics, serialise_metrics
 from provider.gate.safetensors import TensorEntry, check_declared, parse_header, write_canonical
 from sandbox.bundle import MetricDeclaration, OutputsDeclaration, TensorDeclaration
@@ -263,7 +264,7 @@ def add_results(report: GateReport, results: Sequence[PrivacyResult], *, review:
     return replace(
         report,
         verdict=GateVerdict.WITHHELD,
-        rule=broken or TEST_NAMES[0],
+        rule=broken or PRIVACY_TESTS[0],
         released=(),
         information_bits=ENDING_BITS,
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from policies.privacy import MeasuredTests
+from policies.privacy import PRIVACY_TESTS, MeasuredTests
 from provider.gate.candidates import AGAIN, RELEASE
 from provider.gate.errors import GateError, NotApplicableError
 from provider.gate.lowbits import check_low_bits, find_text
@@ -191,8 +191,7 @@ TESTS: tuple[tuple[str, Callable[[Evidence], bool]], ...] = (
     ("low-bits", _low_bits),
     ("spare-tensors", _spare_tensors),
 )
-"""Every test by its stable name, in order."""
-TEST_NAMES = tuple(name for name, _ in TESTS)
+"""Every test by its stable name, in order; the names are `PRIVACY_TESTS`."""
 
 
 def run_tests(evidence: Evidence) -> tuple[PrivacyResult, ...]:
@@ -204,7 +203,7 @@ def run_tests(evidence: Evidence) -> tuple[PrivacyResult, ...]:
 def not_applicable(tests: MeasuredTests) -> tuple[PrivacyResult, ...]:
     """Return every test as not applicable: where there is nothing to test with."""
     details = state_bounds(tests)
-    return tuple(PrivacyResult(name, Outcome.NOT_APPLICABLE, details[name]) for name in TEST_NAMES)
+    return tuple(PrivacyResult(name, Outcome.NOT_APPLICABLE, details[name]) for name in PRIVACY_TESTS)
 
 
 def state_bounds(tests: MeasuredTests) -> dict[str, str]:
@@ -216,7 +215,7 @@ def state_bounds(tests: MeasuredTests) -> dict[str, str]:
         "membership-loss": area,
         "membership-likelihood": area,
     }
-    return {name: said.get(name, "") for name in TEST_NAMES}
+    return {name: said.get(name, "") for name in PRIVACY_TESTS}
 
 
 def _outcome(name: str, test: Callable[[Evidence], bool], evidence: Evidence) -> Outcome:

@@ -18,7 +18,8 @@ from policies.canonical import digest_text, parse_digest
 from policies.decide import ENGINE
 from provider.datasets import SCHEME
 from provider.gate.decide import GATE, GateReport, GateVerdict, ReleasedFile
-from provider.gate.declaration import ENDING_BITS
+from provider.gate.declaration import ENDING_BITS, effective_mantissa_bits
+from provider.gate.holdback import hold_back_of
 from provider.identity import ProviderIdentity, software_digest
 from provider.jobs.judge import Evaluation
 from provider.limits import state_limits
@@ -30,6 +31,7 @@ from provider.receipts.facts import (
     DatasetFacts,
     DeterminismFacts,
     EgressFacts,
+    HoldBackFacts,
     InputsFacts,
     JobFacts,
     LogFacts,
@@ -165,6 +167,7 @@ class Registrar:
                 gate=GATE,
                 checks=_check_facts(gate),
                 rule="" if released else rule,
+                mantissa_bits=_mantissa_bits(evaluation),
             ),
             not_before=BlockFacts(evaluation.not_before.number, "0x" + evaluation.not_before.hash.hex()),
             provider=ProviderFacts(
@@ -214,7 +217,26 @@ def _inputs_facts(job: JobRecord, evaluation: Evaluation) -> InputsFacts:
         image=evaluation.bundle.manifest.image if evaluation.bundle else None,
         parameters_digest=job.request.parameters,
         parameters=json.loads(job.parameters),
+        hold_back=_hold_back_facts(evaluation),
     )
+
+
+def _hold_back_facts(evaluation: Evaluation) -> HoldBackFacts | None:
+    """Return which rows the algorithm doesn't see, for whoever repeats the run."""
+    rule = hold_back_of(evaluation.policy) if evaluation.policy else None
+    if rule is None or len(evaluation.datasets) != 1:
+        return None
+    return HoldBackFacts(
+        rule.part, rule.unit.column if rule.unit else None, rule.unit.max_rows if rule.unit else None
+    )
+
+
+def _mantissa_bits(evaluation: Evaluation) -> int | None:
+    """Return to how many bits of fraction weights are rounded, for whoever repeats the run."""
+    bundle, policy = evaluation.bundle, evaluation.policy
+    if bundle is None or policy is None:
+        return None
+    return effective_mantissa_bits(bundle.manifest.outputs, policy.outputs)
 
 
 def _dataset_facts(asset: Asset) -> DatasetFacts:

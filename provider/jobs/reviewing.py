@@ -21,6 +21,7 @@ from policies.reviews import ReviewDecision, ReviewOutcome, is_wanted, judge_rev
 from provider.blobs import BlobStore
 from provider.chain import Chain
 from provider.gate.decide import GateReport, GateVerdict, ReleasedFile
+from provider.gate.declaration import ENDING_BITS
 from provider.held import HeldFiles
 from provider.jobs.codes import REVIEWING, describe
 from provider.jobs.judge import ORDER_MARGIN_S, Evaluation
@@ -182,7 +183,7 @@ class Reviewing:
         """Write what each receipt would say while the run's report is at hand; only one of them is ever signed."""
         report, gate = checked.report, checked.gate
         current = self._jobs.get(job.job_id)
-        stays = replace(gate, verdict=GateVerdict.WITHHELD, released=(), information_bits=0)
+        stays = replace(gate, verdict=GateVerdict.WITHHELD, released=(), information_bits=ENDING_BITS)
 
         def draft(state: State, code: str, seen: GateReport, release: str | None) -> ReceiptFacts:
             ending = Ending(state, code, "", (), ran=True, release=release)

@@ -53,14 +53,24 @@ class DatasetFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldBackFacts:
+    """Which part of the units no algorithm sees (a fraction), and what a unit is: all rows with one value in `column`, or a row."""
+
+    part: Decimal
+    column: str | None
+    max_rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class InputsFacts:
-    """What went in: by digest, never raw statistics."""
+    """What went in: by digest, never raw statistics. `hold_back` is None where the algorithm saw every row."""
 
     datasets: tuple[DatasetFacts, ...]
     algorithm: Digest
     image: Digest | None
     parameters_digest: Digest
     parameters: dict[str, Any]
+    hold_back: HoldBackFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +267,8 @@ class ReviewFacts:
 class EgressFacts:
     """How it ended: verdict RELEASED or WITHHELD, the job's outcome, the gate and its checks, the rule that said no.
 
-    `review` is None where nobody had to look, or not all decisions needed were made.
+    `review` is None where nobody had to look, or not all decisions needed were made. Weights were rounded to `mantissa_bits` of
+    fraction, or not at all.
     """
 
     verdict: str
@@ -266,6 +277,7 @@ class EgressFacts:
     checks: tuple[CheckFacts, ...]
     rule: str
     review: ReviewFacts | None = None
+    mantissa_bits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

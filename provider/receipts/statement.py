@@ -15,6 +15,7 @@ from policies.errors import DocumentError, WitnessKeyError
 from policies.witnesses import parse_demand
 from provider.receipts.errors import FieldError, StatementRefusedError
 from provider.receipts.facts import OutputFacts, ReceiptFacts, WitnessFacts
+from provider.receipts.measured import check_measured, is_let_pass
 from provider.receipts.privacy import check_privacy
 from provider.receipts.records import parse_record, to_json
 from provider.receipts.reviews import check_reviewed
@@ -159,6 +160,7 @@ def check_statement(subjects: tuple[Subject, ...], facts: ReceiptFacts) -> None:
     _check_decision(facts)
     _check_witnesses(facts)
     check_privacy(facts)
+    check_measured(facts)
     check_reviewed(facts)
 
 
@@ -193,7 +195,7 @@ def _check_verdict(facts: ReceiptFacts) -> None:
     expected = RELEASED if egress.outcome == "released" else WITHHELD
     if egress.verdict != expected:
         raise StatementRefusedError("predicate.egress.verdict", f"expected {expected} for {egress.outcome}")
-    if egress.verdict == RELEASED and (egress.rule or not all(check.ok for check in egress.checks)):
+    if egress.verdict == RELEASED and (egress.rule or not is_let_pass(egress)):
         raise StatementRefusedError("predicate.egress", "is RELEASED although a check said no")
 
 
