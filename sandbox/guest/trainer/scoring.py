@@ -23,15 +23,20 @@ DIGITS = 9
 
 def score(recipe: dict[str, Any], inputs: str, outputs: str) -> None:
     """Write `<n>.csv` for every `models/<n>.safetensors`."""
-    columns = [name for feature in recipe["features"] for name in feature.get("pixels", [feature.get("column")])]
+    columns = [
+        name for feature in recipe["features"] for name in feature.get("pixels", [feature.get("column")])
+    ]
     data = encode_features(read_csv(f"{inputs}/{ROWS_FILE}", columns), recipe)
     model = Model(recipe)
     for name in sorted(os.listdir(f"{inputs}/{MODELS_FOLDER}")):
         model.load(safetensors.numpy.load_file(f"{inputs}/{MODELS_FOLDER}/{name}"))
         with torch.no_grad():
-            parts = torch.arange(len(data.inputs)).split(SCORED_ROWS)  # type: ignore[no-untyped-call]  # torch's stub
+            parts = torch.split(torch.arange(len(data.inputs)), SCORED_ROWS)
             said = torch.cat([model.run(data.take(part)) for part in parts])
-        lines = [",".join(f"{value:.{DIGITS}f}" for value in row) for row in _scores(said, recipe["target"]).tolist()]
+        lines = [
+            ",".join(f"{value:.{DIGITS}f}" for value in row)
+            for row in _scores(said, recipe["target"]).tolist()
+        ]
         with open(f"{outputs}/{name.rpartition('.')[0]}.csv", "w", encoding="ascii") as stream:
             stream.write("".join(f"{line}\n" for line in lines))
 
