@@ -9,7 +9,7 @@ import click
 
 from cli.context import Session, SessionGroup, pass_session
 from cli.errors import InputError
-from cli.ids import ASSET_ID, CURIE, DIGEST
+from cli.ids import ASSET_ID, DIGEST, PURPOSE
 from cli.output import fields, indent, plain
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def pack(session: Session, folder: Path, image: str | None, output: Path | None)
 @algorithm.command("request")
 @click.argument("what", metavar="FOLDER|DIGEST")
 @click.option("--dataset", "asset_id", required=True, type=ASSET_ID, help="The dataset's id.")
-@click.option("--purpose", required=True, type=CURIE, help="What for: a DUO term such as DUO:0000042.")
+@click.option("--purpose", required=True, type=PURPOSE, help="What for: a DUO term such as DUO:0000042.")
 @click.option("--message", default="", help="A word to the owner.")
 @image_option
 @pass_session

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from policies.decide import Verdict
-from policies.purposes import find_term
+from policies.purposes import describe_purpose
 from provider.receipts.countersignature import Countersignature
 from provider.receipts.countersigners import Countersigned, Standing
 from provider.receipts.log import chain_id_of
@@ -120,8 +120,8 @@ def _parts(source: CrateSource) -> Iterator[Entity]:
 
 def _people(source: CrateSource) -> Iterator[Entity]:
     facts = source.statement.facts
-    term = find_term(str(facts.job.request.get("purpose")))
-    purpose = f"{facts.job.request.get('purpose')}" + (f", {term.label}" if term else "")
+    signed = str(facts.job.request.get("purpose"))
+    purpose = f"{signed}, {describe_purpose(signed)}"
     yield {"@id": PROFILE, "@type": "Profile", "name": "Five Safes RO-Crate profile"}
     yield {
         "@id": source.consumer,

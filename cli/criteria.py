@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cli.croissant import Description
 from cli.discovery import Entry
-from policies.purposes import can_serve
 from policies.runtimes import find_runtime
+from policies.terms import can_serve
+from provider.description import Description
 
 PRICE_UNIT = 10**18
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli import approvals, books, finding, terms
+from cli import approvals, books, finding, schemas, terms
 from cli.amounts import parse_amount, parse_positive
 from cli.context import Session, SessionGroup, pass_session
 from cli.ids import ADDRESS, ASSET_ID
@@ -26,6 +26,9 @@ def dataset() -> None:
 @click.option("--policy", required=True, type=click.Path(path_type=Path), help="The policy, a YAML file.")
 @click.option("--price", required=True, help="Price of one job, in tokens.")
 @click.option("--description", default="", help="A few sentences for people.")
+@click.option(
+    "--schema", type=click.Path(path_type=Path), help="What the columns hold, a YAML file; published."
+)
 @click.option(
     "--token", type=ADDRESS, metavar="ADDRESS", help="Payment token (default: the deployment's test token)."
 )
@@ -51,6 +54,7 @@ def add(  # noqa: PLR0913 - one argument per option
     policy: Path,
     price: str,
     description: str,
+    schema: Path | None,
     token: str | None,
     provider_share_bps: int,
     max_deadline_s: int,
@@ -60,7 +64,7 @@ def add(  # noqa: PLR0913 - one argument per option
 ) -> None:
     """Register the data at PATH (under the provider's data root); run again to finish after a crash."""
     from cli.datasets import NewDataset, locate_data, register_dataset
-    from cli.governing import read_policy
+    from cli.governing import read_policy, read_table_schema
     from cli.money import get_token
 
     payment_token = get_token(session, token)
@@ -69,6 +73,7 @@ def add(  # noqa: PLR0913 - one argument per option
         name=name,
         description=description,
         policy=read_policy(policy),
+        table_schema=read_table_schema(schema) if schema is not None else None,
         price_wei=parse_amount(price, payment_token.decimals),
         payment_token=payment_token,
         provider_share_bps=provider_share_bps,
@@ -116,6 +121,7 @@ def retire(session: Session, asset_id: str) -> None:
 
 
 finding.add_commands(dataset)
+schemas.add_commands(dataset)
 approvals.add_commands(dataset)
 books.add_commands(dataset)
 terms.add_commands(dataset)

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NewDataset:
-    """What an owner asks to register; prices in units of the payment token, for one job; `cap_wei` 0 is no cap."""
+    """What an owner asks to register; prices in units of the payment token, for one job; `cap_wei` 0 is no cap.
+
+    `table_schema` is the text of a schema that was read; None publishes none.
+    """
 
     path: str
     name: str
@@ -36,6 +39,7 @@ class NewDataset:
     payment_token: Token
     provider_share_bps: int
     max_deadline_s: int
+    table_schema: str | None = None
     community: str | None = None
     community_share_bps: int = 0
     cap_wei: int = 0
@@ -65,7 +69,7 @@ def register_dataset(session: Session, new: NewDataset) -> Registration:
     """Describe the data beside the data, register it in one transaction, and publish it.
 
     Raises:
-        ApiError: the provider refuses the path, the data, the policy or this owner.
+        ApiError: the provider refuses the path, the data, the policy, the schema or this owner.
         DocumentError: the name, the description or the path is empty or too long.
         MismatchError: the provider names another account than the pinned one.
         InputError: a community without a share, or a share without a community.
@@ -77,6 +81,7 @@ def register_dataset(session: Session, new: NewDataset) -> Registration:
         "name": new.name,
         "description": new.description,
         "policy": new.policy,
+        "table_schema": new.table_schema,
     }
     body = validate_document(value, DatasetPrepareBody, document="dataset")
     prepared = api.act("dataset.prepare", body, DatasetPrepared)

@@ -18,10 +18,10 @@ from http import HTTPStatus
 import httpx
 from pydantic import ValidationError
 
-from cli.croissant import MAX_BYTES
 from cli.transport import is_loopback
 from policies.canonical import sha256
 from policies.documents import MAX_DOCUMENT_BYTES
+from provider.description import MAX_BYTES
 from provider.wire import ProviderView
 
 PROVIDERS_AT_ONCE = 16

@@ -10,13 +10,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cli.croissant import Description, parse_description
 from cli.descriptions import Flaw, Kind, Source, Wanted, ask_providers, parse_endpoint
 from cli.money import write_amount
 from datatokens.errors import NodeRefusedError
 from datatokens.model import DATASET_KIND, Asset, Token
 from policies.errors import PolicyError
 from policies.model import Policy, parse_policy
+from provider.description import Description, parse_description
 from provider.receipts.errors import MalformedError
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cli.croissant import Description
 from cli.discovery import Discovery, Entry
 from cli.output import fields, indent, plain, table
-from cli.policywords import policy_words
+from cli.policywords import explanation_page
 from policies.canonical import digest_text
+from provider.description import Description
 
 HEADING = ("ID", "NAME", "PRICE", "PROVIDER", "STATE")
 NAMES = {"metadata": "description", "policy": "policy"}
@@ -109,7 +109,7 @@ def entry_page(entry: Entry, policy: str, *, may_order: bool | None) -> str:
     if entry.description is not None:
         parts += _contents(entry.description)
     if entry.policy is not None:
-        parts.append("policy:\n" + indent(fields(policy_words(entry.policy))))
+        parts.append("policy:\n" + indent(explanation_page(entry.policy)))
     if policy:
         parts.append("policy, as it was registered:\n" + indent(policy))
     return "\n\n".join(parts)

@@ -10,7 +10,7 @@ import click
 from cli.amounts import parse_amount
 from cli.context import Session, SessionCommand, pass_session
 from cli.errors import ExitCode, InputError
-from cli.ids import ADDRESS, ASSET_ID, CURIE
+from cli.ids import ADDRESS, ASSET_ID, PURPOSE
 
 if TYPE_CHECKING:
     from cli.discovery import Discovery
@@ -57,7 +57,7 @@ def list_(session: Session, provider: str | None, *, mine: bool, with_retired: b
 @click.command(cls=SessionCommand)
 @click.argument("words", nargs=-1)
 @click.option(
-    "--purpose", type=CURIE, metavar="TERM", help="The policy allows this purpose, such as DUO:0000006."
+    "--purpose", type=PURPOSE, metavar="TERM", help="The policy allows this purpose, such as DUO:0000006."
 )
 @click.option(
     "--max-price", metavar="TOKENS", help="A job costs at most this, in the dataset's payment token."
@@ -169,9 +169,9 @@ def _list_assets(
 
 
 def _check_purpose(purpose: str | None) -> str | None:
-    from policies.purposes import is_permission
+    from policies.purposes import find_purpose
 
-    if purpose is not None and not is_permission(purpose):
+    if purpose is not None and find_purpose(purpose) is None:
         raise InputError(
             f"purpose: expected a permission, got {purpose}, which can't be what a job is for",
             code="purpose-invalid",

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.bundles import fetch_bundle, pack_bundle
-from cli.croissant import MAX_BYTES, Description, parse_description
 from cli.errors import InputError, MismatchError
 from cli.home import read_file
 from cli.ids import is_job_id
@@ -20,6 +19,7 @@ from cli.repetition import RepeatedFile, find_repeatable
 from cli.replaying import Materials
 from cli.verifying import parse_claims, read_receipt
 from policies.canonical import DIGEST_PREFIX, digest_of
+from provider.description import MAX_BYTES, Description, parse_description
 from provider.receipts.statement import Statement
 
 if TYPE_CHECKING:

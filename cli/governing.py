@@ -1,4 +1,4 @@
-"""Reads the policy that an owner hands over, and puts it in force."""
+"""Reads the policy and the schema that an owner hands over, and puts a policy in force."""
 
 from __future__ import annotations
 
@@ -32,6 +32,20 @@ def read_policy(path: Path) -> str:
         return data.decode()
     except UnicodeDecodeError as exc:
         raise InputError("policy: is not UTF-8 text", code="policy-invalid") from exc
+
+
+def read_table_schema(path: Path) -> str:
+    """Return the text of a schema file that holds in itself; whether the data fits it is the provider's to say.
+
+    Raises:
+        InputError: the file can't be read.
+        DocumentError: it is not a schema.
+    """
+    from policies.schema import parse_schema
+
+    data = read_file(path, what="schema", max_bytes=MAX_DOCUMENT_BYTES)
+    parse_schema(data)
+    return data.decode()
 
 
 def change_policy(session: Session, asset_id: str, policy: str) -> tuple[str, TxResult | None]:

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+from policies.purposes import PURPOSE_PATTERN
+
 _HEX32 = re.compile(r"[0-9a-f]{64}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _SIGNATURE = re.compile(r"0x(?:[0-9a-fA-F]{2}){1,1024}")
-_CURIE = re.compile(r"DUO:[0-9]{7}")
+_PURPOSE = re.compile(PURPOSE_PATTERN)
 
 
 class _Pattern(click.ParamType[str]):
@@ -74,7 +76,9 @@ DIGEST = _Pattern("digest", _DIGEST, "sha256:<64 lower-case hex digits>")
 ADDRESS = _Address("address", _ADDRESS, "0x and 40 hex digits")
 SIGNATURE = _Pattern("signature", _SIGNATURE, "0x and 1 to 1024 bytes in hex")
 ROLE_ADDRESS = _RoleAddress()
-CURIE = _Pattern("purpose", _CURIE, "a Data Use Ontology term such as DUO:0000042")
+PURPOSE = _Pattern(
+    "purpose", _PURPOSE, "a Data Use Ontology term such as DUO:0000042, or DUO:0000007[MONDO:0007254]"
+)
 
 
 def is_digest(text: str) -> bool:

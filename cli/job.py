@@ -13,6 +13,7 @@ from cli.ids import JOB_ID
 from cli.logs import show_log
 from cli.money import write_amount
 from cli.output import fields, plain, table
+from cli.tryout import try_
 
 if TYPE_CHECKING:
     from cli.refunding import Refund
@@ -27,6 +28,7 @@ def job() -> None:
     """Submit jobs, follow them, fetch what was released."""
 
 
+job.add_command(try_)
 wait_option = click.option("--wait", is_flag=True, help="Follow the job until its receipt is anchored.")
 timeout_option = click.option(
     "--timeout-s",

@@ -13,7 +13,7 @@ from cli.home import read_file
 from policies.canonical import canonical_json, digest_text, sha256
 from policies.documents import MAX_DOCUMENT_BYTES, StrictModel, parse_document
 from policies.errors import DocumentError
-from provider.wire import Curie, Datasets, Hex32
+from provider.wire import Datasets, Hex32, Purpose
 
 DEFAULT_LIFETIME_S = 86400
 
@@ -30,7 +30,7 @@ class JobFile(StrictModel):
     algorithm: Annotated[str, Field(min_length=1, max_length=1024)]
     image: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
-    purpose: Curie
+    purpose: Purpose
     max_price: str
     with_datatoken: bool = False
     expires_in_s: Annotated[int, Field(ge=60, le=30 * 86400)] = DEFAULT_LIFETIME_S

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+from cli.output import fields, indent
 from datatokens.allowlist import build_root
 from datatokens.model import Asset
-from policies.model import OutputsPolicy, Policy
-from policies.purposes import TERMS
-from policies.witnesses import parse_witness_key
+from policies.explanation import HEADINGS, Statement, explain_policy
+from policies.model import Policy
 
-ENFORCED = {"enforced": "enforced", "promise": "a promise that the scientist signs"}
-LOGS = {
-    "owner": "what an algorithm prints is for the owner",
-    "nobody": "what an algorithm prints is for nobody",
-    "consumer": "what an algorithm prints is for the job's consumer and the owner",
-}
+PROMISE = "a promise that the scientist signs"
 
 
 def may_order(policy: Policy | None, asset: Asset, account: str) -> bool | None:
@@ -28,55 +25,33 @@ def may_order(policy: Policy | None, asset: Asset, account: str) -> bool | None:
     consumers = policy.consumers
     if consumers != "anyone" and account.lower() not in consumers:
         return False
-    if asset.consumers_root is None:
-        return True
-    known = consumers != "anyone" and build_root(consumers) == asset.consumers_root
-    return True if known else None
+    roots = {bytes.fromhex(root) for root in policy.allow_lists} | {asset.consumers_root}
+    known = consumers != "anyone" and roots <= {build_root(consumers), None}
+    return True if known or roots == {None} else None
 
 
 def describe_purposes(policy: Policy) -> list[dict[str, str]]:
     """Return every term of a policy's purposes with its words, and whether it is enforced or a promise."""
-    terms = [TERMS[curie] for curie in policy.purposes]
-    return [{"term": term.curie, "words": term.label, "force": term.force} for term in terms]
+    statements = explain_policy(policy)["projects"]
+    return [{"term": item.part, "words": item.words, "force": item.force} for item in statements]
 
 
-def policy_words(policy: Policy) -> dict[str, str]:
-    """Return a policy for a person, by the names of its parts."""
-    limits = policy.limits
-    purposes = {
-        f"purpose {number}": f"{term['term']}: {term['words']} ({ENFORCED[term['force']]})"
-        for number, term in enumerate(describe_purposes(policy), start=1)
-    }
-    return purposes | {
-        "consumers": "anyone" if policy.consumers == "anyone" else f"{len(policy.consumers)} accounts",
-        "approval": "the owner approves each algorithm by its digest",
-        "images": "any that the owner approves" if policy.images is None else f"{len(policy.images)} digests",
-        "runtime": "gVisor or nothing"
-        if policy.runtime == "gvisor"
-        else "gVisor where there is one, else runc",
-        "limits": f"{limits.time_s} s, {limits.cpus} cpus, {limits.memory_bytes} bytes of memory, {limits.gpus} gpus",
-        "may leave": _outputs_words(policy.outputs),
-        "logs": LOGS[policy.logs],
-        "privacy": "what leaves is bounded, not measured",
-        "witnesses": _witness_words(policy),
-    }
+def explanation_document(policy: Policy) -> dict[str, list[dict[str, str]]]:
+    """Return what a policy says, for machines: statements under the Five Safes."""
+    return {heading: [asdict(item) for item in items] for heading, items in explain_policy(policy).items()}
 
 
-def _witness_words(policy: Policy) -> str:
-    demands = [
-        f"{demand.threshold} of {', '.join(parse_witness_key(key).name for key in demand.keys)}"
-        for demand in policy.witnesses
+def explanation_page(policy: Policy) -> str:
+    """Return what a policy says, for a person."""
+    explanation = explain_policy(policy)
+    parts = [
+        f"{heading}: {HEADINGS[heading]}\n{indent(fields({item.part: _words(item) for item in items}))}"
+        for heading, items in explanation.items()
     ]
-    return "; ".join(demands) or "none has to cosign"
+    return "\n".join(parts)
 
 
-def _outputs_words(outputs: OutputsPolicy) -> str:
-    parts = []
-    if outputs.weights is not None:
-        parts.append(f"weights of {outputs.weights.max_bytes} bytes at most")
-    if outputs.metrics is not None:
-        metrics = outputs.metrics
-        parts.append(f"{metrics.max_count} metrics at most, of {metrics.max_digits} digits")
-    if outputs.max_information_bits is not None:
-        parts.append(f"all together {outputs.max_information_bits} bits at most")
-    return "; ".join(parts) or "nothing"
+def _words(item: Statement) -> str:
+    if item.force == "promise":
+        return f"{item.words} ({PROMISE})"
+    return item.words if not item.part.startswith("DUO:") else f"{item.words} (enforced)"

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from cli.amounts import format_amount
 from cli.countersignatures import countersigned_words
 from cli.output import plain
-from cli.policywords import LOGS
 from cli.times import format_time
 from policies.canonical import canonical_json, digest_text
 from policies.decide import Verdict
-from policies.purposes import find_term
+from policies.explanation import LOGS
+from policies.purposes import describe_purpose
 from provider.jobs.codes import REASONS
 from provider.receipts.countersigners import Countersigned
 from provider.receipts.facts import OutputFacts, ReceiptFacts, RunFacts, SandboxFacts
@@ -51,8 +51,7 @@ def _who(facts: ReceiptFacts) -> Iterator[Line]:
     yield "for", f"{job.consumer}, who signed the request"
     yield "by", f"provider {facts.provider.address} with software {facts.provider.software}"
     purpose = str(job.request.get("purpose"))
-    term = find_term(purpose)
-    yield "purpose", f"{purpose}: {term.label if term else 'a term that this software does not know'}"
+    yield "purpose", f"{purpose}: {describe_purpose(purpose)}"
 
 
 def _what(facts: ReceiptFacts) -> Iterator[Line]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import tempfile
-from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +13,11 @@ from cli.errors import ExitCode
 from cli.output import plain, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cli.distances import Distance
     from cli.repetition import Ending, Replay
     from provider.receipts.facts import ReceiptFacts
-    from sandbox.engine import DockerEngine
     from sandbox.spec import RunSpec
 
     Distances = Mapping[str, Sequence[Distance]]
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
 DIGEST_PREFIX = "sha256:"
 SHORT = len(DIGEST_PREFIX) + 12
 PATH = click.Path(path_type=Path)
-STOP_SIGNALS = (signal.SIGHUP, signal.SIGTERM)
 VERDICTS = {"reproduced": "REPRODUCED", "differs": "DIFFERS", "ended-otherwise": "ENDED OTHERWISE"}
 
 
@@ -76,6 +71,7 @@ def replay(
     """
     from cli.distances import measure_files
     from cli.gathering import Sources, check_new, check_released, gather, keep
+    from cli.localruns import open_workplace
     from cli.repetition import Verdict
     from cli.replaying import replay as repeat
 
@@ -85,7 +81,7 @@ def replay(
     if output is not None:
         check_new(output)
     facts, outputs = materials.job.facts, materials.bundle.manifest.outputs
-    with _workplace() as (engine, folder):
+    with open_workplace("replay") as (engine, folder):
         found = repeat(
             engine,
             materials,
@@ -99,23 +95,6 @@ def replay(
     document = _document(facts.job.id, found, distances)
     session.output.data(document, lambda: _page(facts.job.id, found, distances))
     return ExitCode.OK if found.verdict is Verdict.REPRODUCED else ExitCode.VERIFICATION
-
-
-@contextmanager
-def _workplace() -> Iterator[tuple[DockerEngine, Path]]:
-    """Give an engine and a folder that only this user can read; nothing is left of the folder, nor of a run that is stopped."""
-    from sandbox.engine import DockerEngine
-    from sandbox.staging import cleanup
-
-    with ExitStack() as undo:
-        for number in STOP_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves it
-                undo.callback(signal.signal, number, signal.signal(number, signal.default_int_handler))
-        folder = Path(tempfile.mkdtemp(prefix="sealroom-replay-"))
-        undo.callback(cleanup, folder)
-        engine = DockerEngine()
-        undo.callback(engine.close)
-        yield engine, folder
 
 
 def _say(session: Session, facts: ReceiptFacts, spec: RunSpec) -> None:

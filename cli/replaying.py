@@ -9,41 +9,25 @@ Not checked here: signatures, log and chain. `sealroom receipt verify` does that
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.croissant import Description
-from cli.errors import InputError, MismatchError, StackError
+from cli.errors import InputError, MismatchError
+from cli.localruns import WIDEST, check_image, list_dataset, name_run, run_here
 from cli.repetition import RepeatableJob, Replay, compare
 from policies.canonical import DIGEST_PREFIX, canonical_json, digest_of, digest_text
-from policies.model import (
-    MAX_METRIC_DIGITS,
-    MAX_METRICS,
-    MAX_OUTPUT_BYTES,
-    MetricsAllowance,
-    OutputsPolicy,
-    WeightsAllowance,
-)
-from provider.datasets import SCHEME, commit_copied, list_files
-from provider.errors import DatasetError
+from provider.datasets import SCHEME, commit_copied
+from provider.description import Description
 from provider.gate.decide import GateReport, check_release
 from provider.limits import parse_limits, run_limits
 from provider.receipts.errors import FieldError, StatementRefusedError
 from provider.receipts.facts import DatasetFacts
 from sandbox.bundle import Bundle, check_parameters
 from sandbox.engine import Engine
-from sandbox.errors import ImageMissingError, RuntimeMissingError
-from sandbox.run import run_sealed
+from sandbox.errors import RuntimeMissingError
 from sandbox.spec import ExitReason, RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, stage_datasets, stage_job
-
-WIDEST = OutputsPolicy(
-    weights=WeightsAllowance(max_bytes=MAX_OUTPUT_BYTES),
-    metrics=MetricsAllowance(max_count=MAX_METRICS, max_digits=MAX_METRIC_DIGITS),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +82,11 @@ def replay(
     """
     check_materials(materials)
     bundle = materials.bundle
-    if not engine.has_image(bundle.manifest.image):
-        raise ImageMissingError(bundle.manifest.image)
+    check_image(engine, bundle.manifest.image)
     spec = plan(engine, materials, folder / "inputs", any_runtime=any_runtime)
     _stage(spec.inputs, materials)
     on_start(spec)
-    report = run_sealed(
-        engine, spec, folder=folder / "outputs", on_event=lambda _: None, cancelled=lambda: False
-    )
-    if not report.reason.ran:
-        raise StackError(
-            f"the replay could not be made: {report.reason.value}",
-            code="replay-not-sealed",
-            remedy="run `sealroom doctor`, which says what this machine lacks",
-        )
+    report = run_here(engine, spec, folder / "outputs", kind="replay")
     gate = _judge(bundle, report, folder / "released")
     return compare(materials.job, report, gate, described=bool(materials.descriptions))
 
@@ -133,9 +108,10 @@ def plan(engine: Engine, materials: Materials, inputs: Path, *, any_runtime: boo
     have = engine.runtimes()
     if wanted not in have and not any_runtime:
         raise RuntimeMissingError(wanted.value)
+    run_id, owner = name_run("replay")
     return RunSpec(
-        run_id=f"replay-{secrets.token_hex(8)}",
-        owner=f"sealroom-replay-{os.getpid()}",
+        run_id=run_id,
+        owner=owner,
         image=manifest.image,
         runtime=wanted if wanted in have else min(have, default=wanted),
         argv=manifest.argv,
@@ -168,14 +144,7 @@ def _stage(target: Path, materials: Materials) -> None:
 def _list(dataset: DatasetFacts, path: Path, title: str, description: str) -> StagedDataset:
     if dataset.scheme != SCHEME:
         raise InputError(f"dataset {dataset.asset_id}: its scheme {dataset.scheme!r} is not known here")
-    if not path.exists():
-        raise InputError(f"data: {path} is not there", code="data-missing")
-    try:
-        files = list_files(path)
-    except DatasetError as exc:
-        raise InputError(f"data: {path}: {exc}", code=exc.code, remedy=exc.remedy) from exc
-    paths, names = tuple(file.path for file in files), tuple(file.name for file in files)
-    return StagedDataset(dataset.asset_id, paths, names, title, description)
+    return list_dataset(dataset.asset_id, path, title, description)
 
 
 def _judge(bundle: Bundle, report: RunReport, folder: Path) -> GateReport | None:

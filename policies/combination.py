@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Literal, TypeVar
 
-from policies.decide import Decision
-from policies.model import Consumers, LimitsPolicy, MetricsAllowance, OutputsPolicy, Policy, WeightsAllowance
-from policies.purposes import is_permission, is_within
+from policies.people import Consumers
+from policies.policy import LimitsPolicy, MetricsAllowance, OutputsPolicy, Policy, WeightsAllowance
+from policies.privacy import ReviewPolicy
+from policies.purposes import DISEASE_RESEARCH, Purpose
+from policies.terms import Term, is_within
+from policies.verdicts import Decision
 
 PartT = TypeVar("PartT")
 Logs = Literal["owner", "nobody", "consumer"]
@@ -37,26 +40,65 @@ def combine_policies(policies: Sequence[Policy], *, one_owner: bool) -> Policy |
     if len(policies) == 1:
         return policies[0]
     purposes = _combine_purposes([policy.purposes for policy in policies])
-    if not any(map(is_permission, purposes)):
+    reviews = [policy.review for policy in policies if policy.review is not None]
+    review = _combine_reviews(reviews)
+    alone = any(policy.privacy.mode != "none" for policy in policies)
+    if alone or not any(term.purposes for term in purposes) or (reviews and review is None):
         return None
     return Policy(
-        version=1,
         purposes=purposes,
         consumers=_combine_consumers([policy.consumers for policy in policies]),
+        allow_lists=_union(policy.allow_lists for policy in policies),
+        credentials=_union(policy.credentials for policy in policies),
         runtime="gvisor" if any(policy.runtime == "gvisor" for policy in policies) else "any",
         limits=_combine_limits([policy.limits for policy in policies]),
         outputs=_combine_outputs([policy.outputs for policy in policies]),
         images=_combine_images([policy.images for policy in policies]),
         logs=_combine_logs({policy.logs for policy in policies}, one_owner=one_owner),
-        witnesses=tuple(dict.fromkeys(demand for policy in policies for demand in policy.witnesses)),
+        review=review,
+        witnesses=_union(policy.witnesses for policy in policies),
     )
 
 
-def _combine_purposes(terms: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the permissions that lie within one of each policy, and every modifier of any."""
-    listed = dict.fromkeys(term for policy in terms for term in policy)
-    shared = [term for term in listed if all(any(is_within(term, other) for other in own) for own in terms)]
-    return (*shared, *(term for term in listed if not is_permission(term)))
+def _combine_purposes(parts: Sequence[tuple[Term, ...]]) -> tuple[Term, ...]:
+    """Return the purposes that lie within a permission of each policy, and every modifier of any."""
+    listed = _union(parts)
+    named = dict.fromkeys(purpose for term in listed for purpose in term.purposes)
+    shared = [purpose for purpose in named if all(_serves(purpose, terms) for terms in parts)]
+    return (*_as_terms(shared), *(term for term in listed if not term.purposes))
+
+
+def _serves(purpose: Purpose, terms: Iterable[Term]) -> bool:
+    return any(is_within(purpose, term) for term in terms)
+
+
+def _as_terms(purposes: Sequence[Purpose]) -> Iterable[Term]:
+    yield from (Term(term=purpose.curie) for purpose in purposes if purpose.disease is None)
+    diseases = tuple(purpose.disease for purpose in purposes if purpose.disease is not None)
+    if diseases:
+        yield Term.model_construct(
+            term=DISEASE_RESEARCH, diseases=diseases
+        )  # may be more than one document names
+
+
+def _combine_reviews(parts: Sequence[ReviewPolicy]) -> ReviewPolicy | None:
+    """Return one review that meets the demands of all; None where no account is a reviewer for enough of them."""
+    if not parts:
+        return None
+    needed = max(part.needed for part in parts)
+    reviewers = _shared([part.reviewers for part in parts])
+    if len(reviewers) < needed:
+        return None
+    return ReviewPolicy(
+        reviewers=reviewers,
+        needed=needed,
+        when="always" if any(part.when == "always" for part in parts) else "not-passed",
+        within_s=min(part.within_s for part in parts),
+    )
+
+
+def _union(parts: Iterable[Sequence[PartT]]) -> tuple[PartT, ...]:
+    return tuple(dict.fromkeys(item for part in parts for item in part))
 
 
 def _combine_consumers(parts: Iterable[Consumers]) -> Consumers:
@@ -94,7 +136,10 @@ def _if_all(parts: Sequence[PartT | None], combine: Callable[[Sequence[PartT]], 
 
 
 def _combine_weights(parts: Sequence[WeightsAllowance]) -> WeightsAllowance:
-    return WeightsAllowance(max_bytes=min(part.max_bytes for part in parts))
+    kept = [part.mantissa_bits for part in parts if part.mantissa_bits is not None]
+    return WeightsAllowance(
+        max_bytes=min(part.max_bytes for part in parts), mantissa_bits=min(kept, default=None)
+    )
 
 
 def _combine_metrics(parts: Sequence[MetricsAllowance]) -> MetricsAllowance:

@@ -7,7 +7,8 @@ their path by the pydantic models that `parse_document` validates against.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import yaml
@@ -68,7 +69,36 @@ _StrictLoader.yaml_implicit_resolvers = {
 _StrictLoader.add_implicit_resolver(_INTEGER, re.compile(r"[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
 
 
-def parse_yaml(data: bytes, *, document: str) -> dict[str, Any]:
+Path = tuple[str | int, ...]
+"""The way from a document's top to a value: keys, and indices of lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A parsed document that still knows on which line each of its values stands."""
+
+    document: str
+    value: dict[str, Any]
+    node: yaml.Node
+
+    def read(self, model: type[ModelT], *, context: object = None) -> ModelT:
+        """Check the value against `model`; `context` is handed to the model's validators.
+
+        Raises:
+            DocumentError: with line and path of the first problem; an unknown key is a problem.
+        """
+        try:
+            return model.model_validate(self.value, context=context)
+        except ValidationError as exc:
+            path, problem = _first_problem(exc, self.value)
+            raise self.refusal(path, problem) from exc
+
+    def refusal(self, path: Path, problem: str) -> DocumentError:
+        """Return the error about the value at `path`, or about where it should stand."""
+        return DocumentError(self.document, _dotted(path), problem, line=_find_line(self.node, path))
+
+
+def read_source(data: bytes, *, document: str) -> Source:
     """Parse one YAML mapping; `document` names it in errors.
 
     Raises:
@@ -77,27 +107,45 @@ def parse_yaml(data: bytes, *, document: str) -> dict[str, Any]:
     if len(data) > MAX_DOCUMENT_BYTES:
         raise DocumentError(document, "", f"is {len(data)} bytes, at most {MAX_DOCUMENT_BYTES} are read")
     try:
-        value = yaml.load(data.decode("utf-8"), Loader=_StrictLoader)  # noqa: S506 - a stricter SafeLoader
+        node, value = _load(data.decode("utf-8"))
     except UnicodeDecodeError as exc:
         raise DocumentError(document, "", "is not UTF-8 text") from exc
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark
-        line = f"line {mark.line + 1}" if mark else ""
-        raise DocumentError(document, line, exc.problem or "is not YAML") from exc
+        line = mark.line + 1 if mark else None
+        raise DocumentError(document, "", exc.problem or "is not YAML", line=line) from exc
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         raise DocumentError(document, "", "is not YAML that can be read") from exc
-    if not isinstance(value, dict):
+    if node is None or not isinstance(value, dict):
         raise DocumentError(document, "", f"expected a mapping of keys to values, got {type(value).__name__}")
-    return value
+    return Source(document, value, node)
+
+
+def _load(text: str) -> tuple[yaml.Node | None, object]:
+    loader = _StrictLoader(text)
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+        return node, None if node is None else loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def parse_yaml(data: bytes, *, document: str) -> dict[str, Any]:
+    """Parse one YAML mapping; `document` names it in errors.
+
+    Raises:
+        DocumentError: see `read_source`.
+    """
+    return read_source(data, document=document).value
 
 
 def parse_document(data: bytes, model: type[ModelT], *, document: str, context: object = None) -> ModelT:
-    """Parse YAML bytes into `model`, naming the first offending path on failure.
+    """Parse YAML bytes into `model`, naming line and path of the first problem on failure.
 
     Raises:
-        DocumentError: see `parse_yaml`, or a key or value that the model refuses.
+        DocumentError: see `read_source`, or a key or value that the model refuses.
     """
-    return validate_document(parse_yaml(data, document=document), model, document=document, context=context)
+    return read_source(data, document=document).read(model, context=context)
 
 
 def validate_document(value: object, model: type[ModelT], *, document: str, context: object = None) -> ModelT:
@@ -109,9 +157,57 @@ def validate_document(value: object, model: type[ModelT], *, document: str, cont
     try:
         return model.model_validate(value, context=context)
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
-        raise DocumentError(document, path, _problem(first)) from exc
+        path, problem = _first_problem(exc, value)
+        raise DocumentError(document, _dotted(path), problem) from exc
+
+
+def _first_problem(exc: ValidationError, value: object) -> tuple[Path, str]:
+    first = exc.errors(include_url=False, include_context=False)[0]
+    return _clean_path(first["loc"], value, absent=first["type"] == "missing"), _problem(first)
+
+
+def _clean_path(loc: Path, value: object, *, absent: bool) -> Path:
+    """Return a path without the steps that name alternatives of a model and no place in the document."""
+    path: list[str | int] = []
+    for index, step in enumerate(loc):
+        inner = _step(value, step)
+        if inner is not _NOWHERE:
+            value = inner
+        elif not (absent and index == len(loc) - 1):
+            continue
+        path.append(step)
+    return tuple(path)
+
+
+_NOWHERE = object()
+
+
+def _step(value: object, step: str | int) -> object:
+    if isinstance(value, Mapping) and step in value:
+        return value[step]
+    if isinstance(value, Sequence) and not isinstance(value, str) and isinstance(step, int):
+        return value[step] if 0 <= step < len(value) else _NOWHERE
+    return _NOWHERE
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(map(str, path))
+
+
+def _find_line(node: yaml.Node, path: Path) -> int:
+    """Return the line of the value at `path`, or of the nearest value around it; the first is 1."""
+    line = node.start_mark.line + 1
+    for step in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next((pair for pair in node.value if pair[0].value == step), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            found = (node.value[step], node.value[step])
+        else:
+            found = None
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
 
 
 def _problem(error: ErrorDetails) -> str:

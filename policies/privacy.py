@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from policies.documents import StrictModel
 from policies.mechanisms import PositiveDecimal
@@ -19,7 +19,7 @@ MAX_REVIEWERS = 16
 DAY_S = 24 * 3600
 Mode = Literal["none", "measured", "differential"]
 Fraction = Annotated[str, Field(pattern=r"^0\.[0-9]{0,5}[1-9][0-9]{0,5}$")]
-Address = Annotated[str, Field(pattern=r"^0x[0-9a-f]{40}$")]
+Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$"), AfterValidator(str.lower)]
 
 
 class ColumnUnit(StrictModel):

@@ -7,7 +7,7 @@ refuses such a job.
 from __future__ import annotations
 
 from policies.errors import RuntimeUnavailableError
-from policies.model import Policy
+from policies.policy import Policy
 
 GVISOR = "runsc"
 RUNC = "runc"

@@ -6,7 +6,7 @@ no privacy. It is part of the public description, so its digest stands on chain.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -45,11 +45,17 @@ class ColumnSchema(StrictModel):
             raise ValueError(f"{self.name}: min and max belong to numbers and integers, both of them")
         if self.min is not None and self.max is not None and Decimal(self.min) >= Decimal(self.max):
             raise ValueError(f"{self.name}: min is not below max")
+        if self.kind == "integer" and not _has_integer(self.min, self.max):
+            raise ValueError(f"{self.name}: no whole number lies between min and max")
         if (self.kind == "category") != (self.categories is not None):
             raise ValueError(f"{self.name}: categories belong to the kind category")
         if self.categories is not None and len(set(self.categories)) < len(self.categories):
             raise ValueError(f"{self.name}: a category stands twice")
         return self
+
+
+def _has_integer(low: str | None, high: str | None) -> bool:
+    return Decimal(low or 0).to_integral_value(ROUND_CEILING) <= Decimal(high or 0)
 
 
 class DatasetSchema(StrictModel):

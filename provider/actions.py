@@ -12,6 +12,7 @@ from provider.catalogue import Catalogue
 from provider.errors import BadRequestError, StaleRequestError
 from provider.identity import ProviderIdentity
 from provider.jobs.desk import JobDesk
+from provider.reviewdesk import ReviewDesk
 from provider.signed import check_addressee, check_signer
 from provider.stewardship import Stewardship
 from provider.store import Database
@@ -24,6 +25,7 @@ from provider.wire import (
     DatasetPrepareBody,
     DatasetPublishBody,
     JobCancelBody,
+    ReviewDecideBody,
     SignedAction,
     WireModel,
     recover_signer,
@@ -35,10 +37,14 @@ MAX_LIFETIME_S = 3600
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One kind of action: what its body must be, and who carries it out."""
+    """One kind of action: what its body must be, and who carries it out.
+
+    Where the handler keeps the signature for others to check, it is given the whole signed action, and takes what is enclosed.
+    """
 
     body: type[WireModel]
     handler: Callable[..., WireModel]
+    keeps_signature: bool = False
 
 
 class ActionDesk:
@@ -52,6 +58,7 @@ class ActionDesk:
         catalogue: Catalogue,
         stewardship: Stewardship,
         jobs: JobDesk,
+        reviews: ReviewDesk,
     ) -> None:
         self._identity = identity
         self._access = database.access
@@ -64,6 +71,7 @@ class ActionDesk:
             "approval.request": Action(ApprovalRequestBody, catalogue.request_approval),
             "approval.decline": Action(ApprovalDeclineBody, catalogue.decline_approval),
             "job.cancel": Action(JobCancelBody, jobs.cancel),
+            "review.decide": Action(ReviewDecideBody, reviews.decide, keeps_signature=True),
         }
 
     def take(self, guard: Guard, signed: SignedAction, *, now: int) -> WireModel:
@@ -76,6 +84,10 @@ class ActionDesk:
         signer = self._check(signed, now)
         action = self._actions[signed.action]
         body = _parse_body(action.body, signed)
+        if action.keeps_signature:
+            return action.handler(guard, signer, body, now=now, signed=signed)
+        if signed.enclosed:
+            raise BadRequestError(f"{signed.action} takes nothing enclosed", code="enclosed")
         return action.handler(guard, signer, body, now=now)
 
     def _check(self, signed: SignedAction, now: int) -> str:

@@ -24,6 +24,7 @@ class Role(StrEnum):
     SOLE_OWNER = "sole-owner"
     LOG_READER = "log-reader"
     UPLOADER = "uploader"
+    REVIEWER = "reviewer"
 
 
 class Access(StrEnum):
@@ -50,6 +51,9 @@ class Access(StrEnum):
     RELEASE_READ = "release.read"
     RECEIPT_READ = "receipt.read"
     CHECKPOINT_COSIGN = "checkpoint.cosign"
+    REVIEW_LIST = "review.list"
+    REVIEW_READ = "review.read"
+    REVIEW_DECIDE = "review.decide"
 
 
 ALLOWED: dict[Access, frozenset[Role]] = {
@@ -74,6 +78,9 @@ ALLOWED: dict[Access, frozenset[Role]] = {
     Access.JOB_LOG_READ: frozenset({Role.SOLE_OWNER, Role.LOG_READER}),
     Access.JOB_TIMES_READ: frozenset({Role.SOLE_OWNER}),
     Access.RELEASE_READ: frozenset({Role.CONSUMER}),
+    Access.REVIEW_LIST: frozenset({Role.ACCOUNT}),
+    Access.REVIEW_READ: frozenset({Role.REVIEWER}),
+    Access.REVIEW_DECIDE: frozenset({Role.REVIEWER}),
 }
 HIDDEN_WHEN_DENIED = frozenset(
     {
@@ -83,6 +90,8 @@ HIDDEN_WHEN_DENIED = frozenset(
         Access.JOB_LOG_READ,
         Access.JOB_TIMES_READ,
         Access.RELEASE_READ,
+        Access.REVIEW_READ,
+        Access.REVIEW_DECIDE,
     }
 )
 
@@ -92,7 +101,8 @@ class Subject:
     """Who has which role towards the thing that is asked about; addresses compare without case.
 
     `sole_owners` own every dataset of a job: what its run shows of one owner's data is not for another. `log_readers` are
-    those to whom the policy that a job ran under opens what its algorithm printed.
+    those to whom the policy that a job ran under opens what its algorithm printed. `reviewers` decide on its release; its
+    consumer is never one of them.
     """
 
     consumers: frozenset[str] = frozenset()
@@ -101,6 +111,7 @@ class Subject:
     log_readers: frozenset[str] = frozenset()
     uploaders: frozenset[str] = frozenset()
     registrars: frozenset[str] = frozenset()
+    reviewers: frozenset[str] = frozenset()
 
 
 def roles_of(caller: str | None, subject: Subject) -> frozenset[Role]:
@@ -114,6 +125,7 @@ def roles_of(caller: str | None, subject: Subject) -> frozenset[Role]:
         Role.LOG_READER: subject.log_readers,
         Role.UPLOADER: subject.uploaders,
         Role.REGISTRAR: subject.registrars,
+        Role.REVIEWER: subject.reviewers,
     }
     held = {
         role for role, people in holders.items() if caller.lower() in {person.lower() for person in people}

@@ -26,6 +26,7 @@ from provider.identity import ProviderIdentity
 from provider.settings import Settings
 from provider.store import Database
 from provider.store.records import AlgorithmRecord, ApprovalRequestRecord, DatasetRecord
+from provider.tableschema import read_schema
 from provider.wire import (
     AlgorithmUploadBody,
     AlgorithmView,
@@ -67,7 +68,7 @@ class Catalogue:
         """Describe data under the data root: commitment, public description, policy. Nothing is on chain yet.
 
         Raises:
-            BadRequestError: the path, the data or the policy can't be used.
+            BadRequestError: the path, the data, the policy or the schema can't be used.
         """
         settings = self._load_settings()
         guard.check(Access.DATASET_PREPARE, Subject(registrars=frozenset(settings.owners)), caller=signer)
@@ -76,7 +77,9 @@ class Catalogue:
         path = resolve_data_path(Path(settings.data_root), body.path)
         files = list_files(path)
         entries = hash_files(files)
-        metadata = build_croissant(body.name, body.description, entries, profile_dataset(files))
+        profile = profile_dataset(files)
+        schema = read_schema(body.table_schema, profile) if body.table_schema is not None else None
+        metadata = build_croissant(body.name, body.description, entries, profile, schema)
         record = self._store.prepare_dataset(
             owner=signer,
             path=str(path.relative_to(Path(settings.data_root).resolve())),

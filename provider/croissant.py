@@ -1,7 +1,8 @@
 """Writes a dataset's public description: Croissant 1.0 (MLCommons JSON-LD), in canonical bytes whose digest is on chain.
 
-What it says is public: names and types of columns, rows, sizes and digests. File names never leave, because they may
-name patients: files are called `data.csv` or `file-0001.csv`, with the extension alone where that is a known format.
+What it says is public: names and types of columns, rows, sizes and digests, and what the owner's schema says of the columns.
+File names never leave, because they may name patients: files are called `data.csv` or `file-0001.csv`, with the extension
+alone where that is a known format.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from policies.canonical import canonical_json
+from policies.schema import ColumnSchema, DatasetSchema
 from provider.columns import ColumnKind, DatasetProfile, TableProfile
 from provider.datasets import DatasetEntry
+from provider.description import MAX_BYTES, SCHEMA_KEY, SCHEMA_TERM
+from provider.errors import DatasetError
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 CONTEXT: dict[str, Any] = {
@@ -77,9 +81,20 @@ DATA_TYPES: dict[ColumnKind, str] = {
 
 
 def build_croissant(
-    name: str, description: str, entries: Sequence[DatasetEntry], profile: DatasetProfile
+    name: str,
+    description: str,
+    entries: Sequence[DatasetEntry],
+    profile: DatasetProfile,
+    schema: DatasetSchema | None = None,
 ) -> bytes:
-    """Return the description as canonical JSON; SHA-256 of these bytes is the dataset's metadata digest."""
+    """Return the description as canonical JSON; SHA-256 of these bytes is the dataset's metadata digest.
+
+    A schema, which must be one that every table fits, stands in it as a whole under a term of our own, and again in Croissant's
+    and schema.org's words at each column: what a reader who doesn't know the term can use.
+
+    Raises:
+        DatasetError: `description-too-large`, which no reader would take.
+    """
     ids = {
         entry.name: _public_name(entry.name, at, len(entries)) for at, entry in enumerate(entries, start=1)
     }
@@ -91,11 +106,20 @@ def build_croissant(
         "description": description or name,
         "distribution": [_file_object(entry, ids[entry.name]) for entry in entries],
         "recordSet": [
-            _record_set(table, f"table-{at:04}", ids[table.file])
+            _record_set(table, f"table-{at:04}", ids[table.file], schema)
             for at, table in enumerate(profile.tables, start=1)
         ],
     }
-    return canonical_json(document)
+    if schema is not None:
+        context = CONTEXT | {SCHEMA_KEY: {"@id": SCHEMA_TERM, "@type": "@json"}}
+        whole = schema.model_dump(mode="json", exclude_defaults=True) | {"version": schema.version}
+        document |= {"@context": context, SCHEMA_KEY: whole}
+    data = canonical_json(document)
+    if len(data) > MAX_BYTES:
+        problem = f"description: is {len(data)} bytes, at most {MAX_BYTES} are read"
+        remedy = "register fewer columns or files, or describe them shorter"
+        raise DatasetError(problem, code="description-too-large", remedy=remedy)
+    return data
 
 
 def _extension(name: str) -> str:
@@ -121,7 +145,10 @@ def _file_object(entry: DatasetEntry, public_name: str) -> dict[str, Any]:
     }
 
 
-def _record_set(table: TableProfile, public_name: str, file_id: str) -> dict[str, Any]:
+def _record_set(
+    table: TableProfile, public_name: str, file_id: str, schema: DatasetSchema | None
+) -> dict[str, Any]:
+    meanings = schema.columns if schema else [None] * len(table.columns)
     return {
         "@type": "cr:RecordSet",
         "@id": public_name,
@@ -134,7 +161,19 @@ def _record_set(table: TableProfile, public_name: str, file_id: str) -> dict[str
                 "name": column.name,
                 "dataType": DATA_TYPES[column.kind],
                 "source": {"fileObject": {"@id": file_id}, "extract": {"column": column.name}},
+                **(_meaning(meaning) if meaning else {}),
             }
-            for at, column in enumerate(table.columns, start=1)
+            for at, (column, meaning) in enumerate(zip(table.columns, meanings, strict=True), start=1)
         ],
     }
+
+
+def _meaning(column: ColumnSchema) -> dict[str, Any]:
+    """Return what schema.org has words for; bounds as decimal text, which loses no digit."""
+    words = {
+        "description": column.description,
+        "minValue": column.min,
+        "maxValue": column.max,
+        "unitText": column.unit,
+    }
+    return {key: value for key, value in words.items() if value}

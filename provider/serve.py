@@ -10,6 +10,7 @@ import waitress
 
 from provider.app import create_app
 from provider.assembly import open_parts
+from provider.held import HeldFiles
 from provider.logfiles import LogFiles
 from provider.services import build_services
 from provider.settings import load_settings
@@ -30,6 +31,7 @@ def main() -> None:
         parts.blobs,
         parts.chain,
         log_files=LogFiles(parts.paths.log),
+        held=HeldFiles(parts.paths.held),
         load_settings=lambda: load_settings(parts.paths.settings),
     )
     app = create_app(services)

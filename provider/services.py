@@ -10,11 +10,13 @@ from provider.actions import ActionDesk
 from provider.blobs import BlobStore
 from provider.catalogue import Catalogue
 from provider.chain import Chain
+from provider.held import HeldFiles
 from provider.identity import ProviderIdentity
 from provider.jobs.desk import JobDesk
 from provider.logdesk import LogDesk
 from provider.logfiles import LogFiles
 from provider.login import LoginDesk
+from provider.reviewdesk import ReviewDesk
 from provider.settings import Settings
 from provider.stewardship import Stewardship
 from provider.store import Database
@@ -41,6 +43,7 @@ class Services:
     jobs: JobDesk
     log: LogDesk
     witnesses: WitnessDesk
+    reviews: ReviewDesk
     actions: ActionDesk
     clock: Clock
 
@@ -52,6 +55,7 @@ def build_services(
     chain: Chain,
     *,
     log_files: LogFiles,
+    held: HeldFiles,
     load_settings: Callable[[], Settings],
     clock: Clock = system_clock,
 ) -> Services:
@@ -60,6 +64,7 @@ def build_services(
     stewardship = Stewardship(database, blobs, catalogue, load_settings)
     witnesses = WitnessDesk(database, log_files, load_settings)
     jobs = JobDesk(identity, database, blobs, catalogue, load_settings, chain=chain, witnesses=witnesses)
+    reviews = ReviewDesk(database, held)
     return Services(
         identity=identity,
         database=database,
@@ -70,6 +75,9 @@ def build_services(
         jobs=jobs,
         log=LogDesk(database.ledger, log_files, witnesses),
         witnesses=witnesses,
-        actions=ActionDesk(identity, database, catalogue=catalogue, stewardship=stewardship, jobs=jobs),
+        reviews=reviews,
+        actions=ActionDesk(
+            identity, database, catalogue=catalogue, stewardship=stewardship, jobs=jobs, reviews=reviews
+        ),
         clock=clock,
     )

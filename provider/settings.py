@@ -93,6 +93,11 @@ class ProviderPaths:
         return self.home / "provider" / "artifacts"
 
     @property
+    def held(self) -> Path:
+        """What waits for a reviewers' decision, one folder per job."""
+        return self.home / "provider" / "held"
+
+    @property
     def log(self) -> Path:
         """The log of receipts as files that tiles are read from."""
         return self.home / "provider" / "log"

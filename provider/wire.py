@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from datatokens.ethkeys import Account
 from policies.canonical import canonical_json, parse_digest, sha256
+from policies.purposes import PURPOSE_PATTERN
 from provider.errors import BadSignatureError
 from provider.receipts.note import MAX_NOTE_BYTES
 
@@ -27,10 +28,11 @@ Hex32 = Annotated[str, Field(pattern=HEX32)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Signature = Annotated[str, Field(pattern=r"^0x[0-9a-f]{130}$")]
-Curie = Annotated[str, Field(pattern=r"^DUO:[0-9]{7}$")]
+Purpose = Annotated[str, Field(pattern=f"^(?:{PURPOSE_PATTERN})$")]
 UnixTime = Annotated[int, Field(ge=0, lt=2**40)]
 MAX_DATASETS_PER_JOB = 8
 MAX_CONSUMERS = 10_000
+MAX_ENCLOSED_CHARS = 4096
 MAX_BUNDLE_BYTES = 8 * 1024 * 1024
 SIGNATURE_BYTES = 65  # r‖s‖v
 SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
@@ -97,7 +99,7 @@ class JobRequest(WireModel):
     datasets: Datasets
     algorithm: Digest
     parameters: Digest
-    purpose: Curie
+    purpose: Purpose
     provider: Address
     result_key: Annotated[Base64, Field(max_length=4096)]
     nonce: Hex32
@@ -153,13 +155,15 @@ ActionName = Literal[
     "approval.request",
     "approval.decline",
     "job.cancel",
+    "review.decide",
 ]
 
 
 class SignedAction(WireModel):
     """A state-changing request other than a job: its name, its body, and a signature over both.
 
-    `chain_id` and `signer` are what the client believes; they decide nothing and make a mismatch nameable.
+    `chain_id` and `signer` are what the client believes; they decide nothing and make a mismatch nameable. `enclosed` is
+    text that goes with the action and stays private: the body has its digest where an action takes any.
     """
 
     action: ActionName
@@ -170,6 +174,7 @@ class SignedAction(WireModel):
     chain_id: int
     signer: Address
     signature: Signature
+    enclosed: Annotated[str, Field(max_length=MAX_ENCLOSED_CHARS)] = ""
 
     def signable(self, domain: Domain) -> SignableMessage:
         """Return the EIP-712 message; `body` enters as SHA-256 of its canonical JSON."""
@@ -234,12 +239,16 @@ class JobSubmission(WireModel):
 
 
 class DatasetPrepareBody(WireModel):
-    """Body of `dataset.prepare`: describe data under the provider's data root; nothing is on chain yet."""
+    """Body of `dataset.prepare`: describe data under the provider's data root; nothing is on chain yet.
+
+    `table_schema` is the schema document of the columns (YAML or JSON); null: the owner publishes none.
+    """
 
     path: Annotated[str, Field(min_length=1, max_length=1024)]
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: Annotated[str, Field(max_length=4000)] = ""
     policy: Annotated[str, Field(max_length=256 * 1024)]
+    table_schema: Annotated[str, Field(max_length=256 * 1024)] | None = None
 
 
 class DatasetPrepared(WireModel):
@@ -308,7 +317,7 @@ class ApprovalRequestBody(WireModel):
 
     asset_id: Hex32
     algorithm: Digest
-    purpose: Curie
+    purpose: Purpose
     message: Annotated[str, Field(max_length=2000)] = ""
 
 
@@ -324,6 +333,19 @@ class JobCancelBody(WireModel):
     """Body of `job.cancel`."""
 
     job_id: Hex32
+
+
+class ReviewDecideBody(WireModel):
+    """Body of `review.decide`: what a reviewer says of what was looked at; final.
+
+    `looked_at` commits to the files and checks that were shown. `reason` is the digest of the text that is enclosed: 64
+    random hex digits, a space, and the reviewer's words, which the random digits keep anybody from guessing.
+    """
+
+    job_id: Hex32
+    looked_at: Digest
+    decision: Literal["release", "withhold"]
+    reason: Digest
 
 
 class LoginChallengeBody(WireModel):
@@ -438,7 +460,7 @@ class ApprovalView(WireModel):
     name: str
     version: str
     requester: Address
-    purpose: Curie
+    purpose: Purpose
     message: str
     state: Literal["pending", "approved", "declined", "revoked", "expired"]
     requested: UnixTime
@@ -483,3 +505,66 @@ class JobsView(WireModel):
     """GET /v1/jobs."""
 
     jobs: list[JobView]
+
+
+class ReviewSummary(WireModel):
+    """A job whose release waits, or waited, for people, as a reviewer sees it; `decided` is the caller's own decision.
+
+    `outcome` is `open` until every decision needed is made, the time is over or the job was cancelled.
+    """
+
+    job_id: Hex32
+    consumer: Address
+    datasets: list[Hex32]
+    algorithm: Digest
+    purpose: Curie
+    opened: UnixTime
+    due: UnixTime
+    outcome: Literal["open", "release", "withhold", "late", "cancelled"]
+    decided: str | None = None
+
+
+class ReviewsView(WireModel):
+    """GET /v1/reviews."""
+
+    reviews: list[ReviewSummary]
+
+
+class ReviewFileView(WireModel):
+    """A file that would leave."""
+
+    name: str
+    digest: Digest
+    size_bytes: int
+
+
+class ReviewCheckView(WireModel):
+    """One line of the gate's table; `detail` is for reviewers alone."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class ReviewDecisionView(WireModel):
+    """One reviewer's decision, shown once all that are needed are made."""
+
+    reviewer: Address
+    decision: str
+    time: UnixTime
+    reason: str
+
+
+class ReviewView(WireModel):
+    """GET /v1/reviews/{job_id}: what a reviewer decides on; `looked_at` is the digest of `files`, `checks` and `salt`.
+
+    Files and checks are gone once the review is over.
+    """
+
+    review: ReviewSummary
+    parameters: dict[str, Any]
+    files: list[ReviewFileView]
+    checks: list[ReviewCheckView]
+    looked_at: Digest
+    salt: Hex32
+    decisions: list[ReviewDecisionView]

@@ -1,6 +1,6 @@
 """Entry point of the worker: `python -m provider.worker_main --home DIR`. Holds the keys; listens to nobody.
 
-The clerk and the notary share one loop, and each of `parallel_jobs` runners has its own: a long run delays no anchor. One
+The clerk, the reviews and the notary share one loop, and each of `parallel_jobs` runners has its own: a long run delays no anchor. One
 more thread looks after the warm containers that the runners share.
 A home folder has one worker at a time.
 """
@@ -11,6 +11,7 @@ import argparse
 import json
 import logging
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ from datatokens.accounts import load_account
 from provider.assembly import Parts, open_parts
 from provider.errors import ProviderError
 from provider.exclusion import hold_worker_lock
+from provider.held import HeldFiles
 from provider.identity import OPERATOR
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Judge
@@ -30,6 +32,7 @@ from provider.jobs.launch import Launcher
 from provider.jobs.loop import run_loop
 from provider.jobs.notary import Notary, Pace
 from provider.jobs.receipting import Registrar
+from provider.jobs.reviewing import Reviewing
 from provider.jobs.runner import Runner, Workplace
 from provider.jobs.warming import Warmer
 from provider.receipts.keys import SigningKeys, load_signing_keys
@@ -80,6 +83,7 @@ class Worker:
             log_folder=parts.paths.log,
             confirmations=self._confirmations,
         )
+        self.reviewing = self._make_reviewing()
         self.runners = tuple(self._make_runner() for _ in range(parts.settings.parallel_jobs))
 
     def start(self) -> None:
@@ -114,6 +118,7 @@ class Worker:
 
     def _office_turn(self) -> bool:
         moved = self.clerk.turn()
+        moved = self.reviewing.turn() or moved
         return self.notary.turn() or moved
 
     def _pool_turn(self) -> bool:
@@ -162,6 +167,18 @@ class Worker:
             confirmations=self._confirmations,
         )
 
+    def _make_reviewing(self) -> Reviewing:
+        parts = self._parts
+        return Reviewing(
+            parts.database,
+            parts.blobs,
+            HeldFiles(parts.paths.held),
+            parts.chain,
+            self._registrar,
+            clock=system_clock,
+            randomness=secrets.token_bytes,
+        )
+
     def _make_runner(self) -> Runner:
         parts, engine = self._parts, self._make_engine()
         place = Workplace(
@@ -171,7 +188,16 @@ class Worker:
             clock=system_clock,
         )
         judge, launcher = self._make_judge(engine), self._make_launcher(engine)
-        return Runner(parts.database, parts.blobs, engine, judge, self._registrar, launcher, workplace=place)
+        return Runner(
+            parts.database,
+            parts.blobs,
+            engine,
+            judge,
+            self._registrar,
+            launcher,
+            self._make_reviewing(),
+            workplace=place,
+        )
 
 
 def main() -> None:

@@ -19,17 +19,16 @@ import jsonschema
 from policies.canonical import canonical_json, digest_of, sha256
 from policies.documents import parse_document
 from policies.errors import DocumentError
-from sandbox.errors import BundleInvalidError
-from sandbox.manifest import (
-    IMAGE_PLACEHOLDER,
-    AlgorithmManifest,
+from sandbox.declaration import (
     MetricDeclaration,
     MetricsDeclaration,
     OutputsDeclaration,
     TensorDeclaration,
     WeightsDeclaration,
-    count_nodes,
 )
+from sandbox.errors import BundleInvalidError
+from sandbox.manifest import IMAGE_PLACEHOLDER, AlgorithmManifest, ScorerDeclaration, count_nodes
+from sandbox.recipe import Recipe, override
 
 __all__ = [
     "AlgorithmManifest",
@@ -37,8 +36,10 @@ __all__ = [
     "MetricDeclaration",
     "MetricsDeclaration",
     "OutputsDeclaration",
+    "ScorerDeclaration",
     "TensorDeclaration",
     "WeightsDeclaration",
+    "apply_parameters",
     "check_parameters",
     "load_bundle",
     "parse_bundle",
@@ -120,6 +121,20 @@ def check_parameters(manifest: AlgorithmManifest, parameters: dict[str, Any]) ->
     error = next(jsonschema.Draft202012Validator(manifest.parameters).iter_errors(parameters), None)
     if error is not None:
         raise BundleInvalidError(f"parameters: {error.json_path}", error.message[:200])
+    if manifest.recipe is not None:
+        apply_parameters(manifest.recipe, parameters)
+
+
+def apply_parameters(recipe: Recipe, parameters: dict[str, Any]) -> Recipe:
+    """Return the recipe as a job with these parameters has it.
+
+    Raises:
+        BundleInvalidError: a value with which the recipe doesn't hold.
+    """
+    try:
+        return override(recipe, parameters)
+    except DocumentError as exc:
+        raise BundleInvalidError(f"parameters: {exc.path}", exc.problem) from exc
 
 
 def _check_size(files: Mapping[str, bytes]) -> None:
@@ -137,6 +152,9 @@ def _check_path(path: str) -> None:
 
 
 def _check_main(files: Mapping[str, bytes], manifest: AlgorithmManifest) -> None:
+    if manifest.recipe is not None and len(files) > 1:
+        other = min(files.keys() - {MANIFEST})
+        raise BundleInvalidError(other, f"a recipe has no code: remove every file but {MANIFEST}")
     if manifest.main not in files:
         raise BundleInvalidError(f"{MANIFEST}: main", f"names {manifest.main!r}, which is not in the bundle")
     taken = {path for path in files if path.split("/")[0] == "algorithm"}

@@ -2,31 +2,28 @@
 
 The model is the whole vocabulary: an unknown key is refused, every list and name is bounded, and at least one output is
 declared. Sizes and ranges of outputs are declared here and enforced elsewhere, by the egress gate. Command and image may
-be said in Ocean's terms, as a `container`; what may leave is said in ours alone.
+be said in Ocean's terms, as a `container`; what may leave is said in ours alone. Of the kind `recipe` an algorithm is no code:
+how it starts and what it hands out follow from the recipe.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal, Self
 
 import jsonschema
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from policies.canonical import canonical_json
 from policies.documents import StrictModel
 from policies.errors import DocumentError
+from sandbox.declaration import OutputsDeclaration, Slug, check_unique
+from sandbox.recipe import OVERRIDABLE, Recipe
 
-MAX_TENSORS = 4096
-MAX_METRICS = 256
-MAX_RANK = 8
-MAX_DIMENSION = 2**31 - 1
-MAX_ELEMENTS = 2**40
 MAX_ARGUMENTS = 64
 MAX_GPUS = 16
+MAX_CLASSES = 256
 MAX_SCHEMA_DEPTH = 32
 MAX_SCHEMA_NODES = 2000
 REFUSED_IN_SCHEMA = frozenset(
@@ -38,35 +35,17 @@ REFUSED_IN_SCHEMA = frozenset(
 SHELL_WORDS = frozenset({"&&", "||", "|", ";", "&", "<", ">", ">>", "2>", "2>&1"})
 ALGORITHM_PATH = "/data/transformations/algorithm"
 IMAGE_PLACEHOLDER = "IMAGE"
+RECIPE_MAIN = "algorithm.yaml"
+RECIPE_ENTRYPOINT = "python $ALGO"
+_RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,31}$")]
-TensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
 ImageDigest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 ImageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$")]
 ImageTag = Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$")]
 RelativePath = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,3}$")
-]
-Dtype = Literal["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"]
-
-
-def _check_decimal(value: int | str) -> int | str:
-    if isinstance(value, str):
-        try:
-            number = Decimal(value)
-        except InvalidOperation as exc:
-            raise ValueError("is not a decimal number") from exc
-        if not number.is_finite():
-            raise ValueError("is not a finite number")
-    return value
-
-
-Bound = Annotated[
-    Annotated[int, Field(ge=-(2**53) + 1, lt=2**53)]
-    | Annotated[str, Field(pattern=r"^-?[0-9]{1,30}(\.[0-9]{1,30})?$")],
-    AfterValidator(_check_decimal),
 ]
 
 
@@ -83,78 +62,6 @@ def _check_command(entrypoint: str) -> str:
 
 
 Entrypoint = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_check_command)]
-
-
-class TensorDeclaration(StrictModel):
-    """One tensor of the weights: its exact name, type and shape (an empty shape is a scalar)."""
-
-    name: TensorName
-    dtype: Dtype
-    shape: Annotated[list[Annotated[int, Field(ge=0, le=MAX_DIMENSION)]], Field(max_length=MAX_RANK)]
-
-    @property
-    def elements(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-
-class WeightsDeclaration(StrictModel):
-    """The safetensors file, and every tensor in it."""
-
-    file: Literal["model.safetensors"] = "model.safetensors"
-    tensors: Annotated[list[TensorDeclaration], Field(min_length=1, max_length=MAX_TENSORS)]
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _check_unique([tensor.name for tensor in self.tensors], "tensor")
-        if sum(tensor.elements for tensor in self.tensors) > MAX_ELEMENTS:
-            raise ValueError(f"declares more than {MAX_ELEMENTS} elements")
-        return self
-
-
-class MetricDeclaration(StrictModel):
-    """One number: its inclusive range and how many digits after the point may leave."""
-
-    name: Slug
-    min: Bound
-    max: Bound
-    digits: Annotated[int, Field(ge=0, le=9)]
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if Decimal(self.min) > Decimal(self.max):
-            raise ValueError("min is above max")
-        return self
-
-
-class MetricsDeclaration(StrictModel):
-    """The metrics file: one flat JSON object of the declared numbers."""
-
-    file: Literal["metrics.json"] = "metrics.json"
-    values: Annotated[list[MetricDeclaration], Field(min_length=1, max_length=MAX_METRICS)]
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _check_unique([metric.name for metric in self.values], "metric")
-        return self
-
-
-class OutputsDeclaration(StrictModel):
-    """Everything that may leave; nothing else does."""
-
-    weights: WeightsDeclaration | None = None
-    metrics: MetricsDeclaration | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.weights is None and self.metrics is None:
-            raise ValueError("declare weights, metrics or both")
-        return self
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The names of the files that are declared."""
-        return tuple(part.file for part in (self.weights, self.metrics) if part is not None)
 
 
 class OceanContainer(StrictModel):
@@ -187,9 +94,42 @@ class OceanContainer(StrictModel):
         return self
 
 
-class AlgorithmManifest(StrictModel):
-    """algorithm.yaml. `image` is the id of the image (the digest of its configuration)."""
+class ScorerDeclaration(StrictModel):
+    """How the gate has a release scored: started with `entrypoint`, on rows without the column `target`.
 
+    `classes` are the target's values in the order of the probabilities that the scorer writes; a regression has none.
+    The contract of a scorer stands in docs/measured-gate.md.
+    """
+
+    entrypoint: Entrypoint
+    target: Annotated[str, Field(min_length=1, max_length=200)]
+    task: Literal["classification", "regression"]
+    classes: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=200)]],
+        Field(default_factory=list, max_length=MAX_CLASSES),
+    ]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_unique(self.classes, "class")
+        if (self.task == "classification") != (len(self.classes) > 1):
+            raise ValueError("a classification names two or more classes, a regression none")
+        return self
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command, see `AlgorithmManifest.argv`."""
+        return _argv(self.entrypoint)
+
+
+class AlgorithmManifest(StrictModel):
+    """algorithm.yaml. `image` is the id of the image (the digest of its configuration).
+
+    A recipe says neither `main` nor `entrypoint` nor `outputs`: they are computed from it.
+    """
+
+    kind: Literal["code", "recipe"] = "code"
+    recipe: Recipe | None = None
     name: Slug
     version: Version
     main: RelativePath
@@ -201,6 +141,7 @@ class AlgorithmManifest(StrictModel):
         default_factory=lambda: {"type": "object", "additionalProperties": False}
     )
     outputs: OutputsDeclaration
+    scorer: ScorerDeclaration | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -213,6 +154,36 @@ class AlgorithmManifest(StrictModel):
             raise ValueError("expected entrypoint and image either at the top or in container, got both")
         digest = container.get("checksum") or container.get("image")
         return value | {"entrypoint": container.get("entrypoint"), "image": digest}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_recipe(cls, value: object) -> object:
+        """Say what a recipe starts and hands out where everything else looks for it."""
+        if not isinstance(value, dict) or value.get("kind") != "recipe":
+            return value
+        said = {"main", "entrypoint", "container", "outputs", "gpus"} & value.keys()
+        if said:
+            raise ValueError(f"a recipe decides on its own what it starts and hands out: remove {min(said)}")
+        if not isinstance(value.get("recipe"), dict):
+            raise ValueError("expected recipe: what is to be trained, and how")  # noqa: TRY004 - of a document
+        started = value | {"main": RECIPE_MAIN, "entrypoint": RECIPE_ENTRYPOINT}
+        try:
+            recipe = _RECIPE.validate_python(value.get("recipe"))
+        except ValidationError:
+            return started | {"outputs": None}  # the field's own check says what is wrong, and where
+        return started | {"recipe": recipe, "outputs": recipe.outputs()}
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if (self.recipe is None) != (self.kind == "code"):
+            raise ValueError("recipe belongs to the kind recipe")
+        named = self.parameters.get("properties", {})
+        closed = self.parameters.get("additionalProperties") is False
+        if self.recipe is not None and not (closed and set(named) <= set(OVERRIDABLE)):
+            raise ValueError(
+                f"the parameters of a recipe are {', '.join(OVERRIDABLE)}, with additionalProperties: false"
+            )
+        return self
 
     @field_validator("parameters")
     @classmethod
@@ -233,13 +204,11 @@ class AlgorithmManifest(StrictModel):
     @property
     def argv(self) -> tuple[str, ...]:
         """The command, with `$ALGO` as the main file's path in the container; no shell ever reads it."""
-        return tuple(part.replace("$ALGO", ALGORITHM_PATH) for part in _split(self.entrypoint))
+        return _argv(self.entrypoint)
 
 
-def _check_unique(names: list[str], what: str) -> None:
-    doubled = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
-    if doubled:
-        raise ValueError(f"the {what} {min(doubled)!r} is declared twice")
+def _argv(entrypoint: str) -> tuple[str, ...]:
+    return tuple(part.replace("$ALGO", ALGORITHM_PATH) for part in _split(entrypoint))
 
 
 def count_nodes(value: object) -> int:

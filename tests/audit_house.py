@@ -49,8 +49,8 @@ class LyingRegistrar(Registrar):
 
     lie: Lie = staticmethod(lambda facts: facts)
 
-    def _facts(self, job: JobRecord, ending: Ending, evaluation: Evaluation, **more: Any) -> ReceiptFacts:
-        return self.lie(super()._facts(job, ending, evaluation, **more))
+    def draft(self, job: JobRecord, ending: Ending, evaluation: Evaluation, **more: Any) -> ReceiptFacts:
+        return self.lie(super().draft(job, ending, evaluation, **more))
 
 
 @dataclass(slots=True)

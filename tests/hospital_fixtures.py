@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ import pytest
 
 from datatokens.model import Asset, Order, OrderItem, OrderStatus
 from policies.canonical import parse_digest, sha256
+from provider.held import HeldFiles
 from provider.jobs.clerk import Clerk
 from provider.jobs.judge import Judge
 from provider.jobs.launch import Launcher
 from provider.jobs.notary import Notary, Pace
 from provider.jobs.receipting import Registrar
+from provider.jobs.reviewing import Reviewing
 from provider.jobs.runner import Runner, Workplace
 from provider.receipts.envelope import parse_receipt
 from provider.receipts.keys import SigningKeys
@@ -39,6 +42,7 @@ class Hospital:
     lab: Lab
     clerk: Clerk
     runner: Runner
+    reviewing: Reviewing
     notary: Notary
     judge: Judge
     keys: SigningKeys
@@ -69,6 +73,7 @@ class Hospital:
     def work(self) -> None:
         self.clerk.turn()
         self.runner.turn()
+        self.reviewing.turn()
         self.notary.turn()
 
     def run(self, source: str = HONEST, *, policy: str = POLICY, **changes: Any) -> JobRecord:
@@ -148,7 +153,22 @@ def make_runner(
         owner=owner,
         load_data_root=lambda: Path(lab.settings.data_root),
     )
-    return Runner(lab.database, lab.blobs, engine, judge, registrar, launcher, workplace=place)
+    reviewing = make_reviewing(lab, keys)
+    return Runner(lab.database, lab.blobs, engine, judge, registrar, launcher, reviewing, workplace=place)
+
+
+def make_reviewing(lab: Lab, keys: SigningKeys) -> Reviewing:
+    """Return what holds releases for this lab's reviewers, as a worker has it after a start."""
+    registrar = Registrar(lab.services.identity, lab.database, keys, clock=lambda: lab.now)
+    return Reviewing(
+        lab.database,
+        lab.blobs,
+        HeldFiles(ProviderPaths(lab.home).held),
+        lab.chain,
+        registrar,
+        clock=lambda: lab.now,
+        randomness=secrets.token_bytes,
+    )
 
 
 @pytest.fixture
@@ -161,6 +181,7 @@ def hospital(lab: Lab, engine: DockerEngine, image_digest: str) -> Hospital:
         lab=lab,
         clerk=Clerk(database, lab.chain, judge, registrar, clock=lambda: lab.now),
         runner=make_runner(lab, engine, judge, keys),
+        reviewing=make_reviewing(lab, keys),
         notary=Notary(
             identity,
             database,

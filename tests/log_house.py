@@ -12,6 +12,7 @@ from flask import Flask
 from datatokens.model import Deployment
 from provider.app import create_app
 from provider.blobs import BlobStore
+from provider.held import HeldFiles
 from provider.identity import ProviderIdentity
 from provider.jobs.logkeeping import LogKeeper
 from provider.logfiles import LogFiles
@@ -65,6 +66,7 @@ def open_log_house(home: Path) -> LogHouse:
         BlobStore(paths.artifacts),
         no_chain,
         log_files=LogFiles(paths.log),
+        held=HeldFiles(paths.held),
         load_settings=lambda: settings,
     )
     return LogHouse(home, database, create_app(services))

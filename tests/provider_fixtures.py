@@ -20,6 +20,7 @@ from datatokens.model import DATASET_KIND, Asset, AssetTerms
 from policies.canonical import canonical_json, digest_of, parse_digest
 from provider.app import create_app
 from provider.blobs import BlobStore
+from provider.held import HeldFiles
 from provider.identity import ProviderIdentity
 from provider.logfiles import LogFiles
 from provider.release import create_result_key
@@ -208,6 +209,7 @@ def open_lab(home: Path, chain: ChainClient, people: People, provider: str) -> L
         blobs,
         chain,
         log_files=LogFiles(paths.log),
+        held=HeldFiles(paths.held),
         load_settings=lambda: found[0].settings if found else settings,
         clock=lambda: clock[0],
     )

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cli.localruns import WIDEST
 from cli.repetition import find_repeatable
-from cli.replaying import WIDEST, Materials
+from cli.replaying import Materials
 from policies.canonical import canonical_json, digest_of, digest_text
 from policies.model import LimitsPolicy
 from provider.datasets import SCHEME, commit_copied

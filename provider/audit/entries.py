@@ -1,4 +1,4 @@
-"""One entry of a log with its receipt, judged alone: signatures, keys, statement, request. Pure, and so done in any process.
+"""One entry of a log with its receipt, judged alone: signatures, keys, statement, request, reviews. Pure, and so done in any process.
 
 Each entry is held to the rules of `provider.receipts.rules`, as one receipt is by `receipt verify`. What a receipt says is
 handed on for the checks that need other entries, or a chain, only where its signatures hold: a stranger's words are nobody's.
@@ -16,6 +16,7 @@ from provider.receipts.errors import ReceiptError
 from provider.receipts.facts import BlockFacts, DatasetFacts, OrderFacts, PrivacyFacts, ReceiptFacts
 from provider.receipts.log import entry_bytes
 from provider.receipts.request import check_request
+from provider.receipts.reviews import check_review_signatures
 from provider.receipts.rules import (
     check_p256,
     check_place,
@@ -139,6 +140,7 @@ def _check_statement(
         anchor = anchors.first_covering(raw.index)
         check_place(statement, envelope, raw.index, anchor=anchor, trust=trust)
         check_request(statement.facts, trust.chain_id, trust.escrow)
+        check_review_signatures(statement.facts, trust.chain_id, trust.escrow)
     except ReceiptError as exc:
         yield _finding(raw, exc)
 

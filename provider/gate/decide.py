@@ -20,7 +20,12 @@ from typing import BinaryIO
 from policies.canonical import DIGEST_PREFIX, digest_of
 from policies.decide import find_information_excess, find_metrics_excess, find_weights_excess
 from policies.model import OutputsPolicy
-from provider.gate.declaration import algorithm_facts, information_bits
+from provider.gate.declaration import (
+    ENDING_BITS,
+    effective_mantissa_bits,
+    information_bits,
+    weights_bytes,
+)
 from provider.gate.errors import OutputRefusedError
 from provider.gate.metrics import MAX_METRICS_BYTES, parse_metrics, round_metrics, serialise_metrics
 from provider.gate.safetensors import TensorEntry, check_declared, parse_header, write_canonical
@@ -46,10 +51,11 @@ class GateVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GateCheck:
-    """One rule's name and whether it passed."""
+    """One rule's name and whether it passed; `detail` says the policy's bounds, and nothing that was measured."""
 
     name: str
     ok: bool
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class ReleasedFile:
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
-    """The verdict. `rule` is empty when released; `information_bits` is what the released files can say at most."""
+    """The verdict. `rule` is empty when released; `information_bits` is what ending and released files can say at most."""
 
     verdict: GateVerdict
     rule: str
@@ -142,17 +148,18 @@ def _check_weights_declared(case: _Case) -> None:
 
 
 def _check_weights_size(case: _Case) -> None:
-    size_bytes = algorithm_facts("", case.outputs).weights_bytes
-    _check("weights-size", find_weights_excess(case.allowance, size_bytes))
+    _check("weights-size", find_weights_excess(case.allowance, weights_bytes(case.outputs)))
 
 
 def _release_weights(case: _Case) -> None:
-    """Check every value while copying it into the release folder."""
+    """Check and round every value while copying it into the release folder."""
     if not case.outputs.weights:
         return
     produced = case.get_produced(case.outputs.weights.file)
     with _open_source(produced.content) as (file, size), _create(case.folder, produced.path) as target:
-        digest = write_canonical(file, _parse_weights(case, file, size), case.tensors, target)
+        entries = _parse_weights(case, file, size)
+        kept = effective_mantissa_bits(case.outputs, case.allowance)
+        digest = write_canonical(file, entries, case.tensors, target, mantissa_bits=kept)
     _record(case, produced, DIGEST_PREFIX + digest)
 
 
@@ -184,7 +191,7 @@ def _release_metrics(case: _Case) -> None:
 
 
 def _check_information(case: _Case) -> None:
-    bits = information_bits(case.outputs) + case.log_bits
+    bits = information_bits(case.outputs, case.allowance) + case.log_bits
     _check("information-bits", find_information_excess(case.allowance, bits))
 
 
@@ -266,5 +273,8 @@ def check_release(
     released = tuple(case.released[name] for name in names if name in case.released)
     if broken or len(released) != len(names):
         _clear(folder, names)
-        return GateReport(GateVerdict.WITHHELD, broken or "all-declared-present", tuple(checks), (), 0)
-    return GateReport(GateVerdict.RELEASED, "", tuple(checks), released, information_bits(outputs))
+        return GateReport(
+            GateVerdict.WITHHELD, broken or "all-declared-present", tuple(checks), (), ENDING_BITS
+        )
+    bits = information_bits(outputs, allowance)
+    return GateReport(GateVerdict.RELEASED, "", tuple(checks), released, bits)

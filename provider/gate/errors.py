@@ -1,7 +1,9 @@
 """Why the gate holds an output back.
 
 GateError
-└── OutputRefusedError  an output breaks a rule
+├── OutputRefusedError  an output breaks a rule
+├── ScoresRefusedError  a scorer wrote something else than scores
+└── NotApplicableError  a privacy test can't be made
 """
 
 from __future__ import annotations
@@ -22,3 +24,19 @@ class OutputRefusedError(GateError):
         self.rule = rule
         self.problem = problem
         super().__init__(f"{rule}: {problem}")
+
+
+class ScoresRefusedError(GateError):
+    """What a scorer wrote can't be read as scores; it never leaves, nor does this message."""
+
+    code = "scores-refused"
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"the scores {problem}")
+
+
+class NotApplicableError(GateError):
+    """A privacy test can't be made on this dataset, model or scorer: it counts as not passed."""
+
+    code = "not-applicable"

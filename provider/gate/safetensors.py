@@ -13,18 +13,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from provider.gate.errors import OutputRefusedError
+from provider.gate.mantissa import FORMATS, is_finite, round_numbers
 from provider.receipts.errors import MalformedError
 from provider.receipts.strictjson import JsonLimits, parse_json_strict
 from sandbox.bundle import TensorDeclaration
-from sandbox.manifest import MAX_RANK
+from sandbox.declaration import MAX_RANK
 
 MAX_HEADER_BYTES = 4 * 2**20
 MAX_HEADER_DEPTH = 3
@@ -44,8 +44,6 @@ ITEM_BYTES = {
 }
 """Bytes of one element, in the order in which the reference implementation lays out the types."""
 _RANKS = {dtype: rank for rank, dtype in enumerate(ITEM_BYTES)}
-_FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
-_BF16_EXPONENT = 0x7F80
 _FORMAT = "weights-safetensors"
 _DECLARED = "weights-declared"
 _FINITE = "weights-finite"
@@ -162,15 +160,21 @@ def released_bytes(declared: Sequence[TensorDeclaration]) -> int:
 
 
 def write_canonical(
-    source: BinaryIO, entries: Sequence[TensorEntry], declared: Sequence[TensorDeclaration], target: BinaryIO
+    source: BinaryIO,
+    entries: Sequence[TensorEntry],
+    declared: Sequence[TensorDeclaration],
+    target: BinaryIO,
+    *,
+    mantissa_bits: int | None = None,
 ) -> str:
     """Copy the declared tensors' values into `target` in canonical form and return the SHA-256 in hex.
 
-    Needs no more memory than a few pieces of `CHUNK_BYTES`, however large the file.
+    Floats are rounded to `mantissa_bits` of fraction on the way, and not at all without it. Needs no more memory than a
+    few pieces of `CHUNK_BYTES`, however large the file.
 
     Raises:
-        OutputRefusedError: `weights-finite` for NaN, an infinity, or a BOOL that is neither 0 nor 1;
-            `weights-safetensors` when the file ends early.
+        OutputRefusedError: `weights-finite` for NaN, an infinity, a number that rounds to one, or a BOOL that is neither
+            0 nor 1; `weights-safetensors` when the file ends early.
     """
     digest = hashlib.sha256()
     by_name = {entry.name: entry for entry in entries}
@@ -178,29 +182,44 @@ def write_canonical(
     digest.update(header)
     target.write(header)
     for item in order_canonically(declared):
-        entry = by_name[item.name]
-        source.seek(entry.begin)
-        for begin in range(entry.begin, entry.end, CHUNK_BYTES):
-            wanted = min(CHUNK_BYTES, entry.end - begin)
-            piece = source.read(wanted)
-            if len(piece) != wanted:
-                raise _refuse("the file ends inside a tensor")
-            _check_finite(piece, entry.dtype)
-            digest.update(piece)
-            target.write(piece)
+        for piece in read_pieces(source, by_name[item.name]):
+            content = _clean(piece, item.dtype, mantissa_bits)
+            digest.update(content)
+            target.write(content)
     return digest.hexdigest()
 
 
-def _check_finite(piece: bytes, dtype: str) -> None:
-    if dtype in _FLOATS:
-        floats: NDArray[np.floating] = np.frombuffer(piece, dtype=_FLOATS[dtype])
-        finite = bool(np.isfinite(floats).all())
-    elif dtype == "BF16":
-        halves = np.frombuffer(piece, dtype="<u2")
-        finite = bool(((halves & _BF16_EXPONENT) != _BF16_EXPONENT).all())
-    elif dtype == "BOOL":
-        finite = bool((np.frombuffer(piece, dtype=np.uint8) <= 1).all())
-    else:
-        finite = True
+def read_pieces(source: BinaryIO, entry: TensorEntry) -> Iterator[bytes]:
+    """Give a tensor's bytes in pieces of at most `CHUNK_BYTES`, each of whole elements.
+
+    Raises:
+        OutputRefusedError: `weights-safetensors` when the file ends early.
+    """
+    source.seek(entry.begin)
+    for begin in range(entry.begin, entry.end, CHUNK_BYTES):
+        wanted = min(CHUNK_BYTES, entry.end - begin)
+        piece = source.read(wanted)
+        if len(piece) != wanted:
+            raise _refuse("the file ends inside a tensor")
+        yield piece
+
+
+def _clean(piece: bytes, dtype: str, mantissa_bits: int | None) -> bytes | memoryview:
+    """Return what leaves of a piece, or refuse it."""
+    if dtype == "BOOL":
+        _check_finite(finite=bool((np.frombuffer(piece, dtype=np.uint8) <= 1).all()))
+    if dtype not in FORMATS:
+        return piece
+    known = FORMATS[dtype]
+    numbers = np.frombuffer(piece, dtype=known.bits)
+    _check_finite(finite=is_finite(numbers, known))
+    if mantissa_bits is None or mantissa_bits >= known.fraction:
+        return piece
+    rounded = round_numbers(numbers, known, mantissa_bits)
+    _check_finite(finite=is_finite(rounded, known))
+    return rounded.data
+
+
+def _check_finite(*, finite: bool) -> None:
     if not finite:
         raise OutputRefusedError(_FINITE, "a value is not a finite number of its type")

@@ -16,6 +16,7 @@ class Reason:
 
 
 AWAITING_WITNESSES = "awaiting-witnesses"
+REVIEWING = "reviewing"
 NO_ORDER_YET = frozenset({"awaiting-order", "awaiting-confirmations"})
 REASONS: dict[str, Reason] = {
     "received": Reason(
@@ -50,6 +51,20 @@ REASONS: dict[str, Reason] = {
     "staging": Reason("checking that code, image and data have the digests that were approved", "wait"),
     "sealed-run": Reason("the algorithm runs in its sealed container", "wait"),
     "gate": Reason("the run has ended; the gate checks what may leave", "wait"),
+    REVIEWING: Reason(
+        "what the gate would let out waits for the people who review it",
+        "wait: reviewers decide in their time",
+    ),
+    "review-withheld": Reason(
+        "withheld by those who review what leaves", "ask the data's owner what would have to be different"
+    ),
+    "review-late": Reason(
+        "withheld: the review was not done in time", "ask the data's owner before you submit again"
+    ),
+    "cancelled-reviewing": Reason(
+        "cancelled while its release waited for review; the run is paid for",
+        "submit a new job if you want it run",
+    ),
     "released": Reason(
         "the weights passed the gate and are ready", "get them with `sealroom job fetch {job_id}`"
     ),

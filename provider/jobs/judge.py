@@ -24,6 +24,7 @@ from policies.decide import (
 )
 from policies.errors import PolicyError
 from policies.model import Policy, parse_policy
+from policies.privacy import ReviewPolicy
 from provider.blobs import BlobDamagedError, BlobStore
 from provider.catalogue import decode_bundle
 from provider.chain import Chain
@@ -88,6 +89,12 @@ class Evaluation:
             return None
         owners = {item.asset.owner.lower() for item in self.datasets}
         return combine_policies(policies, one_owner=len(owners) == 1)
+
+    @property
+    def reviews(self) -> tuple[ReviewPolicy, ...]:
+        """What each policy demands of reviewers, each demand once."""
+        demands = [item.policy.review for item in self.datasets if item.policy is not None]
+        return tuple(dict.fromkeys(demand for demand in demands if demand is not None))
 
     @property
     def order_code(self) -> str:
@@ -218,11 +225,10 @@ class Judge:
         if policy is None or bundle is None:
             absent = "policy-current" if policy is None else "algorithm-unchanged"
             return _denial(absent, "can't be read with the digest that is registered", asset)
-        manifest = bundle.manifest
         return decide_job(
             policy,
             self._request_facts(job, now=facts.decided, paid=facts.is_paid),
-            algorithm_facts(manifest.image, manifest.outputs, gpus=manifest.gpus),
+            algorithm_facts(bundle.manifest, policy.outputs),
             self._approval_facts(asset, job.request.algorithm),
             _asset_facts(asset),
             environment,
@@ -274,6 +280,7 @@ class Judge:
             algorithm=request.algorithm,
             provider=request.provider,
             expiry=max(request.expiry, now + 1) if paid else request.expiry,
+            datasets=len(request.datasets),
         )
 
     def _approval_facts(self, asset: Asset, algorithm: str) -> ApprovalFacts | None:

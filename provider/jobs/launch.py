@@ -17,6 +17,7 @@ from policies.model import Policy
 from policies.runtimes import choose_runtime
 from provider.datasets import DatasetFile, commit_copied, list_files, resolve_data_path
 from provider.errors import DatasetError, ProviderError
+from provider.gate.holdback import HoldBack, MembersOnly, hold_back_of
 from provider.jobs.judge import Evaluation
 from provider.limits import run_limits
 from provider.store.catalogue import CatalogueStore
@@ -39,7 +40,8 @@ NOWHERE = Path("/")
 class Launch:
     """One job that is about to run: its algorithm, its parameters, and where its outputs go (`folder`).
 
-    `commitments` are by asset id: to what the bytes that are staged must hash.
+    `commitments` are by asset id: to what the bytes that are staged must hash. `hold_back` says which rows of them the
+    algorithm doesn't see.
     """
 
     job: JobRecord
@@ -47,6 +49,7 @@ class Launch:
     spec: RunSpec
     commitments: dict[str, bytes]
     folder: Path
+    hold_back: HoldBack | None = None
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -96,7 +99,7 @@ class Launcher:
         )
         assets = [item.asset for item in evaluation.datasets]
         commitments = {asset.asset_id: asset.terms.commitment for asset in assets}
-        return Launch(job, bundle, spec, commitments, work / "outputs")
+        return Launch(job, bundle, spec, commitments, work / "outputs", hold_back_of(policy))
 
     def foresee(self, job: JobRecord, evaluation: Evaluation) -> None:
         """Have a container get warm for a job that may be paid for soon, where there is room."""
@@ -118,11 +121,11 @@ class Launcher:
             recipe = self._recipe(launch)
         except (ProviderError, OSError):
             return
-        commitments = launch.commitments
+        commitments, hold_back = launch.commitments, launch.hold_back
 
         def stage(target: Path) -> None:
             try:
-                self._stage_data(target, commitments)
+                self._stage_data(target, commitments, hold_back)
             except DatasetError as exc:
                 raise StagingError("the data can't be staged ahead of a job") from exc
 
@@ -145,7 +148,7 @@ class Launcher:
                 pass  # nothing of the job ran there
             finally:
                 self._let_go(container)
-        self._stage_data(launch.spec.inputs, launch.commitments)
+        self._stage_data(launch.spec.inputs, launch.commitments, launch.hold_back)
         stage_job(launch.spec.inputs, launch.bundle, launch.parameters)
         on_start()
         return run_sealed(
@@ -193,7 +196,7 @@ class Launcher:
             [commitment.hex(), *(_facts_of(file) for file in self._find_data(asset_id)[1])]
             for asset_id, commitment in launch.commitments.items()
         ]
-        contents = digest_of(canonical_json(facts))
+        contents = digest_of(canonical_json([facts, _facts_of_rule(launch.hold_back)]))
         return Recipe(spec.image, spec.runtime, spec.limits, spec.dataset_ids, contents, spec.argv[0])
 
     def _find_data(self, asset_id: str) -> tuple[DatasetRecord, tuple[DatasetFile, ...]]:
@@ -202,14 +205,24 @@ class Launcher:
             raise DatasetError("a dataset of this job has no record")
         return record, list_files(resolve_data_path(self._load_data_root(), record.path))
 
-    def _stage_data(self, target: Path, commitments: dict[str, bytes]) -> None:
-        """Copy the data of these assets into a new folder, or leave none.
+    def stage_whole(self, target: Path, launch: Launch) -> tuple[StagedDataset, ...]:
+        """Copy all rows of the job's data into a new folder for the gate's own eyes, and return what was copied.
+
+        Raises:
+            DatasetError: see `run`.
+        """
+        self._stage_data(target, launch.commitments, None)
+        return tuple(self._find_staged(asset_id, b"", None) for asset_id in launch.commitments)
+
+    def _stage_data(self, target: Path, commitments: dict[str, bytes], hold_back: HoldBack | None) -> None:
+        """Copy the data of these assets into a new folder, without the rows held back, or leave none.
 
         Raises:
             DatasetError: `dataset-unreadable`, or `dataset-changed` when the bytes copied are not those committed to.
         """
         try:
-            staged = stage_datasets(target, [self._find_staged(asset_id) for asset_id in commitments])
+            sources = [self._find_staged(*item, hold_back) for item in commitments.items()]
+            staged = stage_datasets(target, sources)
         except (ProviderError, StagingError, OSError) as exc:
             raise DatasetError("a dataset can't be read where it lies", code="dataset-unreadable") from exc
         for asset_id, commitment in commitments.items():
@@ -217,10 +230,19 @@ class Launcher:
                 cleanup(target)
                 raise DatasetError("a dataset is not the one committed to", code="dataset-changed")
 
-    def _find_staged(self, asset_id: str) -> StagedDataset:
+    def _find_staged(self, asset_id: str, commitment: bytes, hold_back: HoldBack | None) -> StagedDataset:
         record, files = self._find_data(asset_id)
         paths, names = tuple(file.path for file in files), tuple(file.name for file in files)
-        return StagedDataset(asset_id, paths, names, record.name, record.description)
+        rewrite = MembersOnly(commitment, hold_back) if hold_back else None
+        return StagedDataset(asset_id, paths, names, record.name, record.description, rewrite)
+
+
+def _facts_of_rule(rule: HoldBack | None) -> list[str | int]:
+    if rule is None:
+        return []
+    if rule.unit is None:
+        return [rule.part]
+    return [rule.part, rule.unit.column, rule.unit.max_rows]
 
 
 def _facts_of(file: DatasetFile) -> list[str | int]:

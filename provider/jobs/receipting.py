@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from datatokens.model import Asset
 from policies.canonical import digest_text, parse_digest
 from policies.decide import ENGINE
 from provider.datasets import SCHEME
-from provider.gate.decide import GATE, GateReport, GateVerdict
+from provider.gate.decide import GATE, GateReport, GateVerdict, ReleasedFile
+from provider.gate.declaration import ENDING_BITS
 from provider.identity import ProviderIdentity, software_digest
 from provider.jobs.judge import Evaluation
 from provider.limits import state_limits
@@ -37,6 +39,7 @@ from provider.receipts.facts import (
     ProbeFacts,
     ProviderFacts,
     ReceiptFacts,
+    ReviewDemandFacts,
     RuleFacts,
     RunFacts,
     SandboxFacts,
@@ -90,8 +93,22 @@ class Registrar:
             StatementRefusedError: the facts contradict each other; nothing is written.
         """
 
+        def make_facts(current: JobRecord) -> ReceiptFacts:
+            return self.draft(current, ending, evaluation, rule=rule, report=report, gate=gate)
+
+        return self._finish(job, ending, make_facts)
+
+    def finish_drafted(self, job: JobRecord, ending: Ending, facts: ReceiptFacts) -> bool:
+        """End `job` with facts drafted before, signed by the keys of now; as `finish`."""
+        provider = replace(facts.provider, software=software_digest(), keyids=self._keys.keyids)
+        return self._finish(job, ending, lambda _current: replace(facts, provider=provider))
+
+    def _finish(
+        self, job: JobRecord, ending: Ending, make_facts: Callable[[JobRecord], ReceiptFacts]
+    ) -> bool:
         def make_entry(current: JobRecord, index: int) -> tuple[bytes, bytes]:
-            facts = self._facts(current, ending, evaluation, rule=rule, report=report, gate=gate, index=index)
+            facts = make_facts(current)
+            facts = replace(facts, log=replace(facts.log, index=index))
             envelope = sign_envelope(build_statement(facts), self._keys)
             return envelope.to_json(), hashlib.sha256(envelope.pae).digest()
 
@@ -99,20 +116,20 @@ class Registrar:
             job.job_id, job.state, ending, now=self._clock(), make_entry=make_entry
         )
 
-    def seal(self, job: JobRecord, gate: GateReport) -> bytes:
+    def seal(self, job: JobRecord, released: Sequence[ReleasedFile]) -> bytes:
         """Encrypt what the gate let out to the job's result key, the signature of its weights with it.
 
         Raises:
             ReleaseError: see `seal_release`.
         """
-        files: dict[str, bytes | Path] = {file.name: file.path for file in gate.released}
-        digests = {file.name: parse_digest(file.digest) for file in gate.released}
+        files: dict[str, bytes | Path] = {file.name: file.path for file in released}
+        digests = {file.name: parse_digest(file.digest) for file in released}
         signature = sign_weights(digests, job.job_id, self._keys)
         if signature is not None:
             files[SIGNATURE_FILE] = signature
         return seal_release(files, result_key=decode_base64(job.request.result_key), job_id=job.job_id)
 
-    def _facts(
+    def draft(
         self,
         job: JobRecord,
         ending: Ending,
@@ -121,8 +138,8 @@ class Registrar:
         rule: str,
         report: RunReport | None,
         gate: GateReport | None,
-        index: int,
     ) -> ReceiptFacts:
+        """Return what a receipt of this ending would say, at index 0 of the log."""
         blind = self.blind_key(job.job_id)
         identity = self._identity
         released = ending.release is not None
@@ -147,7 +164,7 @@ class Registrar:
             provider=ProviderFacts(
                 identity.address.lower(), identity.origin, software_digest(), self._keys.keyids
             ),
-            log=LogFacts(identity.origin, index),
+            log=LogFacts(identity.origin, 0),
         )
 
     def blind_key(self, job_id: str) -> bytes:
@@ -214,6 +231,9 @@ def _policy_facts(evaluation: Evaluation) -> PolicyFacts:
         rules=tuple(RuleFacts(r.asset_id, r.name, r.verdict.value, r.detail) for r in decision.rules),
         decided=round_time_down(evaluation.decided),
         witnesses=tuple(WitnessFacts(demand.threshold, demand.keys) for demand in demands),
+        reviews=tuple(
+            ReviewDemandFacts(demand.when, demand.needed, demand.reviewers) for demand in evaluation.reviews
+        ),
     )
 
 
@@ -261,9 +281,10 @@ def _run_facts(evaluation: Evaluation, report: RunReport | None, key: bytes) -> 
 
 
 def _information_bits(evaluation: Evaluation, report: RunReport | None, gate: GateReport | None) -> int:
-    """Return what left at most: the released files, and the log when the policy opens it, whatever the gate said."""
-    printed = evaluation.policy.log_information_bits if report and evaluation.policy else 0
-    return printed + (gate.information_bits if gate else 0)
+    """Return what left at most: how it ended, the released files, and the log when the policy opens it."""
+    if report is None or evaluation.policy is None:
+        return 0
+    return evaluation.policy.log_information_bits + (gate.information_bits if gate else ENDING_BITS)
 
 
 def _check_facts(gate: GateReport | None) -> tuple[CheckFacts, ...]:
@@ -271,7 +292,9 @@ def _check_facts(gate: GateReport | None) -> tuple[CheckFacts, ...]:
     if gate is None:
         return ()
     withheld = gate.verdict is GateVerdict.WITHHELD
-    return tuple(CheckFacts(c.name, c.ok, "") for c in gate.checks if not withheld or c.name == gate.rule)
+    return tuple(
+        CheckFacts(c.name, c.ok, c.detail) for c in gate.checks if not withheld or c.name == gate.rule
+    )
 
 
 def _output_facts(

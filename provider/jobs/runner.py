@@ -1,4 +1,4 @@
-"""Runs claimed jobs, one at a time: check, stage, seal, run, gate, encrypt, receipt.
+"""Runs claimed jobs, one at a time: check, stage, seal, run, gate, encrypt, receipt; or hold what waits for reviewers.
 
 Every step may be cut short: what a stopped worker leaves is a RUNNING job, a container with our label and a work
 folder. `recover` removes the last two and queues the first again, as a new attempt.
@@ -22,6 +22,7 @@ from provider.jobs.judge import Evaluation, Judge
 from provider.jobs.launch import Launch, Launcher
 from provider.jobs.owing import is_owed
 from provider.jobs.receipting import Registrar
+from provider.jobs.reviewing import Checked, Reviewing, find_demands
 from provider.jobs.states import State
 from provider.settings import Settings
 from provider.store import Database
@@ -68,6 +69,7 @@ class Runner:
         judge: Judge,
         registrar: Registrar,
         launcher: Launcher,
+        reviewing: Reviewing,
         *,
         workplace: Workplace,
     ) -> None:
@@ -77,6 +79,7 @@ class Runner:
         self._judge = judge
         self._registrar = registrar
         self._launcher = launcher
+        self._reviewing = reviewing
         self._place = workplace
 
     def recover(self) -> None:
@@ -213,12 +216,16 @@ class Runner:
 
     def _finish(self, job: JobRecord, evaluation: Evaluation, finding: Finding) -> None:
         report, gate = finding.report, finding.gate
+        log_blob = self._keep_log(evaluation, report)
+        if report is not None and gate is not None and gate.released:
+            demands = find_demands(evaluation, gate)
+            if demands:
+                self._reviewing.hold(job, evaluation, Checked(report, gate, log_blob), demands)
+                return
         release = None
         if finding.state is State.RELEASED and gate is not None:
-            release = self._blobs.put(self._registrar.seal(job, gate))
-        keep_log = evaluation.policy is not None and evaluation.policy.logs != "nobody"
+            release = self._blobs.put(self._registrar.seal(job, gate.released))
         current = self._jobs.get(job.job_id)
-        output = report.log.read_bytes() if report and report.log and keep_log else None
         ending = Ending(
             state=finding.state,
             code=finding.code,
@@ -228,11 +235,23 @@ class Runner:
             order_ids=evaluation.open_order_ids,
             ran=is_owed(current, report),
             release=release,
-            log_blob=self._blobs.put(output) if output else None,
+            log_blob=log_blob,
         )
         self._registrar.finish(
             current, ending, evaluation, rule=finding.rule or finding.code, report=report, gate=gate
         )
+
+    def _keep_log(self, evaluation: Evaluation, report: RunReport | None) -> str | None:
+        """Return the blob of what the algorithm printed, where a policy lets somebody read it."""
+        if (
+            report is None
+            or report.log is None
+            or evaluation.policy is None
+            or evaluation.policy.logs == "nobody"
+        ):
+            return None
+        output = report.log.read_bytes()
+        return self._blobs.put(output) if output else None
 
     def _move(self, job: JobRecord, state: State, code: str, *, attempt: int | None = None) -> bool:
         source = self._jobs.get(job.job_id).state

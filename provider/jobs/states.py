@@ -17,6 +17,7 @@ class State(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
     CHECKING = "checking"
+    REVIEWING = "reviewing"
     RELEASED = "released"
     WITHHELD = "withheld"
     FAILED = "failed"
@@ -35,7 +36,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.RUNNING: frozenset(
         {State.QUEUED, State.WAITING, State.CHECKING, State.FAILED, State.REFUSED, State.CANCELLED}
     ),
-    State.CHECKING: frozenset({State.QUEUED, State.RELEASED, State.WITHHELD, State.FAILED}),
+    State.CHECKING: frozenset({State.QUEUED, State.REVIEWING, State.RELEASED, State.WITHHELD, State.FAILED}),
+    State.REVIEWING: frozenset({State.QUEUED, State.RELEASED, State.WITHHELD, State.CANCELLED}),
     State.RELEASED: frozenset(),
     State.WITHHELD: frozenset(),
     State.FAILED: frozenset(),

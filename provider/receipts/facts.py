@@ -82,10 +82,22 @@ class WitnessFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewDemandFacts:
+    """A policy's demand: `needed` of these accounts, the consumer left out, decide on a release before it leaves.
+
+    `when` is `always`, or `not-passed`: where a privacy test of the gate did not pass.
+    """
+
+    when: str
+    needed: int
+    reviewers: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyFacts:
     """The decision: policy document digests in the order of the datasets, engine and version, every rule.
 
-    `witnesses` has the demands of those policies, each once; it is empty when none demands any.
+    `witnesses` and `reviews` have the demands of those policies, each once; they are empty when none demands any.
     """
 
     digests: tuple[Digest, ...]
@@ -94,6 +106,7 @@ class PolicyFacts:
     rules: tuple[RuleFacts, ...]
     decided: int
     witnesses: tuple[WitnessFacts, ...]
+    reviews: tuple[ReviewDemandFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +198,48 @@ class CheckFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionFacts:
+    """What one reviewer signed: the action `review.decide`, with all that its signature is over; see `reviews`.
+
+    `decision` is `release` or `withhold`. `reason` is a digest that hides the reviewer's words. `decided` is rounded, and
+    the only field that the provider, and not the reviewer, vouches for.
+    """
+
+    reviewer: Address
+    decision: str
+    decided: int
+    reason: Digest
+    nonce: Hex32
+    expiry: int
+    signature: Hex
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewFacts:
+    """A review in which every decision needed was made.
+
+    `looked_at` commits to the files and checks that the reviewers were shown. `salt`, which opens it, stands in the receipt
+    of what was released; of what stays, nobody can test a guess.
+    """
+
+    looked_at: Digest
+    salt: Hex32 | None
+    decisions: tuple[DecisionFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EgressFacts:
-    """How it ended: verdict RELEASED or WITHHELD, the job's outcome, the gate and its checks, the rule that said no."""
+    """How it ended: verdict RELEASED or WITHHELD, the job's outcome, the gate and its checks, the rule that said no.
+
+    `review` is None where nobody had to look, or not all decisions needed were made.
+    """
 
     verdict: str
     outcome: str
     gate: str
     checks: tuple[CheckFacts, ...]
     rule: str
+    review: ReviewFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def request_digest(request: SignedRequest, chain_id: int, escrow: str) -> bytes:
         + bytes.fromhex(request.nonce)
         + request.expiry.to_bytes(32)
     )
-    return keccak(b"\x19\x01" + _domain_separator(chain_id, escrow) + struct)
+    return keccak(b"\x19\x01" + domain_separator(chain_id, escrow) + struct)
 
 
 @lru_cache(_KEPT)
@@ -113,7 +113,8 @@ def _repeated_hash(data: bytes) -> bytes:
 
 
 @lru_cache(_KEPT)
-def _domain_separator(chain_id: int, escrow: str) -> bytes:
+def domain_separator(chain_id: int, escrow: str) -> bytes:
+    """Return the hash of the EIP-712 domain of every message that is signed for a provider on this chain."""
     return keccak(
         keccak(DOMAIN_TYPE)
         + keccak(DOMAIN_NAME)

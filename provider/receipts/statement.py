@@ -16,6 +16,7 @@ from policies.witnesses import parse_demand
 from provider.receipts.errors import FieldError, StatementRefusedError
 from provider.receipts.facts import OutputFacts, ReceiptFacts, WitnessFacts
 from provider.receipts.records import parse_record, to_json
+from provider.receipts.reviews import check_reviewed
 from provider.receipts.strictjson import JsonLimits, parse_json_strict
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -156,6 +157,7 @@ def check_statement(subjects: tuple[Subject, ...], facts: ReceiptFacts) -> None:
     _check_datasets(facts)
     _check_decision(facts)
     _check_witnesses(facts)
+    check_reviewed(facts)
 
 
 def _to_predicate(facts: ReceiptFacts) -> Any:  # noqa: ANN401 - any JSON value

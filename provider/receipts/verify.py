@@ -21,6 +21,7 @@ from provider.receipts.log import entry_bytes
 from provider.receipts.note import CHECKPOINT_STEP, Checkpoint
 from provider.receipts.proof import LogProof, parse_proof
 from provider.receipts.request import check_request
+from provider.receipts.reviews import REVIEW_STEP, check_review_signatures
 from provider.receipts.rules import (
     VERDICTS,
     EnvelopeKeys,
@@ -95,6 +96,8 @@ def verify_receipt(
     keys = _verify_signatures(checklist, envelope, trust)
     checkpoint, anchor = _verify_logged(checklist, envelope, log_proof, keys, trust)
     statement = _verify_statement(checklist, envelope, log_proof, anchor, trust)
+    with checklist.step(REVIEW_STEP) as line:
+        _check_reviews(line, statement, trust)
     with checklist.step(WITNESS_STEP) as line:
         _check_witnesses(line, statement, log_proof)
     with checklist.step("artefact digests") as line:
@@ -207,6 +210,15 @@ def _get_anchor(checkpoint: Checkpoint, trust: TrustRoot) -> Anchor:
             f"anchored in block {anchor.block}, when the log had been closed for good at unix time {trust.closed}",
         )
     return anchor
+
+
+def _check_reviews(line: _Line, statement: Statement, trust: TrustRoot) -> None:
+    review = statement.facts.egress.review
+    if review is None:
+        line.result, line.detail = SKIPPED, "nobody decided on this"
+        return
+    check_review_signatures(statement.facts, trust.chain_id, trust.escrow)
+    line.detail = ", ".join(f"{item.decision} by {item.reviewer}" for item in review.decisions)
 
 
 def _check_witnesses(line: _Line, statement: Statement, proof: LogProof) -> None:

@@ -26,6 +26,8 @@ from provider.wire import (
     LoginToken,
     MembershipView,
     ProviderView,
+    ReviewsView,
+    ReviewView,
     SignedAction,
 )
 
@@ -210,6 +212,30 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "The receipt's inclusion proof, once anchored",
         lambda c: c.services.jobs.get_proof(c.guard, c.path["job_id"]),
         media=TEXT,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/reviews",
+        "The releases that the caller is asked to review, or was",
+        lambda c: c.services.reviews.list_mine(c.guard),
+        answer=ReviewsView,
+        login=True,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/reviews/{job_id}",
+        "What one of its reviewers decides on",
+        lambda c: c.services.reviews.get(c.guard, c.path["job_id"]),
+        answer=ReviewView,
+        login=True,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/reviews/{job_id}/files/{path}",
+        "One file that would leave, for its reviewers",
+        lambda c: c.services.reviews.get_file(c.guard, c.path["job_id"], c.path["path"]),
+        media=BINARY,
+        login=True,
     ),
     Endpoint(
         "GET",

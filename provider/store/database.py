@@ -16,6 +16,7 @@ from provider.store.access import AccessStore
 from provider.store.catalogue import CatalogueStore
 from provider.store.jobs import JobStore
 from provider.store.ledger import LedgerStore
+from provider.store.reviews import ReviewStore
 from provider.store.witnesses import WitnessStore
 
 BUSY_TIMEOUT_MS = 30_000
@@ -33,6 +34,7 @@ class Database:
         self.catalogue = CatalogueStore(engine, writer)
         self.jobs = JobStore(engine, writer)
         self.ledger = LedgerStore(engine, writer)
+        self.reviews = ReviewStore(engine, writer)
         self.witnesses = WitnessStore(engine, writer)
 
     def migrate(self) -> None:

@@ -15,7 +15,7 @@ from provider.store.records import JobRecord, OrderRecord, StepRecord
 from provider.store.tables import JobDatasetRow, JobRow, StepRow
 from provider.wire import JobRequest
 
-OPEN_STATES = (State.WAITING, State.QUEUED, State.RUNNING, State.CHECKING)
+OPEN_STATES = (State.WAITING, State.QUEUED, State.RUNNING, State.CHECKING, State.REVIEWING)
 
 
 class JobStore(StorePart):
@@ -31,7 +31,7 @@ class JobStore(StorePart):
             session.add(JobRow(**columns))
             session.flush()
             session.add_all(JobDatasetRow(job_id=job.job_id, asset_id=item) for item in job.request.datasets)
-            _add_step(session, job.job_id, job.submitted, job.state, job.code, job.message)
+            add_step(session, job.job_id, job.submitted, job.state, job.code, job.message)
         return True
 
     def find(self, job_id: str) -> JobRecord | None:
@@ -124,7 +124,7 @@ class JobStore(StorePart):
             if orders:
                 row.orders = json.dumps([dataclasses.asdict(order) for order in orders])
             row.attempt = row.attempt if attempt is None else attempt
-            _add_step(session, job_id, now, target, code, message)
+            add_step(session, job_id, now, target, code, message)
         return True
 
     def claim(self, *, now: int, message: str) -> JobRecord | None:
@@ -142,7 +142,7 @@ class JobStore(StorePart):
             if row is None:
                 return None
             row.state, row.code, row.message = State.RUNNING.value, "staging", message
-            _add_step(session, row.job_id, now, State.RUNNING, "staging", message)
+            add_step(session, row.job_id, now, State.RUNNING, "staging", message)
             return read_job(row)
 
     def request_cancel(self, job_id: str, who: str, now: int) -> None:
@@ -167,5 +167,6 @@ def read_job(row: JobRow) -> JobRecord:
     return JobRecord(**columns)
 
 
-def _add_step(session: Session, job_id: str, now: int, state: State, code: str, message: str) -> None:
+def add_step(session: Session, job_id: str, now: int, state: State, code: str, message: str) -> None:
+    """Add a line to a job's timeline."""
     session.add(StepRow(job_id=job_id, time=now, state=state.value, code=code, message=message))

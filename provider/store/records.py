@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from provider.jobs.states import State
+from provider.receipts.facts import ReceiptFacts
 from provider.wire import JobRequest
 
 
@@ -141,3 +142,53 @@ class Ending:
     ran: bool
     release: str | None = None
     log_blob: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """The two receipts that a reviewed job may end with, but for what is known only then."""
+
+    released: ReceiptFacts
+    withheld: ReceiptFacts
+
+
+@dataclass(frozen=True, slots=True)
+class TableLine:
+    """One line of the gate's table as reviewers see it."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRecord:
+    """A release that waits for people. `drafts` is None, and `lines`, the gate's table, empty, once it is over; `outcome` says how.
+
+    `looked_at` and `salt` are as in the receipt; `due` is when it is withheld, in unix seconds.
+    """
+
+    job_id: str
+    reviewers: tuple[str, ...]
+    looked_at: str
+    salt: str
+    drafts: Drafts | None
+    lines: tuple[TableLine, ...]
+    log_blob: str | None
+    opened: int
+    due: int
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """One reviewer's signed decision; `words` are private."""
+
+    reviewer: str
+    decision: str
+    reason: str
+    words: str
+    nonce: str
+    expiry: int
+    signature: str
+    time: int

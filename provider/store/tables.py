@@ -124,6 +124,37 @@ class StepRow(Base):
     message: Mapped[str]
 
 
+class ReviewRow(Base):
+    """A release that waits for people, or did; what could be read of its data is null once that is over."""
+
+    __tablename__ = "reviews"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.job_id"), primary_key=True)
+    reviewers: Mapped[str]
+    looked_at: Mapped[str]
+    salt: Mapped[str]
+    drafts: Mapped[str | None]
+    lines: Mapped[str | None]
+    log_blob: Mapped[str | None]
+    opened: Mapped[int]
+    due: Mapped[int]
+    outcome: Mapped[str | None]
+
+
+class ReviewDecisionRow(Base):
+    """One reviewer's signed decision; never changed. `words` are what the reviewer wrote, which stays here."""
+
+    __tablename__ = "review_decisions"
+    job_id: Mapped[str] = mapped_column(ForeignKey("reviews.job_id"), primary_key=True)
+    reviewer: Mapped[str] = mapped_column(primary_key=True)
+    decision: Mapped[str]
+    reason: Mapped[str]
+    words: Mapped[str]
+    nonce: Mapped[str]
+    expiry: Mapped[int]
+    signature: Mapped[str]
+    time: Mapped[int]
+
+
 class LogEntryRow(Base):
     """One receipt in the log, at its index for ever; `digest` is the SHA-256 of its PAE."""
 

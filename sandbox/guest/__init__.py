@@ -21,6 +21,9 @@ GUEST_PROGRAMS = (
     "stream.py",
     "warm.py",
 )
+TRAINER = "sandbox/guest/trainer"
+TRAINER_PROGRAMS = ("main.py", "start.py")
+"""Our own trainer, which runs recipes: it needs the image's libraries, and has the same name inside as here."""
 TORCH_EXTENSION = {
     f"{EXTENSION}/METADATA": b"Metadata-Version: 2.1\nName: sealroom-guest\nVersion: 1\n",
     f"{EXTENSION}/entry_points.txt": b"[torch.backends]\nsealroom = sealroom_deterministic:ask\n",
@@ -28,12 +31,18 @@ TORCH_EXTENSION = {
 """What makes PyTorch call `deterministic.py`; an algorithm's search path has this folder and no other of ours."""
 
 
+def trainer_start() -> bytes:
+    """Return the program that is staged as a recipe's algorithm: it starts the trainer."""
+    return (files(__name__) / "trainer" / "start.py").read_bytes()
+
+
 def guest_files() -> dict[str, bytes]:
     """Return the guest's programs, path below /sealroom to content."""
     here = files(__name__)
     programs = {name: (here / name).read_bytes() for name in GUEST_PROGRAMS}
     deterministic = (here / "deterministic.py").read_bytes()
-    return programs | TORCH_EXTENSION | {f"{SITE}/sealroom_deterministic.py": deterministic}
+    trainer = {f"{TRAINER}/{name}": (here / "trainer" / name).read_bytes() for name in TRAINER_PROGRAMS}
+    return programs | trainer | TORCH_EXTENSION | {f"{SITE}/sealroom_deterministic.py": deterministic}
 
 
 def guest_digest() -> str:

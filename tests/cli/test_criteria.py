@@ -8,16 +8,15 @@ from typing import Any
 import pytest
 
 from cli.criteria import Criteria, matches
-from cli.croissant import parse_description
 from cli.descriptions import parse_endpoint
 from cli.discovery import Entry, Provider
-from cli.policywords import may_order, policy_words
+from cli.policywords import explanation_page, may_order
 from datatokens.allowlist import build_root
 from datatokens.model import DATASET_KIND, Asset, AssetTerms, Token
 from policies.canonical import canonical_json
+from provider.description import parse_description
 from provider.receipts.errors import MalformedError
 from tests.policy_samples import CONSUMER, OWNER, PROVIDER, STRANGER, make_policy
-from tests.witness_samples import make_witness
 
 TERMS = AssetTerms(
     kind=DATASET_KIND,
@@ -166,21 +165,14 @@ def test_whether_an_account_may_order_follows_from_policy_and_allow_list(
 
 
 def test_a_policy_is_told_in_words_with_what_is_enforced_and_what_is_a_promise() -> None:
-    words = policy_words(make_policy(purposes=["DUO:0000006", "DUO:0000046"], runtime="gvisor"))
-    assert words["purpose 1"] == "DUO:0000006: health, medical or biomedical research (enforced)"
-    assert words["purpose 2"] == "DUO:0000046: non-commercial use only (a promise that the scientist signs)"
-    assert words["runtime"] == "gVisor or nothing"
-    assert words["may leave"] == (
-        "weights of 1048576 bytes at most; 3 metrics at most, of 4 digits; all together 100000 bits at most"
-    )
-    assert policy_words(make_policy(outputs={}))["may leave"] == "nothing"
-
-
-def test_a_policy_says_in_words_who_has_to_cosign() -> None:
-    keys = [make_witness(f"{name}.example").public().to_text() for name in ("one", "two")]
-    words = policy_words(make_policy(witnesses={"threshold": 1, "keys": keys}))
-    assert words["witnesses"] == "1 of one.example, two.example"
-    assert policy_words(make_policy())["witnesses"] == "none has to cosign"
+    page = explanation_page(make_policy(purposes=["DUO:0000006", "DUO:0000046"], runtime="gvisor"))
+    headings = [line.split(":")[0] for line in page.splitlines() if not line.startswith(" ")]
+    assert headings == ["projects", "people", "data", "settings", "outputs"]
+    assert "health, medical or biomedical research (enforced)" in page
+    assert "non-commercial use only (a promise that the scientist signs)" in page
+    assert "gVisor or nothing" in page
+    assert "weights of 1 MiB at most; 3 metrics at most, of 4 digits" in page
+    assert "100000 at most, all together" in page
 
 
 @pytest.mark.parametrize(

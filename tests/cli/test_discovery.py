@@ -14,7 +14,6 @@ import mlcroissant  # type: ignore[import-untyped]  # ships no types
 import pytest
 
 from cli.context import new_session
-from cli.croissant import parse_description
 from cli.errors import ExitCode
 from cli.home import Home
 from cli.main import run
@@ -26,6 +25,7 @@ from datatokens.ethkeys import LocalAccount
 from datatokens.history import OVERLAP_BLOCKS
 from datatokens.localchain import LocalChain, request
 from policies.canonical import canonical_json, sha256
+from provider.description import parse_description
 from provider.receipts.keys import SigningKeys
 from tests.chain_fixtures import COIN, PRICE, People, register_dataset
 from tests.provider_fixtures import CSV, POLICY, Lab, open_lab

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from policies.combination import combine_decisions, combine_policies
 from policies.decide import AlgorithmFacts, Decision, RuleVerdict, Verdict
 from policies.model import LimitsPolicy, Policy
-from policies.purposes import TERMS, can_serve, is_permission
+from policies.purposes import TERMS, is_permission
+from policies.terms import can_serve
 from tests.policy_samples import CONSUMER, IMAGE, OTHER_IMAGE, STRANGER, Facts, allowed_facts, make_policy
 
 ALLOW, DENY, WAIT = Verdict.ALLOW, Verdict.DENY, Verdict.WAIT
@@ -112,7 +113,7 @@ def test_no_limit_cap_or_reader_is_more_than_each_of_them_gives(
             assert Decimal(getattr(combined.limits, name)) <= Decimal(getattr(policy.limits, name))
         assert combined.log_information_bits <= policy.log_information_bits
         assert policy.logs != "nobody" or combined.logs == "nobody"
-        assert {term for term in policy.purposes if not is_permission(term)} <= set(combined.purposes)
+        assert {term for term in policy.purposes if not term.purposes} <= set(combined.purposes)
 
 
 @given(policies=st.lists(POLICIES, min_size=1, max_size=3), one_owner=st.booleans())

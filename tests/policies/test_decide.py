@@ -134,6 +134,7 @@ CASES: list[tuple[str, dict[str, Any], str, dict[str, Any], str, Verdict]] = [
     ("too many digits", {}, "algorithm", {"metrics_digits": 5}, "outputs-allowed", DENY),
     ("too many bits", {}, "algorithm", {"information_bits": 100_001}, "outputs-allowed", DENY),
     ("no outputs", {}, "algorithm", {"weights_bytes": None, "metrics_count": 0}, "outputs-allowed", DENY),
+    ("two datasets where the mode is none", {}, "request", {"datasets": 2}, "dataset-alone", ALLOW),
     ("weights alone", {}, "algorithm", {"metrics_count": 0, "metrics_digits": 0}, "outputs-allowed", ALLOW),
 ]
 
@@ -263,3 +264,10 @@ def test_a_log_that_the_consumer_may_read_counts_against_the_cap_with_the_output
     facts = allowed_facts(logs="consumer", limits={"log_bytes": log_bytes})
     assert facts.decide().status is status
     assert allowed_facts(logs="owner", limits={"log_bytes": log_bytes}).decide().status is ALLOW
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(1, ALLOW), (2, DENY)])
+def test_a_dataset_under_a_privacy_mode_stands_alone_in_its_job(count: int, verdict: Verdict) -> None:
+    facts = allowed_facts(privacy={"mode": "measured", "tests": {}}).but("request", datasets=count)
+    (found,) = [rule.verdict for rule in facts.decide().rules if rule.name == "dataset-alone"]
+    assert found is verdict

@@ -9,11 +9,16 @@ from typing import Any
 
 import mlcroissant  # type: ignore[import-untyped]  # ships no types
 import pytest
+import rdflib
 
 from policies.canonical import canonical_json
 from provider.columns import profile_dataset
 from provider.croissant import build_croissant
 from provider.datasets import hash_files, list_files
+from provider.description import MAX_BYTES
+from provider.errors import DatasetError
+from provider.tableschema import read_schema
+from tests.schema_samples import SCHEMA, TABLE
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:ConjunctiveGraph is deprecated"
@@ -96,3 +101,40 @@ def test_files_of_a_folder_are_numbered_with_their_known_extension_alone(folder:
 
 def test_a_dataset_without_a_description_is_described_by_its_name(table: Path) -> None:
     assert json.loads(_describe(table, ""))["description"] == "Tumours"
+
+
+@pytest.fixture
+def with_schema(tmp_path: Path) -> bytes:
+    (tmp_path / "data.csv").write_text(TABLE)
+    files = list_files(tmp_path / "data.csv")
+    profile = profile_dataset(files)
+    return build_croissant("Wards", "", hash_files(files), profile, read_schema(SCHEMA, profile))
+
+
+def test_the_reference_validator_finds_no_error_in_a_description_with_a_schema(
+    with_schema: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "croissant.json").write_bytes(with_schema)
+    dataset = mlcroissant.Dataset(jsonld=tmp_path / "croissant.json")
+    assert list(dataset.metadata.ctx.issues.errors) == []
+    first = next(iter(dataset.records("table-0001")))
+    assert first["table-0001/column-0002"] == 61
+
+
+def test_the_schema_is_one_term_of_json_and_each_column_has_what_schema_org_has_words_for(
+    with_schema: bytes,
+) -> None:
+    document = json.loads(with_schema)
+    assert document["@context"]["tableSchema"] == {"@id": "urn:sealroom:dataset-schema:v1", "@type": "@json"}
+    graph = rdflib.Graph().parse(data=with_schema, format="json-ld")
+    (whole,) = graph.objects(predicate=rdflib.URIRef("urn:sealroom:dataset-schema:v1"))
+    assert json.loads(str(whole)) == document["tableSchema"]
+    age = document["recordSet"][0]["field"][1]
+    assert (age["minValue"], age["maxValue"], age["unitText"]) == ("0", "120", "years")
+    assert age["description"] == "At admission."
+
+
+def test_a_description_longer_than_what_is_read_is_refused(table: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        _describe(table, "x" * MAX_BYTES)
+    assert caught.value.code == "description-too-large"

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from datatokens.model import OrderStatus
+from provider.gate.declaration import ENDING_BITS
 from provider.jobs.states import State
 from provider.receipts.errors import StatementRefusedError
 from provider.receipts.statement import parse_statement
@@ -18,7 +19,7 @@ LOG_BYTES = 2048
 OPEN = (
     POLICY.replace("output_bytes: 4MiB", f"output_bytes: 4MiB, log_bytes: {LOG_BYTES}") + "logs: consumer\n"
 )
-OUTPUT_BITS = 2 * 32 + 17  # two numbers of 32 bits, and a metric of 100,001 values
+OUTPUT_BITS = ENDING_BITS + 2 * 32 + 17  # two numbers of 32 bits, and a metric of 100,001 values
 
 
 def test_by_default_the_owner_reads_the_log_and_the_scientist_does_not(hospital: Hospital) -> None:
@@ -48,7 +49,7 @@ def test_an_open_log_is_read_and_counted_though_the_run_failed(hospital: Hospita
     assert job.code == "algorithm-failed"
     path = f"/v1/jobs/{job.job_id}/log"
     assert hospital.lab.read(hospital.lab.people.scientist, path).data == b"epoch 1\n"
-    assert hospital.statement(job.job_id).facts.privacy.information_bits == 8 * LOG_BYTES
+    assert hospital.statement(job.job_id).facts.privacy.information_bits == ENDING_BITS + 8 * LOG_BYTES
 
 
 def test_an_open_log_is_kept_to_its_last_bytes(hospital: Hospital) -> None:

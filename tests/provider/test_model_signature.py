@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from model_signing import verifying
 
 from policies.canonical import digest_text, sha256
-from provider.gate.decide import GateReport, GateVerdict, ReleasedFile
+from provider.gate.decide import ReleasedFile
 from provider.jobs.receipting import Registrar
 from provider.receipts.errors import MalformedError, Verdict, VerificationError
 from provider.receipts.keys import SigningKeys
@@ -60,9 +60,8 @@ def release_of(lab: Lab, tmp_path: Path) -> dict[str, bytes]:
         (tmp_path / name).write_bytes(data)
         digest = digest_text(sha256(data))
         released.append(ReleasedFile(name, tmp_path / name, digest, len(data), digest))
-    gate = GateReport(GateVerdict.RELEASED, "", (), tuple(released), 192)
     registrar = Registrar(lab.services.identity, lab.database, KEYS, clock=lambda: lab.now)
-    return open_release(registrar.seal(job, gate), key.private, job.job_id)
+    return open_release(registrar.seal(job, released), key.private, job.job_id)
 
 
 def test_model_signing_verifies_the_folder_that_a_scientist_fetches(lab: Lab, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import provider.gate.decide as gate
 from policies.canonical import digest_of
 from policies.model import OutputsPolicy, WeightsAllowance
 from provider.gate.decide import COLLECTION_REFUSED, GateVerdict, check_release
+from provider.gate.declaration import ENDING_BITS, information_bits
 from provider.gate.safetensors import CHUNK_BYTES
 from sandbox.bundle import OutputsDeclaration
 from sandbox.spec import ProducedFile
@@ -35,13 +36,14 @@ from tests.gate_samples import (
 )
 
 HEADER, DATA = split_file(HONEST_WEIGHTS)
+WHOLE_BITS = information_bits(OUTPUTS, ALLOWANCE)
 
 
 def _check_withheld(folder: Path, files: dict[str, bytes], rule: str, **options: Any) -> None:
     report = release(folder, files, **options)
     assert (report.verdict, report.rule) == (GateVerdict.WITHHELD, rule)
     assert report.released == ()
-    assert report.information_bits == 0
+    assert report.information_bits == ENDING_BITS
     assert list((folder / "released").iterdir()) == []
 
 
@@ -69,7 +71,7 @@ def test_a_file_of_the_reference_implementation_leaves_byte_for_byte(tmp_path: P
 
 def test_the_bound_counts_every_bit_that_the_declaration_leaves_room_for(tmp_path: Path) -> None:
     # 8 floats of 32 bits, one integer of 64; 1001 values of accuracy need 10 bits, 101 of rows 7.
-    assert release(tmp_path, HONEST).information_bits == 8 * 32 + 64 + 10 + 7
+    assert release(tmp_path, HONEST).information_bits == WHOLE_BITS == ENDING_BITS + 8 * 32 + 64 + 10 + 7
 
 
 def test_asking_again_gives_the_same_release(tmp_path: Path) -> None:
@@ -253,7 +255,7 @@ def test_a_file_that_was_collected_twice_is_withheld(tmp_path: Path) -> None:
         ({"weights": None}, "weights-size"),
         ({"weights": WeightsAllowance(max_bytes=len(HONEST_WEIGHTS) - 1)}, "weights-size"),
         ({"metrics": None}, "metrics-allowed"),
-        ({"max_information_bits": 336}, "information-bits"),
+        ({"max_information_bits": WHOLE_BITS - 1}, "information-bits"),
     ],
 )
 def test_the_policy_is_asked_again_when_the_outputs_are_there(
@@ -263,13 +265,13 @@ def test_the_policy_is_asked_again_when_the_outputs_are_there(
 
 
 def test_weights_of_exactly_the_cap_leave(tmp_path: Path) -> None:
-    exact = {"weights": WeightsAllowance(max_bytes=len(HONEST_WEIGHTS)), "max_information_bits": 337}
+    exact = {"weights": WeightsAllowance(max_bytes=len(HONEST_WEIGHTS)), "max_information_bits": WHOLE_BITS}
     report = release(tmp_path, HONEST, allowance=ALLOWANCE.model_copy(update=exact))
     assert report.verdict is GateVerdict.RELEASED
 
 
 def test_what_the_consumer_reads_in_the_log_counts_against_the_cap(tmp_path: Path) -> None:
-    allowance = ALLOWANCE.model_copy(update={"max_information_bits": 337 + 8})
+    allowance = ALLOWANCE.model_copy(update={"max_information_bits": WHOLE_BITS + 8})
     assert release(tmp_path, HONEST, allowance=allowance, log_bits=8).verdict is GateVerdict.RELEASED
     _check_withheld(tmp_path, HONEST, "information-bits", allowance=allowance, log_bits=9)
 
@@ -315,7 +317,7 @@ def test_an_algorithm_may_declare_metrics_alone(tmp_path: Path) -> None:
     report = release(tmp_path, {METRICS: HONEST_METRICS}, outputs=outputs)
     assert report.verdict is GateVerdict.RELEASED
     assert [item.name for item in report.released] == [METRICS]
-    assert report.information_bits == 17
+    assert report.information_bits == ENDING_BITS + 17
 
 
 def test_a_value_that_is_not_finite_is_found_past_the_first_piece(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ STEPS = [
     "read statement",
     "statement is of this log",
     "request signed by the consumer",
+    "reviews",
     "witnesses",
     "artefact digests",
     "order and approval",
