@@ -104,8 +104,13 @@ def audit(trials: Trials, ladder: Sequence[Profile], error: float = ERROR) -> Ra
     middles = (scores[1:] + scores[:-1]) / 2 if len(scores) > 1 else scores
     places = np.linspace(0, len(middles) - 1, min(len(middles), MAX_CANDIDATES)).astype(int)
     candidates = [float(middles[place]) for place in places]
-    best = min(candidates, key=lambda middle: rung(count_rates(pilot, middle, PILOT_ERROR), ladder))
-    return count_rates(counted, best, error)
+
+    def promise(middle: float) -> tuple[int, float]:
+        rates = count_rates(pilot, middle, PILOT_ERROR)
+        refuted = rung(rates, ladder)
+        return refuted, -rates.margin(ladder[max(0, refuted - 1)])
+
+    return count_rates(counted, min(candidates, key=promise), error)
 
 
 def rung(rates: Rates, ladder: Sequence[Profile]) -> int:

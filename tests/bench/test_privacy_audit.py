@@ -35,8 +35,8 @@ SCENES = {
     "two trainings compared": (Scene(500, noise="2", score="trainings apart"), 4),
     "patients with four rows": (Scene(200, noise="2", rows=4), 10),
     "one among others that push against it": (
-        Scene(1, noise="0.6", rate="0.975", steps=1, opposed=40),
-        1200,
+        Scene(1, noise="0.5", rate="0.975", steps=1, opposed=40),
+        1300,
     ),
 }
 
