@@ -18,7 +18,7 @@ torch=2.13.0
 suite=bookworm
 packages=python3,python3-venv
 preload="torch torch._dynamo torch._inductor.config numpy pandas safetensors.torch \
-sklearn.linear_model sklearn.metrics sklearn.model_selection"
+sklearn.linear_model sklearn.metrics sklearn.model_selection opacus.grad_sample mpmath pyarrow.parquet"
 epoch=1767225600 # 2026-01-01: the time of every file, so that no build's own time is in it
 
 out=

@@ -22,7 +22,19 @@ GUEST_PROGRAMS = (
     "warm.py",
 )
 TRAINER = "sandbox/guest/trainer"
-TRAINER_PROGRAMS = ("main.py", "start.py")
+TRAINER_PROGRAMS = (
+    "clipping.py",
+    "encoding.py",
+    "evaluation.py",
+    "losses.py",
+    "main.py",
+    "model.py",
+    "noise.py",
+    "start.py",
+    "tables.py",
+    "training.py",
+    "units.py",
+)
 """Our own trainer, which runs recipes: it needs the image's libraries, and has the same name inside as here."""
 TORCH_EXTENSION = {
     f"{EXTENSION}/METADATA": b"Metadata-Version: 2.1\nName: sealroom-guest\nVersion: 1\n",

@@ -1,0 +1,129 @@
+"""The sum over a batch of every unit's gradient, each clipped to a norm: what DP-SGD adds its noise to.
+
+One pass backwards gives the gradients of the layers' outputs; with the layers' inputs they give each unit's norm, and then,
+weighted by the clipping factors, the sum (book-keeping: Bu et al. 2023, "Differentially private optimization on large model
+at small cost", algorithm 1). No gradient of the learnt numbers is computed twice, and for linear layers none of one unit is
+ever formed (Goodfellow 2015). Where one has to be formed, Opacus' rules do it (Yousefpour et al. 2021).
+
+A unit is clipped to a little less than the norm (`SLACK`): so much is kept for what single-precision arithmetic makes of
+others' gradients when a unit comes to a batch or leaves it. The sums are of double precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from opacus.grad_sample import GradSampleModule
+from torch import nn
+
+from sandbox.guest.trainer.encoding import Encoded
+from sandbox.guest.trainer.losses import RowLoss
+from sandbox.guest.trainer.model import Mask, Model, Seen
+from sandbox.guest.trainer.units import Units
+
+SLACK = 2.0**-7
+MAX_FORMED = 2**25
+"""Numbers of gradients of single units held at once; a batch with more is summed in parts."""
+
+
+@dataclass(frozen=True)
+class Factored:
+    """Gradients of a linear layer, a row for each unit, as the two factors of each: weight's is `given` by `taken`."""
+
+    taken: torch.Tensor
+    given: torch.Tensor
+
+    def squares(self) -> torch.Tensor:
+        """Return the squared norm of each unit's gradient."""
+        return self.given.square().sum(dim=1) * (1 + self.taken.square().sum(dim=1))
+
+    def weigh(self, factors: torch.Tensor) -> list[torch.Tensor]:
+        """Return the sums over units, each times its factor."""
+        given = self.given.double() * factors[:, None]
+        return [(given.T @ self.taken.double()).reshape(-1), given.sum(dim=0)]
+
+
+@dataclass(frozen=True)
+class Formed:
+    """Gradients of any layer, formed: one tensor (units, numbers) for each learnt tensor."""
+
+    gradients: list[torch.Tensor]
+
+    def squares(self) -> torch.Tensor:
+        """Return the squared norm of each unit's gradient."""
+        return torch.stack([part.square().sum(dim=1) for part in self.gradients]).sum(dim=0)
+
+    def weigh(self, factors: torch.Tensor) -> list[torch.Tensor]:
+        """Return the sums over units, each times its factor."""
+        return [factors @ part.double() for part in self.gradients]
+
+
+class ClippedSum:
+    """Sums the clipped gradients of a model's loss over units."""
+
+    def __init__(self, model: Model, data: Encoded, loss: RowLoss, *, norm: float, mask: Mask) -> None:
+        self._model = model
+        self._data = data
+        self._loss = loss
+        self._norm = norm * (1 - SLACK)
+        self._mask = mask
+
+    def of(self, units: Units) -> torch.Tensor:
+        """Return the sum as one vector of doubles, in the order of the model's flat tensor; zeros for no units."""
+        total = torch.zeros(len(self._model.flat), dtype=torch.float64)
+        step = max(1, MAX_FORMED // (len(self._model.flat) * max(1, units.rows.shape[1])))
+        for start in range(0, len(units), step):
+            rows, present = units.rows[start : start + step], units.present[start : start + step]
+            total += self._sum(rows, present)
+        return total
+
+    def _sum(self, rows: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        parts = self._gradients(rows, present)
+        norms = torch.stack([part.squares() for part in parts]).sum(dim=0).double().sqrt()
+        factors = (self._norm / norms).clamp(max=1)
+        if not torch.isfinite(norms).all():
+            factors, parts = _without_infinite(norms, factors, parts)
+        return torch.cat([value for part in parts for value in part.weigh(factors)])
+
+    def _gradients(self, rows: torch.Tensor, present: torch.Tensor) -> list[Factored | Formed]:
+        """Return what each learnt layer's gradients are made of. A unit's loss is the sum over its rows."""
+        seen: list[Seen] = []
+        batch = self._data.take(rows.reshape(-1))
+        said = self._model.run(batch, mask=self._mask, seen=seen)
+        total = (self._loss(said, batch.targets) * present.reshape(-1)).sum()
+        backwards = torch.autograd.grad(total, [item.given for item in seen])
+        return [_form(item, given, len(rows)) for item, given in zip(seen, backwards, strict=True)]
+
+
+def _form(item: Seen, given: torch.Tensor, units: int) -> Factored | Formed:
+    taken, layer = item.taken.detach(), item.layer
+    width = len(given) // units
+    if isinstance(layer, nn.Linear):
+        if width == 1:
+            return Factored(taken, given)
+        taken, given = taken.reshape(units, width, -1), given.reshape(units, width, -1)
+    sampler: Callable[..., dict[nn.Parameter, torch.Tensor]] = GradSampleModule.GRAD_SAMPLERS[type(layer)]
+    by_parameter = sampler(layer, [taken], given)
+    gradients = [by_parameter[parameter] for parameter in layer.parameters()]
+    return Formed([part.reshape(units, len(part) // units, -1).sum(dim=1) for part in gradients])
+
+
+def _without_infinite(
+    norms: torch.Tensor, factors: torch.Tensor, parts: list[Factored | Formed]
+) -> tuple[torch.Tensor, list[Factored | Formed]]:
+    """Leave out units whose gradient is not finite: they count as zero, whatever the others are."""
+    fine = torch.isfinite(norms)
+    factors = torch.where(fine, factors, 0)
+    cleaned: list[Factored | Formed] = []
+    for part in parts:
+        if isinstance(part, Factored):
+            cleaned.append(Factored(_blank(part.taken, fine), _blank(part.given, fine)))
+        else:
+            cleaned.append(Formed([_blank(gradient, fine) for gradient in part.gradients]))
+    return factors, cleaned
+
+
+def _blank(values: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
+    return torch.where(fine[:, None], values, 0)

@@ -1,0 +1,144 @@
+"""Randomness that privacy rests on: who is in a batch, and the noise on its sum.
+
+Everything comes from SHAKE-256 over a seed of the kernel's generator; PyTorch's own generators can be predicted from what
+they gave out (Holohan and Braghin 2021, "Secure random sampling in differential privacy", section 3).
+
+What a float can hold betrays what noise was added to (Mironov 2012, "On significance of the least significant bits for
+differential privacy"). So sums leave rounded to a grid that depends on the noise alone, and a rounded value is the very one
+that rounding sum plus *real* noise gives: a Gaussian number is known to so many bits that its error can't change the result,
+and where it could, more bits are drawn (as Karney 2016, "Sampling exactly from the normal distribution", does for each bit).
+Rounding comes after the noise, so it changes nothing about sensitivity: it is a function of what may be known anyway.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from decimal import Decimal
+from typing import Any
+
+import mpmath
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+SEED_BYTES = 32
+BLOCK_BYTES = 2**16
+GRID_BITS = 6
+"""The grid is between 2^-6 and 2^-7 of the noise's deviation: rounding adds less than 1 part in 10^4 to its variance."""
+WORD = 2.0**-32
+EDGE = 2**16
+MORE_BITS = 128
+PRECISION_BITS = 256
+LIBRARY_ERROR = 2.0**-45
+"""Far above what logarithm, root, sine and product of doubles err by together, for numbers up to 7 and their results."""
+
+
+class Keystream:
+    """Bytes that nobody without the seed can tell from random ones (FIPS 202, SHAKE-256 in blocks by counter)."""
+
+    def __init__(self, seed: bytes) -> None:
+        if len(seed) != SEED_BYTES:
+            raise ValueError(f"expected a seed of {SEED_BYTES} bytes")
+        self._seed = seed
+        self._counter = 0
+
+    def draw(self, count: int) -> bytes:
+        """Return the next `count` bytes."""
+        self._counter += 1
+        return hashlib.shake_256(self._seed + self._counter.to_bytes(16, "big")).digest(count)
+
+    def draw_integer(self, bits: int) -> int:
+        """Return a number of `bits` bits, a multiple of 8."""
+        return int.from_bytes(self.draw(bits // 8), "big")
+
+
+class Bernoulli:
+    """Draws with a probability that is given as decimal text, exact to 2^-72 and never above it."""
+
+    def __init__(self, stream: Keystream, probability: str) -> None:
+        threshold = math.floor(Decimal(probability) * 2**72)
+        self._stream = stream
+        self._first, self._rest = divmod(threshold, 2**64)
+
+    def draw(self, count: int) -> npt.NDArray[np.int64]:
+        """Return, in order, the indices below `count` that were taken; each is, independently of the others.
+
+        One byte decides for most; eight more where it is the threshold's own.
+        """
+        first = np.frombuffer(self._stream.draw(count), dtype=np.uint8)
+        taken = first < self._first
+        ties = np.flatnonzero(first == self._first)
+        rest = np.frombuffer(self._stream.draw(8 * len(ties)), dtype=np.uint64)
+        taken[ties] = rest < self._rest if self._rest else False
+        return np.flatnonzero(taken)
+
+
+class GaussianNoise:
+    """Adds Gaussian noise to sums and rounds them, exactly as the module says."""
+
+    def __init__(self, stream: Keystream) -> None:
+        self._stream = stream
+        self._words = np.empty((0, 2), dtype=np.uint32)
+
+    def add(self, sums: Floats, deviation: float) -> Floats:
+        """Return `sums` plus noise of standard deviation `deviation`, on the grid that belongs to it.
+
+        The deviation must be a normal double, and no sum beyond 2^50 of it.
+        """
+        grid = 2.0 ** (math.frexp(deviation)[1] - 1 - GRID_BITS)
+        scaled, scale = sums / grid, deviation / grid
+        whole = np.floor(scaled)
+        words = self._take(-(-len(sums) // 2))
+        normal, error = _box_muller(words)
+        shifted = scaled - whole + normal[: len(sums)] * scale + 0.5
+        rounded = whole + np.floor(shifted)
+        doubtful = np.abs(shifted - np.rint(shifted)) <= error[: len(sums)] * scale + LIBRARY_ERROR
+        more: dict[int, tuple[int, int]] = {}
+        for index in np.flatnonzero(doubtful):
+            pair, sine = divmod(int(index), 2)
+            if pair not in more:
+                more[pair] = (self._stream.draw_integer(MORE_BITS), self._stream.draw_integer(MORE_BITS))
+            normal_number = _box_muller_exactly(words[pair], more[pair], sine)
+            rounded[index] = _round_exactly(float(scaled[index]), normal_number, scale)
+        result: Floats = rounded * grid
+        return result
+
+    def _take(self, pairs: int) -> npt.NDArray[np.uint32]:
+        """Return as many pairs of words; they are drawn in blocks."""
+        if len(self._words) < pairs:
+            missing = max(8 * pairs, BLOCK_BYTES)
+            fresh = np.frombuffer(self._stream.draw(missing), dtype=np.uint32).reshape(-1, 2)
+            self._words = np.concatenate([self._words, fresh])
+        taken, self._words = self._words[:pairs], self._words[pairs:]
+        return taken
+
+
+def _box_muller(words: npt.NDArray[np.uint32]) -> tuple[Floats, Floats]:
+    """Return two normal numbers for each pair of words, and how far each can be from what all bits would give."""
+    uniform = (words.astype(np.float64) + 0.5) * WORD
+    radius = np.sqrt(-2.0 * np.log(uniform[:, 0]))
+    angle = 2.0 * math.pi * uniform[:, 1]
+    normal = np.empty(words.shape)
+    np.multiply(radius, np.cos(angle), out=normal[:, 0])
+    np.multiply(radius, np.sin(angle), out=normal[:, 1])
+    error = WORD / (uniform[:, 0] * radius) + 8.0 * WORD * radius
+    edge = (words[:, 0] < EDGE) | (words[:, 0] >= 2**32 - EDGE)
+    error[edge] = np.inf  # too steep there for a first derivative
+    return normal.reshape(-1), np.repeat(error, 2)
+
+
+def _box_muller_exactly(words: npt.NDArray[np.uint32], more: tuple[int, int], sine: int) -> Any:  # noqa: ANN401 - mpmath has no types
+    """Return one of a pair's normal numbers from all bits that were drawn for it (Box and Muller 1958)."""
+    with mpmath.workprec(PRECISION_BITS):
+        first, second = (
+            (mpmath.mpf((int(word) << MORE_BITS) + rest) + 0.5) / 2 ** (32 + MORE_BITS)
+            for word, rest in zip(words, more, strict=True)
+        )
+        turn = mpmath.sinpi if sine else mpmath.cospi
+        return mpmath.sqrt(-2 * mpmath.log(first)) * turn(2 * second)
+
+
+def _round_exactly(scaled: float, normal: Any, scale: float) -> float:  # noqa: ANN401 - mpmath has no types
+    with mpmath.workprec(PRECISION_BITS):
+        return float(mpmath.floor(mpmath.mpf(scaled) + normal * mpmath.mpf(scale) + 0.5))

@@ -1,0 +1,64 @@
+"""Reads a dataset's tables, only the columns asked for, and as text: what a value means is the recipe's to say.
+
+Nothing in a value can end the reading: what can't be understood later counts as missing, so that no error tells of data.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # ships no types
+
+PARQUET = b"PAR1"
+
+
+class ColumnMissingError(Exception):
+    """A table doesn't have a column that the recipe reads: it is not the data that the recipe was made for."""
+
+
+def read_tables(folder: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Return these columns of all tables in `folder`, one below the other in the order of the files' numbers.
+
+    Raises:
+        ColumnMissingError: a table lacks one of the columns; no table has all of them.
+    """
+    names = sorted(os.listdir(folder), key=int)
+    wanted = list(dict.fromkeys(columns))
+    tables = [_read_table(f"{folder}/{name}", wanted) for name in names]
+    if not tables:
+        raise ColumnMissingError
+    return pd.concat(tables, ignore_index=True)
+
+
+def _read_table(path: str, columns: list[str]) -> pd.DataFrame:
+    with open(path, "rb") as stream:
+        is_parquet = stream.read(len(PARQUET)) == PARQUET
+    try:
+        return _read_parquet(path, columns) if is_parquet else _read_csv(path, columns)
+    except (ValueError, KeyError, pa.ArrowException) as exc:
+        raise ColumnMissingError from exc
+
+
+def _read_csv(path: str, columns: list[str]) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they quote lines
+        table = pd.read_csv(
+            path,
+            usecols=columns,
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            encoding_errors="replace",
+            on_bad_lines="skip",
+        )
+    return table[columns]
+
+
+def _read_parquet(path: str, columns: list[str]) -> pd.DataFrame:
+    table = pq.read_table(path, columns=columns)
+    frame: pd.DataFrame = table.to_pandas()[columns]
+    return frame
