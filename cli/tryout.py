@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PATH = click.Path(path_type=Path)
 DEFAULT_ROWS = 1000
-EXIT_CODES = {"RELEASED": ExitCode.OK, "REFUSED": ExitCode.DENIED}
+ENDINGS = {"RELEASED": ExitCode.OK, "REFUSED": ExitCode.DENIED}
 WORDS = {
     "RELEASED": "RELEASED: the gate would let this out",
     "WITHHELD": "WITHHELD: the gate would hold everything back",
@@ -93,7 +93,7 @@ def try_(  # noqa: PLR0913 - one argument per option
         names = keep_results(report, target)
         document = _document(report, target, names)
         session.output.data(document, lambda: _page(report, target))
-    return EXIT_CODES.get(report.verdict, ExitCode.JOB)
+    return ENDINGS.get(report.verdict, ExitCode.JOB)
 
 
 def _say(session: Session, spec: RunSpec) -> None:

@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
+from provider.gate.scores import check_probabilities, parse_scores
 from sandbox.guest.trainer import main as trainer
 from sandbox.guest.trainer.encoding import encode
 from sandbox.guest.trainer.losses import cox, discrete_hazard
 from sandbox.guest.trainer.model import MaxPool, Model
 from sandbox.guest.trainer.noise import Keystream
+from sandbox.guest.trainer.scoring import score
 from sandbox.guest.trainer.tables import ColumnMissingError, read_tables
 from sandbox.guest.trainer.training import train_private
 from sandbox.guest.trainer.units import Units, gather_units, split_units
@@ -34,6 +36,7 @@ from tests.recipe_samples import (
     YES_OR_NO,
     make_orders,
     make_recipe,
+    make_recipe_bundle,
     make_table,
 )
 
@@ -309,3 +312,28 @@ def test_pooling_is_pytorchs_and_so_is_its_gradient(size: int, shape: tuple[int,
 def test_an_unexpected_end_says_its_kind_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     trainer._say_kind(ValueError, ValueError("the patient is 47 years old"), None)
     assert capsys.readouterr().err == "the trainer ended by ValueError\n"
+
+
+@pytest.mark.parametrize("task", TASKS[:3], ids=["two classes", "three classes", "an amount"])
+def test_released_weights_are_scored_without_the_target(tmp_path: Path, task: dict[str, Any]) -> None:
+    recipe = make_recipe(**task, layers=[{"kind": "linear", "units": 3}])
+    train(tmp_path, make_orders(recipe))
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "7.safetensors").write_bytes((tmp_path / "outputs" / "model.safetensors").read_bytes())
+    rows = make_table(20, seed=2)[["n2", "n1", "n0", "n3"]]
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    score(recipe.model_dump(mode="json"), str(tmp_path), str(tmp_path))
+    scorer = make_recipe_bundle(recipe).manifest.scorer
+    assert scorer is not None
+    written = (tmp_path / "7.csv").read_bytes()
+    scores = parse_scores(written, rows=20, columns=len(scorer.classes) or 1)
+    if scorer.classes:
+        check_probabilities(scores)
+        assert scorer.classes == task["target"].get("categories", ["false", "true"])
+    else:
+        assert ((scores >= 0) & (scores <= 4)).all()
+
+
+def test_a_survival_has_no_scorer() -> None:
+    assert make_recipe_bundle(make_recipe(**TASKS[3])).manifest.scorer is None

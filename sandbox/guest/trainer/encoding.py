@@ -37,6 +37,12 @@ class Encoded:
 
 def encode(table: pd.DataFrame, recipe: dict[str, Any]) -> Encoded:
     """Encode every row."""
+    features = encode_features(table, recipe)
+    return Encoded(features.inputs, features.codes, _encode_target(table, recipe["target"]))
+
+
+def encode_features(table: pd.DataFrame, recipe: dict[str, Any]) -> Encoded:
+    """Encode every row of a table that has no target; the targets are zeros."""
     features = recipe["features"]
     parts = [part for feature in features for part in _encode_feature(table, feature)]
     inputs = torch.from_numpy(np.stack(parts, axis=1).astype(np.float32))
@@ -44,7 +50,7 @@ def encode(table: pd.DataFrame, recipe: dict[str, Any]) -> Encoded:
         inputs = inputs.reshape(-1, *features[0]["shape"])
     embedded = [read_codes(table[f["column"]], f["categories"]) for f in features if f.get("embedding")]
     codes = np.stack(embedded, axis=1) if embedded else np.empty((len(table), 0), dtype=np.int64)
-    return Encoded(inputs, torch.from_numpy(codes + 1), _encode_target(table, recipe["target"]))
+    return Encoded(inputs, torch.from_numpy(codes + 1), torch.zeros(len(table)))
 
 
 def _encode_feature(table: pd.DataFrame, feature: dict[str, Any]) -> list[Floats]:

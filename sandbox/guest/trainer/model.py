@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -104,6 +105,11 @@ class Model:
         for name, module in [*self.embeddings.items(), *self.layers.items()]:
             for part, parameter in module.named_parameters():
                 yield f"{name}.{part}", parameter
+
+    def load(self, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take every learnt number from tensors by name."""
+        for name, parameter in self.named():
+            parameter.data.copy_(torch.from_numpy(tensors[name]))
 
     def run(self, rows: Encoded, *, mask: Mask | None = None, seen: list[Seen] | None = None) -> torch.Tensor:
         """Return what the model says of each row; `mask` applies dropout, `seen` takes note of every learnt layer."""
