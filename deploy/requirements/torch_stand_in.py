@@ -11,7 +11,14 @@ import zipfile
 from pathlib import Path
 
 VERSION = "2.13.0+stand.in"
-NEEDS = ("filelock", "fsspec>=0.8.5", "jinja2", "networkx>=2.5.1", "sympy>=1.13.3", "typing-extensions>=4.10.0")
+NEEDS = (
+    "filelock",
+    "fsspec>=0.8.5",
+    "jinja2",
+    "networkx>=2.5.1",
+    "sympy>=1.13.3",
+    "typing-extensions>=4.10.0",
+)
 
 
 def main() -> None:

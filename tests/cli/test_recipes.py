@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from cli.errors import InputError
-from cli.main import cli
+from cli.context import Session
+from cli.errors import ExitCode, InputError
+from cli.main import run
+from cli.output import Output
 from cli.recipes import fill_recipe
 from cli.recipewords import describe_recipe
 from policies.schema import parse_schema
@@ -112,21 +113,31 @@ def test_a_draft_that_the_schema_has_no_answer_to_is_refused(changes: dict[str, 
     assert problem in f"{caught.value} {caught.value.remedy}"
 
 
-def test_the_same_draft_gives_the_same_digest_and_the_words_say_what_it_does(tmp_path: Path) -> None:
+def test_the_same_draft_gives_the_same_digest_and_the_words_say_what_it_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ("algorithm", "recipe", str(ROOT / "examples" / "recipes" / "breast_cancer_logistic.yaml"),
              "--schema", str(ROOT / "examples" / "breast_cancer" / "schema.yaml"), "--image", IMAGE)  # fmt: skip
-    shown = [CliRunner().invoke(cli, [*words, "--output", str(tmp_path / name)]) for name in ("a", "b")]
-    assert [result.exit_code for result in shown] == [0, 0], shown[0].output
+    for name in ("a", "b"):
+        session = Session({}, Output(), interactive=False, home_path=tmp_path / "home")
+        assert run([*words, "--output", str(tmp_path / name)], session) is ExitCode.OK
     bundle = load_bundle(tmp_path / "a")
     assert bundle.digest == load_bundle(tmp_path / "b").digest
-    assert bundle.digest in shown[0].output
+    shown = capsys.readouterr().out
+    assert bundle.digest in shown
     for said in (
         "no code of the consumer runs",
         "malignant",
         "30 inputs, 1 outputs, 31 learnt numbers",
         "epsilon 3",
     ):
-        assert said in shown[0].output
+        assert said in shown
+
+
+def test_a_recipe_needs_one_schema(tmp_path: Path) -> None:
+    session = Session({}, Output(), interactive=False, home_path=tmp_path / "home")
+    draft = str(ROOT / "examples" / "recipes" / "breast_cancer_logistic.yaml")
+    assert run(["algorithm", "recipe", draft, "--output", str(tmp_path / "a")], session) is ExitCode.USAGE
 
 
 def test_a_recipe_without_privacy_says_so() -> None:
