@@ -7,7 +7,7 @@ IMAGE_FILE := .build/image-id
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 export PYTHONWARNINGS := ignore::SyntaxWarning
 
-.PHONY: help setup tools demo up down test bench-seal bench-receipts security check format lint types imports generated generate wheel lock clean \
+.PHONY: help setup tools demo up down test bench-seal bench-receipts bench-privacy security check format lint types imports generated generate wheel lock clean \
 	gas fuzz-contracts fuzz-receipts audit-contracts
 
 help: ## Show this help
@@ -39,6 +39,9 @@ bench-seal: setup ## Measure what the seal costs (an hour, on a quiet machine); 
 
 bench-receipts: tools ## Measure verifying, auditing and logging receipts; writes bench/results/receipts.json
 	@$(BIN)/python -m bench.receipts
+
+bench-privacy: tools ## Measure what privacy costs in time and accuracy; writes bench/results/privacy.json
+	@$(BIN)/python -m bench.privacy
 
 security: setup ## Make every attack on the seal, on every runtime here, and write the page that tells of it
 	@$(BIN)/python -m pytest tests/attacks --write-outcomes

@@ -9,6 +9,7 @@ import click
 
 from cli.context import Session, SessionGroup, pass_session
 from cli.errors import InputError
+from cli.home import read_file
 from cli.ids import ASSET_ID, DIGEST, PURPOSE
 from cli.output import fields, indent, plain
 
@@ -33,14 +34,19 @@ def _document(bundle: Bundle) -> dict[str, Any]:
         "version": bundle.manifest.version,
         "image": bundle.manifest.image,
         "files": {path: len(content) for path, content in bundle.files.items()},
+        "kind": bundle.manifest.kind,
         "outputs": bundle.manifest.outputs.model_dump(mode="json"),
     }
 
 
 def _words(bundle: Bundle) -> str:
+    from cli.recipewords import describe_recipe
+
     heading = {"algorithm": bundle.digest, "name": bundle.manifest.name, "version": bundle.manifest.version}
     sizes = {path: f"{len(content)} bytes" for path, content in bundle.files.items()}
-    return fields({**heading, "image": bundle.manifest.image}) + "\n" + fields(sizes)
+    words = fields({**heading, "image": bundle.manifest.image}) + "\n" + fields(sizes)
+    recipe = bundle.manifest.recipe
+    return words if recipe is None else words + "\n" + describe_recipe(recipe)
 
 
 @algorithm.command("pack")
@@ -55,6 +61,38 @@ def pack(session: Session, folder: Path, image: str | None, output: Path | None)
     bundle = pack_bundle(folder, image=image)
     if output is not None:
         write_bundle(bundle, output)
+    session.output.data(_document(bundle), lambda: _words(bundle))
+
+
+@algorithm.command("recipe")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--dataset", "asset_id", type=ASSET_ID, help="Take bounds and categories from this dataset's schema."
+)
+@click.option("--schema", type=click.Path(path_type=Path), help="Take them from a schema file instead.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="A new folder for the bundle.")
+@image_option
+@pass_session
+def recipe(
+    session: Session,
+    file: Path,
+    *,
+    asset_id: str | None,
+    schema: Path | None,
+    output: Path,
+    image: str | None,
+) -> None:
+    """Make the bundle of a recipe from FILE, which names columns: what they can hold is the dataset's schema.
+
+    A recipe is training without code: features, target, layers and privacy, run by the provider's own trainer.
+    """
+    from cli.bundles import write_bundle
+    from cli.recipes import MAX_DRAFT_BYTES, fill_recipe, read_schema
+
+    found = read_schema(session, asset_id, schema)
+    draft = read_file(file, what="recipe", max_bytes=MAX_DRAFT_BYTES)
+    bundle = fill_recipe(draft, found, image=image)
+    write_bundle(bundle, output)
     session.output.data(_document(bundle), lambda: _words(bundle))
 
 

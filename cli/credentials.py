@@ -89,7 +89,7 @@ def _meets(credential: Credential, demand: CredentialDemand, *, subject: str, no
 
 
 def find_credentials(session: Session, assets: Sequence[Asset], *, now: int) -> tuple[Credential, ...]:
-    """Return the credentials that the policies of these datasets ask for; of a policy that this software can't read, none.
+    """Return the credentials that the policies of these datasets ask for; none for a policy that can't be read.
 
     Raises:
         MismatchError: the provider shows another policy than the chain names.

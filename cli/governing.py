@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.datasets import get_asset
-from cli.errors import InputError, MismatchError
+from cli.errors import ApiError, InputError, MismatchError
 from cli.home import read_file
+from cli.ids import has_checksum
 from policies.canonical import digest_of, parse_digest
 from policies.documents import MAX_DOCUMENT_BYTES, validate_document
 from policies.errors import PolicyError
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from cli.context import Session
     from datatokens.model import Asset, TxResult
     from policies.model import Policy
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{40}\b")
 
 
 def read_policy(path: Path) -> str:
@@ -31,13 +36,33 @@ def read_policy(path: Path) -> str:
     data = read_file(path, what="policy", max_bytes=MAX_DOCUMENT_BYTES)
     parse_policy(data)
     try:
-        return data.decode()
+        text = data.decode()
     except UnicodeDecodeError as exc:
         raise InputError("policy: is not UTF-8 text", code="policy-invalid") from exc
+    _check_addresses(text)
+    return text
+
+
+def _check_addresses(text: str) -> None:
+    """Check the checksums (EIP-55) of a policy's addresses: a slip in one names an account that nobody has.
+
+    Raises:
+        InputError: one is wrong, with its line.
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        for address in _ADDRESS.findall(line):
+            if not has_checksum(address):
+                raise InputError(
+                    f"policy: line {number}: the checksum of {address} is wrong",
+                    code="address-checksum",
+                    remedy="copy the address anew, whole",
+                )
 
 
 def find_policy(session: Session, asset: Asset) -> Policy | None:
-    """Return a dataset's policy, as the provider keeps it under the digest on chain; None when this software can't read it.
+    """Return a dataset's policy, as the provider keeps it under the digest on chain.
+
+    None when the provider doesn't know the dataset, or this software can't read the policy.
 
     Raises:
         MismatchError: the provider shows other bytes than the chain has the digest of.
@@ -45,7 +70,12 @@ def find_policy(session: Session, asset: Asset) -> Policy | None:
     from policies.model import parse_policy
 
     path = f"/v1/datasets/{asset.asset_id}/policy"
-    data = session.get_api().get_bytes(path, max_bytes=MAX_DOCUMENT_BYTES)
+    try:
+        data = session.get_api().get_bytes(path, max_bytes=MAX_DOCUMENT_BYTES)
+    except ApiError as exc:
+        if exc.status != HTTPStatus.NOT_FOUND:
+            raise
+        return None
     if parse_digest(digest_of(data)) != asset.terms.policy_digest:
         raise MismatchError(
             f"policy of dataset {asset.asset_id}: the provider shows another than the chain names"

@@ -81,6 +81,21 @@ def _go_on(session: Session, job_id: str, *, wait: bool, timeout_s: int) -> Exit
     return _tell(session, view)
 
 
+@job.command("preflight")
+@click.argument("file", type=click.Path(path_type=Path))
+@pass_session
+def preflight(session: Session, file: Path) -> ExitCode:
+    """Foresee what the provider says of the job in FILE and what it costs; signs, sends and pays nothing. Exits 3 unless allowed."""
+    from cli.preflight import foresee_job
+    from cli.preflightwords import preflight_document, preflight_page
+    from policies.foresight import Foresight
+
+    found = foresee_job(session, file)
+    session.output.data(preflight_document(found), lambda: preflight_page(found))
+    goes = found.forecast.status is Foresight.ALLOW and not found.problems
+    return ExitCode.OK if goes else ExitCode.DENIED
+
+
 @job.command("submit")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--again", is_flag=True, help="Start, and pay for, another job though the last has not ended.")
@@ -145,7 +160,7 @@ def list_(session: Session) -> None:
 @click.argument("job_id", type=JOB_ID)
 @pass_session
 def cancel(session: Session, job_id: str) -> None:
-    """Stop a job that has not ended; what was paid comes back unless the algorithm has started and you are its consumer."""
+    """Stop a job that has not ended; what was paid comes back unless you are its consumer and its algorithm has started, or it waits for review."""
     from provider.wire import JobCancelBody, JobView
 
     view = session.get_api().act("job.cancel", JobCancelBody(job_id=job_id), JobView)

@@ -91,17 +91,16 @@ def root(session: Session, who: tuple[str, ...], *, file: Path | None) -> None:
 
 
 def _load(file: Path) -> Policy:
-    """Read a policy, and name the file in what is wrong with it.
+    """Read a policy file.
 
     Raises:
-        InputError: the file can't be read.
+        InputError: the file can't be read, or an address in it has a wrong checksum.
         DocumentError: it is no policy, with line and path.
     """
-    from cli.home import read_file
-    from policies.documents import MAX_DOCUMENT_BYTES
+    from cli.governing import read_policy
     from policies.model import parse_policy
 
-    return parse_policy(read_file(file, what="policy", max_bytes=MAX_DOCUMENT_BYTES))
+    return parse_policy(read_policy(file).encode())
 
 
 def _row(result: CaseResult) -> tuple[str, str, str, str]:

@@ -10,13 +10,14 @@ Not checked here: whether a provider would run it at all (purpose, approval, bud
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import InputError
 from cli.localruns import WIDEST, check_image, name_run, run_here
+from cli.trymeasured import LocalRun, hold_back_rows, make_tests
 from policies.canonical import DIGEST_PREFIX
 from policies.decide import AssetFacts, EnvironmentFacts, RequestFacts, RuleVerdict, Verdict, decide_job
 from policies.documents import parse_yaml
@@ -26,34 +27,48 @@ from policies.terms import Term
 from provider.gate.decide import GateReport, check_release
 from provider.gate.declaration import algorithm_facts
 from provider.limits import run_limits
-from sandbox.bundle import Bundle, check_parameters
+from provider.privacy.assessment import Assessment, Counted, assess
+from sandbox.bundle import Bundle, apply_parameters, check_parameters
 from sandbox.spec import ExitReason, RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, stage
 
 if TYPE_CHECKING:
+    from policies.mechanisms import PrivacyCost
+    from provider.description import Description
     from sandbox.engine import Engine
+    from sandbox.recipe import Recipe
 
 OWN_POLICY = Policy(purposes=(Term(term="DUO:0000042"),), consumers="anyone", outputs=WIDEST)
 """What holds where no policy is given: every default, and all that is declared leaves."""
 JUDGED = frozenset(
     {
         *("image-allowed", "image-present", "runtime-available", "gpus-allowed"),
-        *("outputs-allowed", "privacy-measurable", "dataset-alone"),
+        *("outputs-allowed", "privacy-mechanism", "privacy-budget", "privacy-measurable", "dataset-alone"),
     }
 )
-"""The rules that policy, bundle and engine decide among themselves."""
+"""The rules that policy, bundle, engine and public description decide among themselves; the budget as if nothing was spent."""
 NOBODY = "0x" + "00" * 20
 PRODUCED, RELEASED, LOG = "produced", "released", "log.txt"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is tried: a bundle with parameters, on data, under a policy."""
+    """What is tried: a bundle with parameters, on data, under a policy.
+
+    `description` is the public one of the dataset that it is for: a recipe's noise follows from the rows that it tells of.
+    """
 
     bundle: Bundle
     parameters: Mapping[str, Any]
     data: tuple[StagedDataset, ...]
     policy: Policy = OWN_POLICY
+    description: Description | None = None
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The recipe as the parameters have it; None for code."""
+        recipe = self.bundle.manifest.recipe
+        return apply_parameters(recipe, dict(self.parameters)) if recipe is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +79,7 @@ class TryReport:
     """
 
     denied: tuple[RuleVerdict, ...]
+    cost: PrivacyCost | None = None
     run: RunReport | None = None
     gate: GateReport | None = None
 
@@ -106,23 +122,27 @@ def try_job(
         BundleInvalidError: the parameters are not what the bundle takes.
         ImageMissingError: the engine doesn't hold the image.
         StackError: the container could not be sealed or was lost.
+        DatasetError: the policy holds rows back, and the data can't be read as tables.
         StagingError, EngineUnavailableError, DeviceMissingError: see `stage` and `run_sealed`.
     """
     manifest = attempt.bundle.manifest
     check_parameters(manifest, dict(attempt.parameters))
     check_image(engine, manifest.image)
-    runtimes = engine.runtimes()
-    denied = find_denials(attempt, frozenset(runtime.value for runtime in runtimes))
+    runtimes = frozenset(runtime.value for runtime in engine.runtimes())
+    assessed = assess(attempt.recipe, attempt.policy.privacy, attempt.description, Counted())
+    denied = find_denials(attempt, assessed, runtimes)
+    cost = assessed.facts.cost
     if denied:
-        return TryReport(denied)
-    spec = plan(attempt, frozenset(runtime.value for runtime in runtimes), folder / "inputs")
-    stage(spec.inputs, attempt.data, attempt.bundle, attempt.parameters)
+        return TryReport(denied, cost)
+    spec = plan(attempt, runtimes, folder / "inputs")
+    data = hold_back_rows(attempt.data, attempt.policy)
+    stage(spec.inputs, data, attempt.bundle, attempt.parameters, orders=assessed.orders)
     on_start(spec)
     report = run_here(engine, spec, folder / "outputs", kind="trial")
-    return TryReport((), report, _judge(attempt, report, folder / RELEASED))
+    return TryReport((), cost, report, _judge(engine, attempt, spec, report, folder))
 
 
-def find_denials(attempt: Attempt, runtimes: frozenset[str]) -> tuple[RuleVerdict, ...]:
+def find_denials(attempt: Attempt, assessed: Assessment, runtimes: frozenset[str]) -> tuple[RuleVerdict, ...]:
     """Return the rules of the policy that the bundle breaks, whoever asked and whatever the owner approved."""
     policy, manifest = attempt.policy, attempt.bundle.manifest
     decision = decide_job(
@@ -132,6 +152,7 @@ def find_denials(attempt: Attempt, runtimes: frozenset[str]) -> tuple[RuleVerdic
         None,
         AssetFacts(attempt.data[0].asset_id, NOBODY, NOBODY, policy.digest, retired=False),
         EnvironmentFacts(0, NOBODY, runtimes, image_present=True),
+        privacy=assessed.facts,
     )
     return tuple(rule for rule in decision.rules if rule.name in JUDGED and rule.verdict is Verdict.DENY)
 
@@ -182,19 +203,18 @@ def _copy(source: Path, folder: Path, name: str) -> str:
     return name
 
 
-def _judge(attempt: Attempt, report: RunReport, folder: Path) -> GateReport | None:
+def _judge(
+    engine: Engine, attempt: Attempt, spec: RunSpec, report: RunReport, folder: Path
+) -> GateReport | None:
     if report.reason is not ExitReason.COMPLETED:
         return None
-    return check_release(
+    gate = check_release(
         attempt.bundle.manifest.outputs,
         attempt.policy.outputs,
         produced=report.outputs,
-        folder=folder,
+        folder=folder / RELEASED,
         refused=report.refused,
         log_bits=attempt.policy.log_information_bits,
     )
-
-
-def failed_checks(gate: GateReport | None) -> Sequence[str]:
-    """Return the names of the gate's checks that did not pass."""
-    return [check.name for check in gate.checks if not check.ok] if gate is not None else []
+    run = LocalRun(attempt.bundle, attempt.parameters, spec, folder / "outputs", attempt.data, attempt.policy)
+    return make_tests(engine, run, report.outputs, gate)

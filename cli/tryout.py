@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.context import Session, SessionCommand, pass_session
-from cli.errors import ExitCode, InputError
+from cli.errors import ExitCode
 from cli.ids import ASSET_ID, DIGEST
 from cli.output import fields, plain, table
 
 if TYPE_CHECKING:
     from cli.trying import TryReport
-    from policies.model import Policy
     from sandbox.spec import RunSpec
-    from sandbox.staging import StagedDataset
 
 PATH = click.Path(path_type=Path)
 DEFAULT_ROWS = 1000
-EXIT_CODES = {"RELEASED": ExitCode.OK, "REFUSED": ExitCode.DENIED}
+ENDINGS = {"RELEASED": ExitCode.OK, "REFUSED": ExitCode.DENIED}
 WORDS = {
     "RELEASED": "RELEASED: the gate would let this out",
     "WITHHELD": "WITHHELD: the gate would hold everything back",
+    "WITHHELD-FOR-REVIEW": "WITHHELD FOR REVIEW: people would look at it first",
     "FAILED": "FAILED: nothing to judge",
     "REFUSED": "REFUSED: the policy would not let this run",
 }
@@ -41,6 +40,11 @@ WORDS = {
     help="The dataset that it is for: its policy, its id, and without --data rows made from its schema.",
 )
 @click.option(
+    "--description",
+    type=PATH,
+    help="The dataset's description as a file, in place of --asset: nobody is asked.",
+)
+@click.option(
     "--policy", type=PATH, help="The policy to judge by (default: that of --asset, else every default)."
 )
 @click.option("--parameters", default="{}", show_default=True, help="As in job.yaml, such as '{epochs: 40}'.")
@@ -49,7 +53,7 @@ WORDS = {
     type=click.IntRange(1),
     default=DEFAULT_ROWS,
     show_default=True,
-    help="How many to make for --asset.",
+    help="How many to make where no --data is given.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the rows made.")
 @click.option("-o", "--output", type=PATH, help="A new folder for log and files (default: one that is told).")
@@ -61,6 +65,7 @@ def try_(  # noqa: PLR0913 - one argument per option
     image: str | None,
     data: tuple[Path, ...],
     asset_id: str | None,
+    description: Path | None,
     policy: Path | None,
     parameters: str,
     rows: int,
@@ -74,54 +79,21 @@ def try_(  # noqa: PLR0913 - one argument per option
     from cli.bundles import pack_bundle
     from cli.gathering import check_new
     from cli.localruns import open_workplace
-    from cli.trying import Attempt, keep_results, parse_parameters, try_job
+    from cli.trying import keep_results, parse_parameters, try_job
+    from cli.tryinputs import Sources, gather_attempt
 
     packed, given = pack_bundle(bundle, image=image), parse_parameters(parameters)
     if output is not None:
         check_new(output)
+    sources = Sources(data, asset_id, description, policy, rows, seed)
     with open_workplace("trial") as (engine, folder):
-        found = _find_policy(session, policy, asset_id)
-        subjects = _find_data(session, data, asset_id, folder / "data", rows=rows, seed=seed)
-        attempt = Attempt(packed, given, subjects, found)
+        attempt = gather_attempt(session, packed, given, sources, folder / "data")
         report = try_job(engine, attempt, folder / "run", on_start=lambda spec: _say(session, spec))
         target = output or Path(tempfile.mkdtemp(prefix=f"sealroom-{packed.manifest.name}-")) / "try"
         names = keep_results(report, target)
         document = _document(report, target, names)
         session.output.data(document, lambda: _page(report, target))
-    return EXIT_CODES.get(report.verdict, ExitCode.JOB)
-
-
-def _find_policy(session: Session, path: Path | None, asset_id: str | None) -> Policy:
-    from cli.described import fetch_policy
-    from cli.governing import read_policy
-    from cli.trying import OWN_POLICY
-    from policies.model import parse_policy
-
-    if path is not None:
-        return parse_policy(read_policy(path).encode())
-    return fetch_policy(session, asset_id) if asset_id is not None else OWN_POLICY
-
-
-def _find_data(
-    session: Session, paths: tuple[Path, ...], asset_id: str | None, target: Path, *, rows: int, seed: int
-) -> tuple[StagedDataset, ...]:
-    """Return the data to run on: files of the user's, or rows made from a dataset's schema."""
-    from cli.localruns import list_dataset
-    from policies.canonical import sha256
-
-    if not paths and asset_id is None:
-        raise InputError("expected --data or --asset: something to run on", code="data-missing")
-    if not paths and asset_id is not None:
-        from cli.described import fetch_description
-        from cli.making import make_rows
-
-        described = fetch_description(session, asset_id)
-        make_rows(described, target, rows=rows, seed=seed)
-        return (list_dataset(asset_id, target, described.name, described.description),)
-    if asset_id is not None and len(paths) > 1:
-        raise InputError("expected --data once, for the one dataset of --asset", code="data-ambiguous")
-    ids = [asset_id] if asset_id else [sha256(f"trial {at}".encode()).hex() for at in range(len(paths))]
-    return tuple(list_dataset(one, path, path.name, "") for one, path in zip(ids, paths, strict=True))
+    return ENDINGS.get(report.verdict, ExitCode.JOB)
 
 
 def _say(session: Session, spec: RunSpec) -> None:
@@ -136,6 +108,7 @@ def _document(report: TryReport, target: Path, names: tuple[str, ...]) -> dict[s
         "verdict": report.verdict,
         "rule": report.rule,
         "denied": [{"rule": rule.name, "detail": rule.detail} for rule in report.denied],
+        "privacy": report.cost.model_dump(mode="json") if report.cost else None,
         "runtime": run.runtime.value if run else None,
         "reason": run.reason.value if run else None,
         "seconds": run.finished - run.started if run else None,
@@ -154,14 +127,18 @@ def _page(report: TryReport, target: Path) -> str:
         if report.denied
         else []
     )
+    if report.cost is not None:
+        parts.append(fields({"epsilon": report.cost.epsilon, "delta": report.cost.delta}))
     if report.run is not None:
         seconds, memory = report.run.finished - report.run.started, report.run.peak_memory_bytes
         parts.append(
             fields({"ended": report.run.reason.value, "seconds": seconds, "peak memory": f"{memory} bytes"})
         )
     if report.gate is not None:
-        checks = [(check.name, "passed" if check.ok else "NOT PASSED") for check in report.gate.checks]
-        parts.append(table(["CHECK", ""], checks))
+        checks = [
+            (check.name, "passed" if check.ok else "NOT PASSED", check.detail) for check in report.gate.checks
+        ]
+        parts.append(table(["CHECK", "", ""], checks))
     if report.log:
         parts.append("log:\n" + "\n".join("  " + plain(line) for line in report.log.splitlines()))
     by = f" (by {report.rule})" if report.rule else ""

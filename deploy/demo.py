@@ -29,6 +29,7 @@ HOME = Path(".demo")
 COMMAND = Path(".venv/bin/sealroom")
 DATASET = Path("examples/breast_cancer/wdbc.csv")
 POLICY = Path("examples/breast_cancer/policy.yaml")
+SCHEMA = Path("examples/breast_cancer/schema.yaml")
 ALGORITHM = Path("examples/algorithms/torch_mlp")
 PURPOSE = "DUO:0000006"
 PRICE = "5"
@@ -102,7 +103,7 @@ def prepare(stage: Stage) -> dict[str, Any]:
 def register(stage: Stage) -> dict[str, Any]:
     """Offer the dataset; return the command's answer."""
     words = ["dataset", "add", DATASET.name, "--name", "Breast cancer, Wisconsin", "--policy", str(POLICY)]
-    return stage.run(*words, "--price", PRICE, person="owner")
+    return stage.run(*words, "--schema", str(SCHEMA), "--price", PRICE, person="owner")
 
 
 def ask_and_approve(stage: Stage, asset_id: str, image: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from tests.receipt_samples import (
     SALT,
     WEIGHTS,
     digest,
+    overruling,
     reviewed,
     sample_request,
     sign_request,
@@ -231,6 +232,10 @@ def _reviews() -> Iterator[Vector]:
     make = refused_at("read statement", "statement-refused")
     for name, about, path, value in UNREVIEWED:
         yield make(f"unreviewed-{name}", about, signed_with(path, value, REVIEWED))
+    unasked = signed_with("predicate.egress.review", None, overruling(FACTS))
+    yield make("unreviewed-test", "A privacy test did not pass, and nobody was asked.", unasked)
+    gate = signed_with("predicate.egress.checks.1.name", "weights-finite", overruling(FACTS))
+    yield make("unreviewed-gate", "Reviewers overruled a check that nobody may.", gate)
     opened = signed_with(f"{_REVIEW}.salt", SALT, DISPUTED)
     yield make("unreviewed-opened", "What was withheld can be guessed.", opened)
     agreed = signed_with(f"{_REVIEW}.decisions.1.decision", "release", DISPUTED)

@@ -33,6 +33,7 @@ from tests.receipt_samples import (
     Sample,
     demanding_review,
     make_sample,
+    overruling,
     refused,
     reviewed,
     sample_facts,
@@ -73,6 +74,10 @@ def _outcomes() -> Iterator[Vector]:
     )
     split = signed(reviewed(FACTS, "release", "withhold"))
     yield verified("review-withheld", "One of two reviewers withheld it.", split)
+    overruled = overruling(FACTS)
+    yield verified(
+        "review-overruled", "A privacy test did not pass, and two reviewers let it out.", signed(overruled)
+    )
     late = withheld(demanding_review(FACTS))
     late = replace(late, egress=replace(late.egress, checks=(), rule=REVIEW_LATE))
     yield verified("review-late", "Nobody knows who decided by the time it was withheld.", signed(late))

@@ -95,6 +95,7 @@ def _algorithm(policy: Policy, facts: CaseFacts) -> AlgorithmFacts:
         metrics_digits=digits if digits is not None else (metrics.max_digits if metrics else 0),
         information_bits=bits if bits is not None else min(cap or _BITS, _BITS),
         gpus=facts.gpus,
+        has_scorer=facts.scorer,
         kind=facts.kind or ("recipe" if policy.privacy.mode == "differential" else "code"),
     )
 

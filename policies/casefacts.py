@@ -43,6 +43,7 @@ class CaseFacts(StrictModel):
     metrics_count: int | None = None
     metrics_digits: int | None = None
     information_bits: int | None = None
+    scorer: bool = True
     gpus: int = 0
     private: bool | None = None
     units: int | None = None

@@ -12,6 +12,8 @@ from sandbox.spec import Limits
 
 OPEN_FILES = 1024
 CPUS = "cpus"
+ORDER_MARGIN_S = 300
+"""How long before an order's deadline the last thing happens that it pays for: time to stage, start, collect, gate and anchor."""
 
 
 def run_limits(limits: LimitsPolicy) -> Limits:

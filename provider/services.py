@@ -16,6 +16,7 @@ from provider.jobs.desk import JobDesk
 from provider.logdesk import LogDesk
 from provider.logfiles import LogFiles
 from provider.login import LoginDesk
+from provider.outlookdesk import Outlook
 from provider.reviewdesk import ReviewDesk
 from provider.settings import Settings
 from provider.stewardship import Stewardship
@@ -44,6 +45,7 @@ class Services:
     log: LogDesk
     witnesses: WitnessDesk
     reviews: ReviewDesk
+    outlook: Outlook
     actions: ActionDesk
     clock: Clock
 
@@ -76,6 +78,7 @@ def build_services(
         log=LogDesk(database.ledger, log_files, witnesses),
         witnesses=witnesses,
         reviews=reviews,
+        outlook=Outlook(database),
         actions=ActionDesk(
             identity, database, catalogue=catalogue, stewardship=stewardship, jobs=jobs, reviews=reviews
         ),

@@ -8,7 +8,6 @@ A home folder has one worker at a time.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import secrets
@@ -34,6 +33,7 @@ from provider.jobs.notary import Notary, Pace
 from provider.jobs.receipting import Registrar
 from provider.jobs.reviewing import Reviewing
 from provider.jobs.runner import Runner, Workplace
+from provider.jobs.telling import EngineTeller
 from provider.jobs.warming import Warmer
 from provider.receipts.keys import SigningKeys, load_signing_keys
 from provider.services import system_clock
@@ -64,6 +64,7 @@ class Worker:
         self._pool = Pool(
             make_engine(), owner=self._owner, folder=parts.paths.work, load_size=self._load_size
         )
+        self.teller = EngineTeller(self._engine, parts.database.access, clock=system_clock)
         self.warmer = Warmer(self._pool, parts.database.access, clock=system_clock)
         self.clerk = Clerk(
             parts.database,
@@ -112,7 +113,7 @@ class Worker:
         with self._recovering:
             if not self._recovered:
                 runner.recover()
-                tell_runtimes(self._parts, self._engine)
+                self.teller.turn()
                 self._recovered = True
         return runner.turn()
 
@@ -122,8 +123,11 @@ class Worker:
         return self.notary.turn() or moved
 
     def _pool_turn(self) -> bool:
-        """Keep containers warm, once those of an earlier worker are gone."""
-        return self._recovered and self.warmer.turn()
+        """Keep containers warm, once those of an earlier worker are gone, and tell what the engine has."""
+        if not self._recovered:
+            return False
+        self.teller.turn()
+        return self.warmer.turn()
 
     def _loop(self, turn: Callable[[], bool]) -> None:
         pause_s = self._parts.settings.poll_s
@@ -233,12 +237,6 @@ def read_password(path: Path | None) -> str:
     if path is not None:
         return path.read_text(encoding="utf-8").rstrip("\n")
     return os.environ.pop(PASSWORD_VARIABLE, "")
-
-
-def tell_runtimes(parts: Parts, engine: Engine) -> None:
-    """Let the API say which runtimes the engine has."""
-    runtimes = sorted(str(runtime) for runtime in engine.runtimes())
-    parts.database.access.set_fact("runtimes", json.dumps(runtimes), system_clock())
 
 
 if __name__ == "__main__":

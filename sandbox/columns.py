@@ -44,9 +44,11 @@ class _Bounded(StrictModel):
 class NumberFeature(_Bounded):
     """Clipped to [min, max], then scaled to [-1, 1]. A missing value is read as `missing`, by default the middle.
 
-    With `indicator` a second input is 1 where the value was missing, else 0.
+    With the scale `root` the square root of a number's place between the bounds is taken first: it spreads out what is mostly
+    near `min`, as sizes and concentrations are. With `indicator` a second input is 1 where the value was missing, else 0.
     """
 
+    scale: Literal["linear", "root"] = "linear"
     missing: DecimalText | None = None
     indicator: bool = False
 

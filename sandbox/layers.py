@@ -82,6 +82,7 @@ class GroupNorm(StrictModel):
         channels = _image(self.kind, shape)[0]
         if channels % self.groups:
             raise ValueError(f"group-norm: {channels} channels can't be divided into {self.groups} groups")
+        _check_several(self.kind, math.prod(shape) // self.groups)
         return shape, (("weight", (channels,)), ("bias", (channels,)))
 
 
@@ -93,6 +94,7 @@ class InstanceNorm(StrictModel):
     def apply(self, shape: Shape) -> tuple[Shape, Tensors]:
         """Return the shape of the result and the learnt tensors."""
         channels = _image(self.kind, shape)[0]
+        _check_several(self.kind, math.prod(shape[1:]))
         return shape, (("weight", (channels,)), ("bias", (channels,)))
 
 
@@ -179,6 +181,11 @@ def _image(kind: str, shape: Shape) -> Shape:
     if len(shape) != IMAGE_RANK:
         raise ValueError(f"{kind} needs an image (channels, rows, columns), got {list(shape)}")
     return shape
+
+
+def _check_several(kind: str, count: int) -> None:
+    if count == 1:
+        raise ValueError(f"{kind}: one number has no spread to be normalised by")
 
 
 def _slide(kind: str, side: int, size: int, stride: int) -> int:

@@ -18,6 +18,8 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, field_
 from policies.canonical import canonical_json
 from policies.documents import StrictModel
 from policies.errors import DocumentError
+from sandbox.columns import CategoryTarget, NumberTarget, SurvivalTarget
+from sandbox.counting import SynthesisRecipe
 from sandbox.declaration import OutputsDeclaration, Slug, check_unique
 from sandbox.recipe import OVERRIDABLE, Recipe
 
@@ -36,7 +38,9 @@ SHELL_WORDS = frozenset({"&&", "||", "|", ";", "&", "<", ">", ">>", "2>", "2>&1"
 ALGORITHM_PATH = "/data/transformations/algorithm"
 IMAGE_PLACEHOLDER = "IMAGE"
 RECIPE_MAIN = "algorithm.yaml"
+RECIPE_DECIDES = frozenset({"main", "entrypoint", "container", "outputs", "gpus", "scorer"})
 RECIPE_ENTRYPOINT = "python $ALGO"
+RECIPE_SCORING = "python $ALGO --score"
 _RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -161,7 +165,7 @@ class AlgorithmManifest(StrictModel):
         """Say what a recipe starts and hands out where everything else looks for it."""
         if not isinstance(value, dict) or value.get("kind") != "recipe":
             return value
-        said = {"main", "entrypoint", "container", "outputs", "gpus"} & value.keys()
+        said = RECIPE_DECIDES & value.keys()
         if said:
             raise ValueError(f"a recipe decides on its own what it starts and hands out: remove {min(said)}")
         if not isinstance(value.get("recipe"), dict):
@@ -171,7 +175,7 @@ class AlgorithmManifest(StrictModel):
             recipe = _RECIPE.validate_python(value.get("recipe"))
         except ValidationError:
             return started | {"outputs": None}  # the field's own check says what is wrong, and where
-        return started | {"recipe": recipe, "outputs": recipe.outputs()}
+        return started | {"recipe": recipe, "outputs": recipe.outputs(), "scorer": _scorer_of(recipe)}
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
@@ -205,6 +209,20 @@ class AlgorithmManifest(StrictModel):
     def argv(self) -> tuple[str, ...]:
         """The command, with `$ALGO` as the main file's path in the container; no shell ever reads it."""
         return _argv(self.entrypoint)
+
+
+def _scorer_of(recipe: Recipe) -> ScorerDeclaration | None:
+    """Return how our trainer scores the recipe's weights; None where the privacy tests have no measure of what it says."""
+    if isinstance(recipe, SynthesisRecipe) or isinstance(recipe.target, SurvivalTarget):
+        return None
+    target = recipe.target
+    classes = list(target.categories) if isinstance(target, CategoryTarget) else ["false", "true"]
+    return ScorerDeclaration(
+        entrypoint=RECIPE_SCORING,
+        target=target.column,
+        task="regression" if isinstance(target, NumberTarget) else "classification",
+        classes=[] if isinstance(target, NumberTarget) else classes,
+    )
 
 
 def _argv(entrypoint: str) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from policies.decide import (
     AssetFacts,
     Decision,
     EnvironmentFacts,
+    PeopleFacts,
+    PrivacyFacts,
     RequestFacts,
     decide_job,
 )
@@ -47,6 +49,8 @@ class Facts:
     approval: ApprovalFacts | None
     asset: AssetFacts
     environment: EnvironmentFacts
+    people: PeopleFacts | None = None
+    privacy: PrivacyFacts | None = None
 
     def but(self, part: str, **changes: Any) -> Self:
         """Return the same facts with one part changed."""
@@ -55,7 +59,14 @@ class Facts:
     def decide(self) -> Decision:
         """Have the engine decide."""
         return decide_job(
-            self.policy, self.request, self.algorithm, self.approval, self.asset, self.environment
+            self.policy,
+            self.request,
+            self.algorithm,
+            self.approval,
+            self.asset,
+            self.environment,
+            people=self.people,
+            privacy=self.privacy,
         )
 
 

@@ -199,12 +199,15 @@ def demanding_review(facts: ReceiptFacts, *, needed: int = 2, when: str = "alway
 
 def reviewed(facts: ReceiptFacts, *decisions: str) -> ReceiptFacts:
     """Return the same job, as released or withheld by so many of the reviewers."""
-    facts, released = demanding_review(facts), set(decisions) == {"release"}
+    facts, released = (
+        facts if facts.policy.reviews else demanding_review(facts),
+        set(decisions) == {"release"},
+    )
     if not released:
         facts = withheld(facts)
         facts = replace(facts, egress=replace(facts.egress, checks=(), rule=REVIEW_WITHHELD))
     files = {name: digest_of(data) for name, data in ARTEFACTS.items()}
-    checks = [(check.name, check.ok) for check in sample_checks()]
+    checks = [(check.name, check.ok) for check in facts.egress.checks or sample_checks()]
     looked_at = looked_at_digest(files, checks, SALT)
     made = tuple(
         sign_decision(facts, key, decision, looked_at)
@@ -212,6 +215,13 @@ def reviewed(facts: ReceiptFacts, *decisions: str) -> ReceiptFacts:
     )
     review = ReviewFacts(looked_at, SALT if released else None, made)
     return replace(facts, egress=replace(facts.egress, review=review))
+
+
+def overruling(facts: ReceiptFacts) -> ReceiptFacts:
+    """Return a job of which a privacy test did not pass, and that its reviewers let out all the same."""
+    checks = (*facts.egress.checks, CheckFacts("generalisation-gap", ok=False, detail="at most 0.1"))
+    facts = replace(facts, egress=replace(facts.egress, checks=checks))
+    return reviewed(demanding_review(facts, when="not-passed"), "release", "release")
 
 
 def sign_decision(facts: ReceiptFacts, key: PrivateKey, decision: str, looked_at: str) -> DecisionFacts:

@@ -18,6 +18,7 @@ from sandbox.imagestore import ImageStore
 from sandbox.run import run_sealed
 from sandbox.spec import Limits, RunReport, RunSpec, Runtime
 from sandbox.staging import StagedDataset, cleanup, stage
+from sandbox.training import TrainingOrders
 from sandbox.warm import PRELOAD_LABEL
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,6 +91,7 @@ class Bench:
         datasets: Sequence[StagedDataset] | None = None,
         parameters: Mapping[str, Any] | None = None,
         bundle: Bundle | None = None,
+        orders: TrainingOrders | None = None,
         engine: Engine | None = None,
         cancelled: Callable[[], bool] = lambda: False,
         **limits: Any,
@@ -100,7 +102,7 @@ class Bench:
         bundle = bundle or make_bundle(code, image=self.image)
         if datasets is None:
             datasets = [self.dataset(b"x,y\n1,2\n")]
-        staged = stage(work / "inputs", datasets, bundle, parameters or {})
+        staged = stage(work / "inputs", datasets, bundle, parameters or {}, orders=orders)
         spec = make_spec(
             staged.root,
             run_id=f"test-{os.getpid()}-{self._folder.name.lower().replace('_', '-')}-{self._count}"[:100],

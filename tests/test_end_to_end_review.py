@@ -88,6 +88,8 @@ def test_a_release_leaves_by_two_decisions_that_outlast_a_killed_worker_and_stay
 ) -> None:
     stack = reviewed_stack
     algorithm = stack.approved(stack.bundle(TINY, name="reviewed"))
+    foreseen = stack.run("job", "preflight", stack.job_file(algorithm), person="scientist")
+    assert (foreseen["prediction"], foreseen["waiting"]["reviews"][0]["needed"]) == ("allow", 2)
     released = wait_for_review(stack, algorithm, seed=1)
     withheld = wait_for_review(stack, algorithm, seed=2)
     assert stack.run("review", "list", person="scientist") == {"reviews": []}

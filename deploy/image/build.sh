@@ -14,7 +14,7 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cache=${SEALROOM_CACHE:-$here/../../.build}
 python=${PYTHON:-python3.11}
-torch=2.13.0
+torch=$(cat "$here/../requirements/torch.txt")
 suite=bookworm
 packages=python3,python3-venv
 preload="torch torch._dynamo torch._inductor.config numpy pandas safetensors.torch \

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Makes sure that the virtual environment holds exactly the locked packages and this checkout. Installs nothing when it does.
-# Environment: PYTHON (default: python3, which must be 3.11 or newer).
+# torch comes apart from them: its CPU build is a different file on each platform, so no lock can name it.
+# Environment: PYTHON (default: python3, which must be 3.11 or newer), TORCH_INDEX_URL (an index with torch's CPU build,
+# where the default one has another).
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -12,7 +14,8 @@ say() { echo "python: $*" >&2; }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
-wanted=$(cat "$root/deploy/requirements/dev.txt" "$root/pyproject.toml" | sha256sum | cut -d' ' -f1)
+requirements=$root/deploy/requirements
+wanted=$(cat "$requirements/dev.txt" "$requirements/torch.txt" "$root/pyproject.toml" | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$venv/locked" 2>/dev/null || true)" = "$wanted" ]; then
     exit 0
 fi
@@ -31,6 +34,8 @@ if [ ! -x "$venv/bin/python" ]; then
 fi
 say "installing the locked packages"
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
-    -r "$root/deploy/requirements/dev.txt"
+    -r "$requirements/dev.txt"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
+    ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "torch==$(cat "$requirements/torch.txt")"
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --editable "$root"
 printf '%s\n' "$wanted" >"$venv/locked"

@@ -51,7 +51,7 @@ def privacy_budget(case: Case) -> Finding:
 
 
 def _find_excess(whose: str, after: Decimal | None, budget: str) -> str | None:
-    if after is None:
+    if after is None or after.is_nan():
         return f"what the {whose}'s ledger would stand at can't be told"
     if after > Decimal(budget):
         return f"the {whose}'s ledger would stand at an epsilon of {after}, and its budget is {budget}"

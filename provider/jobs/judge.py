@@ -33,6 +33,7 @@ from provider.gate.declaration import algorithm_facts
 from provider.identity import ProviderIdentity
 from provider.jobs.codes import chain_code
 from provider.jobs.people import PeopleRegister
+from provider.limits import ORDER_MARGIN_S
 from provider.privacy.assessor import Assessor, Standing
 from provider.store import Database
 from provider.store.records import JobRecord, Reservation
@@ -42,7 +43,6 @@ from sandbox.engine import Engine
 from sandbox.errors import BundleInvalidError, EngineUnavailableError
 from sandbox.training import TrainingOrders
 
-ORDER_MARGIN_S = 300  # to stage, start, collect, gate and anchor
 ORDER_CODES = (
     "order-used",
     "order-mismatch",
@@ -96,9 +96,9 @@ class Evaluation:
 
     @property
     def reviews(self) -> tuple[ReviewPolicy, ...]:
-        """What each policy demands of reviewers, each demand once."""
-        demands = [item.policy.review for item in self.datasets if item.policy is not None]
-        return tuple(dict.fromkeys(demand for demand in demands if demand is not None))
+        """What the policies demand of reviewers, each demand once."""
+        demands = [demand for item in self.datasets if item.policy for demand in item.policy.reviews]
+        return tuple(dict.fromkeys(demands))
 
     @property
     def orders(self) -> TrainingOrders | None:

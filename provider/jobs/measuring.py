@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from random import SystemRandom
+from typing import Protocol
 
+from policies.policy import OutputsPolicy
 from policies.privacy import MeasuredTests
 from provider.errors import DatasetError
 from provider.gate.candidates import write_candidates
@@ -23,13 +25,12 @@ from provider.gate.holdback import Division, HoldBack
 from provider.gate.measured import Evidence, PrivacyResult, not_applicable, run_tests
 from provider.gate.sample import Sample, draw_sample
 from provider.gate.tables import Table
-from provider.jobs.launch import Launch, Launcher
-from sandbox.bundle import ScorerDeclaration
+from sandbox.bundle import Bundle, ScorerDeclaration
 from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailableError, SandboxError
 from sandbox.run import run_sealed
-from sandbox.spec import ExitReason, Limits, ProducedFile
-from sandbox.staging import add_inputs, cleanup, stage
+from sandbox.spec import ExitReason, Limits, ProducedFile, RunSpec
+from sandbox.staging import StagedDataset, add_inputs, cleanup, stage
 
 log = logging.getLogger(__name__)
 ROWS_FILE = "rows.csv"
@@ -37,11 +38,43 @@ MODELS_FOLDER = "models"
 SCORE_BYTES = 41
 
 
+class Run(Protocol):
+    """What is known of the run whose release is to be tested; `provider.jobs.launch.Launch` is one."""
+
+    @property
+    def bundle(self) -> Bundle:
+        """The algorithm that ran."""
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """Its parameters."""
+
+    @property
+    def spec(self) -> RunSpec:
+        """How it ran."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its outputs lie; the tests work beside it."""
+
+    @property
+    def commitments(self) -> Mapping[str, bytes]:
+        """To what each dataset hashes, by asset id."""
+
+    @property
+    def allowance(self) -> OutputsPolicy:
+        """What may leave."""
+
+    @property
+    def hold_back(self) -> HoldBack | None:
+        """Which rows the algorithm did not see."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One job's release that is to be tested: what was produced, and what the gate let pass of it."""
 
-    launch: Launch
+    launch: Run
     tests: MeasuredTests
     produced: Sequence[ProducedFile]
     gate: GateReport
@@ -52,8 +85,10 @@ class Measurement:
         return self.launch.folder.with_name("measured")
 
 
-def measure(launcher: Launcher, engine: Engine, measurement: Measurement) -> tuple[PrivacyResult, ...]:
-    """Make every privacy test of what the gate let pass.
+def measure(
+    engine: Engine, measurement: Measurement, stage_whole: Callable[[Path], Sequence[StagedDataset]]
+) -> tuple[PrivacyResult, ...]:
+    """Make every privacy test of what the gate let pass; `stage_whole` copies all rows of the data into a new folder.
 
     Raises:
         EngineUnavailableError: the engine is away; the job waits for it.
@@ -62,17 +97,19 @@ def measure(launcher: Launcher, engine: Engine, measurement: Measurement) -> tup
     if hold_back is None or len(measurement.launch.commitments) != 1:
         return not_applicable(measurement.tests)
     try:
-        sample = _draw(launcher, measurement, hold_back)
+        sample = _draw(stage_whole, measurement, hold_back)
     except DatasetError as exc:
         log.warning("privacy tests are not applicable: %s", exc)
         return not_applicable(measurement.tests)
     return run_tests(_gather(engine, measurement, hold_back, sample))
 
 
-def _draw(launcher: Launcher, measurement: Measurement, hold_back: HoldBack) -> Sample:
+def _draw(
+    stage_whole: Callable[[Path], Sequence[StagedDataset]], measurement: Measurement, hold_back: HoldBack
+) -> Sample:
     root = measurement.folder / "whole"
     try:
-        (dataset,) = launcher.stage_whole(root, measurement.launch)
+        (dataset,) = stage_whole(root)
         folder = root / "data" / "inputs" / dataset.asset_id
         tables = [Table(folder / str(number), name) for number, name in enumerate(dataset.names)]
         commitment = measurement.launch.commitments[dataset.asset_id]

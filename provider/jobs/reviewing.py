@@ -24,9 +24,10 @@ from provider.gate.decide import GateReport, GateVerdict, ReleasedFile
 from provider.gate.declaration import ENDING_BITS
 from provider.held import HeldFiles
 from provider.jobs.codes import REVIEWING, describe
-from provider.jobs.judge import ORDER_MARGIN_S, Evaluation
+from provider.jobs.judge import Evaluation
 from provider.jobs.receipting import Registrar
 from provider.jobs.states import State
+from provider.limits import ORDER_MARGIN_S
 from provider.receipts.facts import DecisionFacts, ReceiptFacts, ReviewFacts
 from provider.receipts.reviews import REVIEW_LATE, REVIEW_WITHHELD, looked_at_digest, wanted_reviews
 from provider.rounding import round_time
@@ -92,7 +93,7 @@ class Reviewing:
             looked_at=looked_at_digest(files, [(check.name, check.ok) for check in gate.checks], salt),
             salt=salt,
             drafts=self._draft(job, evaluation, checked),
-            lines=tuple(TableLine(check.name, check.ok, "") for check in gate.checks),
+            lines=tuple(TableLine(check.name, check.ok, check.detail) for check in gate.checks),
             log_blob=checked.log_blob,
             opened=now,
             due=_due(evaluation, demands, now=now),

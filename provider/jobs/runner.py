@@ -223,7 +223,10 @@ class Runner:
         )
         tests = policy.privacy.tests
         if tests is not None and gate.verdict is GateVerdict.RELEASED:
-            results = measure(self._launcher, self._engine, Measurement(launch, tests, report.outputs, gate))
+            measurement = Measurement(launch, tests, report.outputs, gate)
+            results = measure(
+                self._engine, measurement, lambda target: self._launcher.stage_whole(target, launch)
+            )
             gate = add_results(gate, results, review=policy.review is not None)
         if gate.verdict is GateVerdict.RELEASED:
             return Finding(State.RELEASED, "released", report=report, gate=gate)

@@ -6,6 +6,7 @@ import json
 
 from provider.auth import Access
 from provider.identity import software_digest
+from provider.outlook import ImageView, QueueView
 from provider.reviews import ReviewsView, ReviewView
 from provider.routes.endpoint import BRIEFLY, FOR_EVER, Call, Endpoint
 from provider.routes.openapi import describe_api
@@ -66,6 +67,20 @@ def _openapi(call: Call) -> bytes:
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/v1/health", "Whether the provider and its chain answer", _health, answer=HealthView),
     Endpoint("GET", "/v1/provider", "Who the provider is", _provider, answer=ProviderView),
+    Endpoint(
+        "GET",
+        "/v1/images/{digest}",
+        "Whether the engine has an image",
+        lambda c: c.services.outlook.get_image(c.guard, c.path["digest"]),
+        answer=ImageView,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/queue",
+        "How many jobs are before a new one",
+        lambda c: c.services.outlook.get_queue(c.guard),
+        answer=QueueView,
+    ),
     Endpoint("GET", "/v1/openapi.json", "This description", _openapi),
     Endpoint(
         "POST",

@@ -31,6 +31,7 @@ TRAINER_PROGRAMS = (
     "main.py",
     "model.py",
     "noise.py",
+    "scoring.py",
     "start.py",
     "tables.py",
     "training.py",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.receipts import measure
+from bench.parts import measure
 from bench.receipts_verify import Scale
 from bench.receipts_verify import measure as measure_verifying
 

@@ -129,7 +129,7 @@ def test_datasets_of_every_provider_are_listed_by_their_names_and_shown(town: To
     assert shown["policy"] == POLICY
     assert (shown["may_order"], shown["size_bytes"], shown["files"]) == (True, len(CSV), 1)
     page = town.say("show", far.asset_id)
-    assert "DUO:0000006: health, medical or biomedical research (enforced)" in page
+    assert "DUO:0000006  health, medical or biomedical research (enforced)" in page
     assert "outcome" in page
 
 

@@ -54,6 +54,19 @@ def test_a_mistake_is_told_with_its_line_and_path(
     assert said["error"]["message"].startswith(f"policy: line {line}: data.privacy.mode: ")
 
 
+def test_an_address_with_a_slip_in_it_is_told_with_its_line(
+    ask: Callable[..., tuple[ExitCode, Any]], tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(ETHICS.read_text().replace("0x70997970C5", "0x70997970c5"))
+    code, said = ask("check", str(file))
+    assert (code, said["error"]["code"]) == (ExitCode.USAGE, "address-checksum")
+    line = next(
+        number for number, text in enumerate(file.read_text().splitlines(), 1) if "0x70997970c5" in text
+    )
+    assert f"line {line}" in said["error"]["message"]
+
+
 def test_a_policy_is_explained_under_the_five_safes_with_its_promises(
     ask: Callable[..., tuple[ExitCode, Any]],
     bare_session: MakeSession,

@@ -19,7 +19,17 @@ from provider.receipts.envelope import format_receipt
 from provider.receipts.facts import ReceiptFacts, RuleFacts
 from tests.countersigning import ACCOUNT, by_contract, by_key
 from tests.privacy_samples import spent
-from tests.receipt_samples import ARTEFACTS, Sample, digest, make_sample, refused, two_datasets, withheld
+from tests.receipt_samples import (
+    ARTEFACTS,
+    REVIEWERS,
+    Sample,
+    digest,
+    make_sample,
+    refused,
+    reviewed,
+    two_datasets,
+    withheld,
+)
 
 SAMPLE = make_sample()
 
@@ -197,3 +207,16 @@ def test_documents_differ_somewhere_exactly_when_their_json_does(first: object, 
     assert [(item.path, item.second, item.first) for item in found] == [
         (item.path, item.first, item.second) for item in find_differences(second, first)
     ]
+
+
+def test_a_receipt_names_who_had_to_look_and_what_each_said(
+    tmp_path: Path, bare_session: Callable[..., Session], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = make_sample(reviewed(SAMPLE.facts, "release", "withhold"), keys=SAMPLE.keys)
+    (tmp_path / "receipt.jsonl").write_bytes(sample.receipt)
+    assert run(["receipt", "show", str(tmp_path / "receipt.jsonl")], bare_session()) is ExitCode.OK
+    told = capsys.readouterr().out
+    assert "2 of " in told
+    assert f"{REVIEWERS[0].lower()} said release" in told
+    assert f"{REVIEWERS[1].lower()} said withhold" in told
+    assert "withheld by those who review what leaves" in told

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from cli.bundles import write_bundle
@@ -22,6 +23,27 @@ from sandbox.staging import cleanup
 from tests.provider_fixtures import HONEST, POLICY, make_bundle
 from tests.schema_samples import SCHEMA, TABLE
 
+COUNTS = """\
+kind: recipe
+name: ward-counts
+version: "1"
+image: {image}
+recipe:
+  task: synthesis
+  features:
+    - {{kind: integer, column: age, min: "0", max: "120", bins: 4}}
+    - {{kind: boolean, column: smoker}}
+  target: smoker
+  privacy: {{epsilon: 2, delta: "0.001"}}
+"""
+DIFFERENTIAL = (
+    POLICY.replace("weights: {max_bytes: 1MiB}", "weights: {max_bytes: 2MiB}")
+    + 'privacy: {mode: differential, delta: "0.001", budget: "5"}\n'
+)
+MEASURED = POLICY + (
+    'privacy: {mode: measured, tests: {min_rows: 20, hold_back: "0.5"}}\n'
+    'review: {reviewers: ["0x90F79bf6EB2c4f870365E785982E1f101E93b906"], when: not-passed}\n'
+)
 CODE_TO_TRY = HONEST.replace("import json", "print('rows are read', flush=True)\nimport json", 1)
 
 
@@ -43,10 +65,20 @@ class Desk:
         (self.folder / "policy.yaml").write_text(text)
         return str(self.folder / "policy.yaml")
 
-    def try_(self, source: str, *words: str, expect: ExitCode) -> dict[str, Any]:
-        command = ["job", "try", str(self.bundle(source)), "--data", str(self.folder / "synth"), *words]
-        command += ["--output", str(self.folder / "out"), "--json"]
-        code = run(command, self.session())
+    def recipe(self, text: str) -> Path:
+        folder = self.folder / "recipe"
+        folder.mkdir()
+        (folder / "algorithm.yaml").write_text(text.format(image=self.image))
+        return folder
+
+    def try_(self, source: str | Path, *words: str, expect: ExitCode) -> dict[str, Any]:
+        bundle = source if isinstance(source, Path) else self.bundle(source)
+        command = ["job", "try", str(bundle), *words, "--output", str(self.folder / "out"), "--json"]
+        command += [] if "--description" in words else ["--data", str(self.folder / "synth")]
+        return self.type(*command, expect=expect)
+
+    def type(self, *words: str, expect: ExitCode = ExitCode.OK) -> dict[str, Any]:
+        code = run(list(words), self.session())
         printed = self.capsys.readouterr()
         assert code is expect, printed.err
         found: dict[str, Any] = json.loads(printed.out)
@@ -128,3 +160,43 @@ def test_there_must_be_something_to_run_on(desk: Desk) -> None:
     bundle = desk.bundle(HONEST)
     assert run(["job", "try", str(bundle)], desk.session()) is ExitCode.USAGE
     assert "something to run on" in desk.capsys.readouterr().err
+
+
+def test_rows_are_held_back_and_the_privacy_tests_are_made_as_the_policy_asks(desk: Desk) -> None:
+    source = CODE_TO_TRY.replace("print('rows are read', flush=True)", "") + "print(len(rows) - 1)\n"
+    found = desk.try_(source, "--policy", desk.policy(MEASURED), expect=ExitCode.JOB)
+    assert 5 <= int(found["log"]) <= 35
+    assert (found["verdict"], found["rule"]) == ("WITHHELD-FOR-REVIEW", "rows-held-back")
+    assert {check["name"]: check["passed"] for check in found["checks"]}["rows-verbatim"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "detail"),
+    [
+        ("epsilon: 2", "epsilon: 6", "its budget is 5"),
+        ('max: "120"', 'max: "121"', "not those of the dataset's schema"),
+        ("0.001", "0.1", "a delta of 0.1 is above the policy's"),
+    ],
+)
+def test_a_recipe_that_a_policy_of_privacy_does_not_admit_is_refused_before_it_runs(
+    desk: Desk, old: str, new: str, detail: str
+) -> None:
+    bundle = desk.recipe(COUNTS.replace(old, new))
+    words = ["--description", str(desk.folder / "croissant.json"), "--policy", desk.policy(DIFFERENTIAL)]
+    found = desk.try_(bundle, *words, "--rows", "40", expect=ExitCode.DENIED)
+    assert any(detail in item["detail"] for item in found["denied"])
+
+
+def test_rows_made_from_a_schema_give_counts_and_these_give_rows_again(desk: Desk) -> None:
+    bundle, description = desk.recipe(COUNTS), str(desk.folder / "croissant.json")
+    words = ["--description", description, "--policy", desk.policy(DIFFERENTIAL), "--rows", "400"]
+    found = desk.try_(bundle, *words, expect=ExitCode.OK)
+    assert found["verdict"] == "RELEASED"
+    assert found["privacy"]["mechanisms"][0]["count"] == 3
+    assert 1.9 < float(found["privacy"]["epsilon"]) <= 2
+    released = str(Path(found["folder"]) / "released")
+    made = ["dataset", "synth", "--description", description, "--from", released, "--recipe", str(bundle)]
+    desk.type(*made, "--rows", "50", "-o", str(desk.folder / "again"), "--json")
+    rows = pd.read_csv(desk.folder / "again" / "data.csv")
+    assert len(rows) == 50
+    assert rows["age"].between(0, 120).all()

@@ -10,21 +10,61 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies.canonical import canonical_json
 from policies.combination import combine_decisions, combine_policies
-from policies.decide import AlgorithmFacts, Decision, RuleVerdict, Verdict
-from policies.model import LimitsPolicy, Policy
+from policies.decide import AlgorithmFacts, CredentialFacts, Decision, PeopleFacts, RuleVerdict, Verdict
+from policies.model import LimitsPolicy, Policy, parse_policy
 from policies.purposes import TERMS, is_permission
-from policies.terms import can_serve
-from tests.policy_samples import CONSUMER, IMAGE, OTHER_IMAGE, STRANGER, Facts, allowed_facts, make_policy
+from policies.terms import Term, can_serve
+from tests.policy_samples import (
+    CONSUMER,
+    DOCUMENT,
+    IMAGE,
+    NOW,
+    OTHER_IMAGE,
+    STRANGER,
+    Facts,
+    allowed_facts,
+    make_policy,
+)
 
 ALLOW, DENY, WAIT = Verdict.ALLOW, Verdict.DENY, Verdict.WAIT
 POLICY_RULES = (
     "consumer-allowed",
+    "credentials-held",
     "purpose-allowed",
     "image-allowed",
     "runtime-available",
     "gpus-allowed",
     "outputs-allowed",
+)
+DISEASES, ROOTS = ["MONDO:0007254", "MONDO:0005015"], ["aa" * 32, "bb" * 32]
+
+
+def make_five_safes(purposes: object, consumers: object, credentials: object) -> Policy:
+    """Parse a document of version 2 that lets out what the sample lets out."""
+    document = {
+        "version": 2,
+        "projects": {"purposes": purposes},
+        "people": {"consumers": consumers, "credentials": credentials},
+        "data": {"privacy": {"mode": "none"}},
+        "outputs": DOCUMENT["outputs"],
+    }
+    return parse_policy(canonical_json(document))
+
+
+PEOPLE = st.builds(
+    PeopleFacts,
+    st.frozensets(st.sampled_from(ROOTS)),
+    st.lists(
+        st.builds(
+            CredentialFacts,
+            st.just(STRANGER),
+            st.just(CONSUMER),
+            st.sampled_from(["a", "b"]),
+            st.just(NOW + 1),
+        )
+    ).map(tuple),
 )
 LOG_BYTES = st.sampled_from([1024, 4096])
 LIMITS = st.fixed_dictionaries(
@@ -38,22 +78,39 @@ OUTPUTS = st.fixed_dictionaries(
         "metrics": st.fixed_dictionaries({"max_count": st.integers(1, 3), "max_digits": st.integers(3, 5)}),
     },
 )
-POLICIES = st.builds(
-    make_policy,
-    purposes=st.lists(st.sampled_from(sorted(TERMS)), min_size=1).filter(
-        lambda t: any(map(is_permission, t))
-    ),
-    consumers=st.just("anyone") | st.lists(st.sampled_from([CONSUMER, STRANGER])),
-    runtime=st.sampled_from(["any", "gvisor"]),
-    images=st.none() | st.lists(st.sampled_from([IMAGE, OTHER_IMAGE])),
-    limits=LIMITS,
-    outputs=OUTPUTS,
-    logs=st.sampled_from(["owner", "nobody"]),
-) | st.builds(
-    make_policy,
-    logs=st.just("consumer"),
-    limits=LIMITS,
-    outputs=st.just({"metrics": {"max_count": 3, "max_digits": 4}}),
+POLICIES = (
+    st.builds(
+        make_policy,
+        purposes=st.lists(st.sampled_from(sorted(TERMS)), min_size=1).filter(
+            lambda t: any(map(is_permission, t))
+        ),
+        consumers=st.just("anyone") | st.lists(st.sampled_from([CONSUMER, STRANGER])),
+        runtime=st.sampled_from(["any", "gvisor"]),
+        images=st.none() | st.lists(st.sampled_from([IMAGE, OTHER_IMAGE])),
+        limits=LIMITS,
+        outputs=OUTPUTS,
+        logs=st.sampled_from(["owner", "nobody"]),
+        review=st.none() | st.builds(dict, reviewers=st.just([STRANGER]), needed=st.just(1)),
+    )
+    | st.builds(
+        make_five_safes,
+        purposes=st.lists(
+            st.sampled_from(
+                ["DUO:0000007", "DUO:0000044", *({"term": "DUO:0000007", "diseases": [d]} for d in DISEASES)]
+            ),
+            max_size=2,
+        ).map(lambda terms: [*terms, {"term": "DUO:0000007", "diseases": DISEASES}]),
+        consumers=st.sampled_from([{"allow_list": {"root": root}} for root in ROOTS]),
+        credentials=st.lists(
+            st.sampled_from([{"claim": claim, "issuers": [STRANGER]} for claim in ("a", "b")]), max_size=1
+        ),
+    )
+    | st.builds(
+        make_policy,
+        logs=st.just("consumer"),
+        limits=LIMITS,
+        outputs=st.just({"metrics": {"max_count": 3, "max_digits": 4}}),
+    )
 )
 ALGORITHMS = st.builds(
     AlgorithmFacts,
@@ -77,7 +134,10 @@ def verdicts(policy: Policy, facts: Facts) -> list[Verdict]:
     policies=st.lists(POLICIES, min_size=2, max_size=4),
     algorithm=ALGORITHMS,
     runtimes=RUNTIMES,
-    purpose=st.sampled_from(sorted(filter(is_permission, TERMS))),
+    purpose=st.sampled_from(
+        [*sorted(filter(is_permission, TERMS)), *(f"DUO:0000007[{disease}]" for disease in DISEASES)]
+    ),
+    people=PEOPLE,
     one_owner=st.booleans(),
 )
 def test_what_one_of_them_denies_is_denied_and_what_all_allow_is_allowed(
@@ -86,10 +146,11 @@ def test_what_one_of_them_denies_is_denied_and_what_all_allow_is_allowed(
     algorithm: AlgorithmFacts,
     runtimes: frozenset[str],
     purpose: str,
+    people: PeopleFacts,
     one_owner: bool,
 ) -> None:
     combined = combine_policies(policies, one_owner=one_owner)
-    facts = replace(allowed_facts(), algorithm=algorithm)
+    facts = replace(allowed_facts(), algorithm=algorithm, people=people)
     facts = facts.but("environment", runtimes=runtimes).but("request", purpose=purpose)
     alone = [verdicts(policy, facts) for policy in policies]
     if combined is None:
@@ -114,6 +175,13 @@ def test_no_limit_cap_or_reader_is_more_than_each_of_them_gives(
         assert combined.log_information_bits <= policy.log_information_bits
         assert policy.logs != "nobody" or combined.logs == "nobody"
         assert {term for term in policy.purposes if not term.purposes} <= set(combined.purposes)
+        assert set(policy.allow_lists) <= set(combined.allow_lists)
+        assert set(policy.credentials) <= set(combined.credentials)
+        assert set(policy.reviews) <= set(combined.reviews)
+
+
+def _order_free(terms: tuple[Term, ...]) -> set[tuple[str, frozenset[str] | None]]:
+    return {(term.term, None if term.diseases is None else frozenset(term.diseases)) for term in terms}
 
 
 @given(policies=st.lists(POLICIES, min_size=1, max_size=3), one_owner=st.booleans())
@@ -124,8 +192,9 @@ def test_the_order_of_the_datasets_and_a_policy_twice_change_nothing(
         found = combine_policies(parts, one_owner=one_owner)
         if found is None:
             return None
-        lists = {"purposes": set(found.purposes), "images": found.images and set(found.images)}
-        return found.model_dump() | lists | {"consumers": set(found.consumers)}
+        lists = {"purposes": _order_free(found.purposes), "images": found.images and set(found.images)}
+        demands = {name: set(getattr(found, name)) for name in ("allow_lists", "credentials", "reviews")}
+        return found.model_dump() | lists | demands | {"consumers": set(found.consumers)}
 
     doubled = [*policies, *policies]
     assert shape(doubled) == shape(list(reversed(doubled)))
@@ -182,3 +251,31 @@ def test_a_job_is_allowed_when_the_decision_about_each_dataset_allows_it(parts: 
     decisions = [Decision(tuple(RuleVerdict("rule", verdict) for verdict in part)) for part in parts]
     allowed = bool(decisions) and all(decision.allowed for decision in decisions)
     assert combine_decisions(decisions).allowed == allowed
+
+
+@pytest.mark.parametrize(
+    "privacy",
+    [
+        {"mode": "measured", "tests": {}},
+        {"mode": "differential", "delta": "0.00001", "budget": "3"},
+    ],
+    ids=["measured", "differential"],
+)
+def test_a_policy_with_a_privacy_mode_goes_together_with_no_other(privacy: dict[str, Any]) -> None:
+    private, plain = make_policy(privacy=privacy), make_policy()
+    assert combine_policies([private], one_owner=True) is private
+    assert combine_policies([plain, private], one_owner=True) is None
+    assert combine_policies([private, private], one_owner=True) is None
+
+
+def test_the_demands_of_all_are_demanded_of_a_job_on_all() -> None:
+    lists = [{"allow_list": {"root": root}} for root in ROOTS]
+    credentials = [[{"claim": claim, "issuers": [STRANGER]}] for claim in ("a", "b")]
+    parts = [make_five_safes(["DUO:0000042"], *pair) for pair in zip(lists, credentials, strict=True)]
+    reviewed = make_policy(review={"reviewers": [STRANGER]})
+    combined = combine_policies([*parts, reviewed], one_owner=True)
+    assert combined is not None
+    assert combined.allow_lists == tuple(ROOTS)
+    assert [demand.claim for demand in combined.credentials] == ["a", "b"]
+    assert [review.reviewers for review in combined.reviews] == [(STRANGER,)]
+    assert not combined.is_open

@@ -12,8 +12,9 @@ import pytest
 from datatokens.ethkeys import LocalAccount
 from datatokens.model import OrderStatus
 from policies.canonical import digest_of
-from provider.jobs.judge import ORDER_MARGIN_S
+from policies.privacy import PRIVACY_TESTS
 from provider.jobs.states import State
+from provider.limits import ORDER_MARGIN_S
 from provider.receipts.reviews import REVIEW_LATE, REVIEW_WITHHELD
 from provider.release import create_result_key, open_release
 from provider.settings import ProviderPaths
@@ -22,6 +23,7 @@ from tests.hospital_fixtures import Hospital, make_reviewing
 from tests.provider_fixtures import new_account
 from tests.review_moves import decide, look, policy_with
 
+MEASURED = "privacy: {mode: measured, tests: {}}\n"
 WORDS = "the loss looks odd for patient 4711"
 
 
@@ -216,3 +218,24 @@ def test_what_is_held_is_for_this_providers_user_alone(
     folder: Path = ProviderPaths(hospital.lab.home).held
     modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in [folder, *folder.rglob("*")]}
     assert modes == {True: 0o700, False: 0o600}
+
+
+@pytest.mark.parametrize(("word", "state"), [("release", State.RELEASED), ("withhold", State.WITHHELD)])
+def test_people_may_overrule_privacy_tests_that_did_not_pass_and_the_receipt_says_that_they_did(
+    hospital: Hospital, reviewers: tuple[LocalAccount, LocalAccount], word: str, state: State
+) -> None:
+    lab = hospital.lab
+    policy = policy_with(reviewers[0], needed=1, when="not-passed") + MEASURED
+    job = hospital.run(policy=policy)
+    assert job.state is State.REVIEWING
+    checks = {check["name"]: check for check in look(lab, reviewers[0], job.job_id)["checks"]}
+    assert not checks["membership-loss"]["ok"]
+    assert "0.6" in checks["membership-loss"]["detail"]
+    decide(lab, reviewers[0], job.job_id, word)
+    assert end(hospital, job).state is state
+    egress = hospital.verify(job.job_id, {}).facts.egress
+    failed = [check.name for check in egress.checks if not check.ok]
+    assert set(failed) <= set(PRIVACY_TESTS)
+    assert (len(failed) > 1) == (word == "release")  # of what was withheld, the first alone
+    assert egress.review is not None
+    assert [item.decision for item in egress.review.decisions] == [word]

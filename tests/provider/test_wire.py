@@ -46,6 +46,27 @@ def test_the_signer_of_a_request_is_recovered() -> None:
     assert recover_signer(request.signable(DOMAIN), sign(request)) == Account.from_key(KEY).address
 
 
+@pytest.mark.parametrize("purpose", ["DUO:0000042", "DUO:0000007", "DUO:0000007[MONDO:0007254]"])
+def test_a_purpose_may_name_its_disease_and_what_is_signed_is_the_text(purpose: str) -> None:
+    request = JobRequest(**(FIELDS | {"purpose": purpose}))
+    assert recover_signer(request.signable(DOMAIN), sign(request)) == Account.from_key(KEY).address
+    assert (sign(request) == sign(JobRequest(**FIELDS))) is False
+
+
+@pytest.mark.parametrize(
+    "purpose",
+    [
+        "DUO:0000006[MONDO:0007254]",
+        "DUO:0000007[]",
+        "DUO:0000007[MONDO:0007254]\n",
+        "DUO:0000007[mondo:0007254]",
+    ],
+)
+def test_a_purpose_has_no_other_form(purpose: str) -> None:
+    with pytest.raises(ValidationError):
+        JobRequest(**(FIELDS | {"purpose": purpose}))
+
+
 @pytest.mark.parametrize("count", [0, 9])
 def test_a_request_is_for_one_to_eight_datasets(count: int) -> None:
     JobRequest(**(FIELDS | {"datasets": [f"{number:064x}" for number in range(8)]}))

@@ -11,11 +11,11 @@ others' gradients when a unit comes to a batch or leaves it. The sums are of dou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from opacus.grad_sample import GradSampleModule
 from torch import nn
 
 from sandbox.guest.trainer.encoding import Encoded
@@ -37,7 +37,8 @@ class Factored:
 
     def squares(self) -> torch.Tensor:
         """Return the squared norm of each unit's gradient."""
-        return self.given.square().sum(dim=1) * (1 + self.taken.square().sum(dim=1))
+        given, taken = _squares(self.given), _squares(self.taken)
+        return given * (1 + taken)
 
     def weigh(self, factors: torch.Tensor) -> list[torch.Tensor]:
         """Return the sums over units, each times its factor."""
@@ -83,7 +84,7 @@ class ClippedSum:
         parts = self._gradients(rows, present)
         norms = torch.stack([part.squares() for part in parts]).sum(dim=0).double().sqrt()
         factors = (self._norm / norms).clamp(max=1)
-        if not torch.isfinite(norms).all():
+        if not math.isfinite(norms.sum().item()):
             factors, parts = _without_infinite(norms, factors, parts)
         return torch.cat([value for part in parts for value in part.weigh(factors)])
 
@@ -97,6 +98,19 @@ class ClippedSum:
         return [_form(item, given, len(rows)) for item, given in zip(seen, backwards, strict=True)]
 
 
+def _find_rule(layer: nn.Module) -> Callable[..., dict[nn.Parameter, torch.Tensor]]:
+    """Return Opacus' rule for the gradients of single rows in this kind of layer; loading Opacus takes seconds."""
+    from opacus.grad_sample import GradSampleModule  # noqa: PLC0415 - see above
+
+    rule: Callable[..., dict[nn.Parameter, torch.Tensor]] = GradSampleModule.GRAD_SAMPLERS[type(layer)]
+    return rule
+
+
+def _squares(vectors: torch.Tensor) -> torch.Tensor:
+    norms: torch.Tensor = torch.linalg.vector_norm(vectors, dim=1)
+    return norms.square()
+
+
 def _form(item: Seen, given: torch.Tensor, units: int) -> Factored | Formed:
     taken, layer = item.taken.detach(), item.layer
     width = len(given) // units
@@ -104,8 +118,7 @@ def _form(item: Seen, given: torch.Tensor, units: int) -> Factored | Formed:
         if width == 1:
             return Factored(taken, given)
         taken, given = taken.reshape(units, width, -1), given.reshape(units, width, -1)
-    sampler: Callable[..., dict[nn.Parameter, torch.Tensor]] = GradSampleModule.GRAD_SAMPLERS[type(layer)]
-    by_parameter = sampler(layer, [taken], given)
+    by_parameter = _find_rule(layer)(layer, [taken], given)
     gradients = [by_parameter[parameter] for parameter in layer.parameters()]
     return Formed([part.reshape(units, len(part) // units, -1).sum(dim=1) for part in gradients])
 

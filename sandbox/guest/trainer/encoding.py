@@ -30,12 +30,19 @@ class Encoded:
     targets: torch.Tensor
 
     def take(self, rows: torch.Tensor) -> Encoded:
-        """Return these rows, in this order; an index of several dimensions gives as many in front."""
-        return Encoded(self.inputs[rows], self.codes[rows], self.targets[rows])
+        """Return these rows, in this order."""
+        codes = self.codes.index_select(0, rows) if self.codes.shape[1] else self.codes
+        return Encoded(self.inputs.index_select(0, rows), codes, self.targets.index_select(0, rows))
 
 
 def encode(table: pd.DataFrame, recipe: dict[str, Any]) -> Encoded:
     """Encode every row."""
+    features = encode_features(table, recipe)
+    return Encoded(features.inputs, features.codes, _encode_target(table, recipe["target"]))
+
+
+def encode_features(table: pd.DataFrame, recipe: dict[str, Any]) -> Encoded:
+    """Encode every row of a table that has no target; the targets are zeros."""
     features = recipe["features"]
     parts = [part for feature in features for part in _encode_feature(table, feature)]
     inputs = torch.from_numpy(np.stack(parts, axis=1).astype(np.float32))
@@ -43,7 +50,7 @@ def encode(table: pd.DataFrame, recipe: dict[str, Any]) -> Encoded:
         inputs = inputs.reshape(-1, *features[0]["shape"])
     embedded = [read_codes(table[f["column"]], f["categories"]) for f in features if f.get("embedding")]
     codes = np.stack(embedded, axis=1) if embedded else np.empty((len(table), 0), dtype=np.int64)
-    return Encoded(inputs, torch.from_numpy(codes + 1), _encode_target(table, recipe["target"]))
+    return Encoded(inputs, torch.from_numpy(codes + 1), torch.zeros(len(table)))
 
 
 def _encode_feature(table: pd.DataFrame, feature: dict[str, Any]) -> list[Floats]:
@@ -87,7 +94,8 @@ def _scaled(column: pd.Series[Any], bounds: dict[str, Any], *, missing: str | No
     low, high = float(bounds["min"]), float(bounds["max"])
     replacement = (low + high) / 2 if missing is None else float(missing)
     numbers = np.nan_to_num(read_numbers(column), nan=replacement)
-    return 2 * (np.clip(numbers, low, high) - low) / (high - low) - 1
+    place = (np.clip(numbers, low, high) - low) / (high - low)
+    return 2 * (np.sqrt(place) if bounds.get("scale") == "root" else place) - 1
 
 
 def read_booleans(column: pd.Series[Any]) -> Floats:

@@ -22,12 +22,14 @@ from sandbox.guest.trainer.encoding import encode
 from sandbox.guest.trainer.evaluation import evaluate
 from sandbox.guest.trainer.model import Model
 from sandbox.guest.trainer.noise import SEED_BYTES, Keystream
+from sandbox.guest.trainer.scoring import score
 from sandbox.guest.trainer.tables import ColumnMissingError, read_tables
 from sandbox.guest.trainer.training import train_plain, train_private
 from sandbox.guest.trainer.units import gather_units, split_units
 
 ORDERS_FILE = "trainerOrders.json"
 VERSION = 1
+SCORE = "--score"
 
 
 def main() -> None:
@@ -36,6 +38,9 @@ def main() -> None:
     inputs, outputs = os.environ["INPUTS"], os.environ["OUTPUTS"]
     with open(f"{inputs}/{ORDERS_FILE}", encoding="utf-8") as stream:
         orders: dict[str, Any] = json.load(stream)
+    if SCORE in sys.argv[1:]:
+        score(orders["recipe"], inputs, outputs)
+        return
     folders = [f"{inputs}/{asset}" for asset in json.loads(os.environ["DIDS"])]
     try:
         if orders["recipe"]["task"] == "synthesis":

@@ -38,12 +38,13 @@ def _read_table(path: str, columns: list[str]) -> pd.DataFrame:
     with open(path, "rb") as stream:
         is_parquet = stream.read(len(PARQUET)) == PARQUET
     try:
-        return _read_parquet(path, columns) if is_parquet else _read_csv(path, columns)
+        return _read_parquet(path, columns) if is_parquet else read_csv(path, columns)
     except (ValueError, KeyError, pa.ArrowException) as exc:
         raise ColumnMissingError from exc
 
 
-def _read_csv(path: str, columns: list[str]) -> pd.DataFrame:
+def read_csv(path: str, columns: list[str]) -> pd.DataFrame:
+    """Return these columns of one file, as text; see the module."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they quote lines
         table = pd.read_csv(

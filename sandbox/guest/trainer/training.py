@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812 - as everybody calls it
 
+from sandbox.guest.trainer.clipping import ClippedSum
 from sandbox.guest.trainer.encoding import Encoded
 from sandbox.guest.trainer.losses import cox, make_loss
 from sandbox.guest.trainer.model import Mask, Model
@@ -53,8 +54,6 @@ def train_private(
     model: Model, data: Encoded, units: Units, orders: dict[str, Any], stream: Keystream
 ) -> None:
     """Train on `units` by DP-SGD as the orders say."""
-    from sandbox.guest.trainer.clipping import ClippedSum  # noqa: PLC0415 - Opacus takes seconds to load
-
     recipe, private = orders["recipe"], orders["private"]
     norm = float(recipe["privacy"]["clipping_norm"])
     deviation = math.nextafter(float(private["noise_multiplier"]) * norm, math.inf)

@@ -31,7 +31,7 @@ class Units:
     def take(self, units: Integers) -> Units:
         """Return these units."""
         index = torch.from_numpy(units)
-        return Units(self.rows[index], self.present[index])
+        return Units(self.rows.index_select(0, index), self.present.index_select(0, index))
 
 
 def gather_units(table: pd.DataFrame, unit: Literal["row"] | dict[str, Any], stream: Keystream) -> Units:

@@ -124,6 +124,20 @@ def test_a_list_counts_once_it_is_handed_in_and_only_as_it_was_handed_in(court: 
     assert court.verdict(job_id, "consumer-allowed") is Verdict.DENY
 
 
+def test_a_purpose_that_names_its_disease_is_signed_kept_and_compared(court: Court) -> None:
+    document = json.loads(policy_text("anyone"))
+    document["projects"]["purposes"] = [{"term": "DUO:0000007", "diseases": ["MONDO:0007254"]}]
+    asset, bundle = court.lab.add_dataset(policy=canonical_json(document).decode()), make_bundle()
+    court.lab.upload(bundle)
+    found = {}
+    for disease in ("MONDO:0007254", "MONDO:0005015"):
+        request = court.lab.request(asset, bundle, purpose=f"DUO:0000007[{disease}]")
+        job_id = str((court.lab.submit(request).json or {})["job_id"])
+        assert court.lab.database.jobs.get(job_id).request.purpose == f"DUO:0000007[{disease}]"
+        found[disease] = court.verdict(job_id, "purpose-allowed")
+    assert found == {"MONDO:0007254": Verdict.ALLOW, "MONDO:0005015": Verdict.DENY}
+
+
 def test_who_is_not_on_the_list_is_denied(court: Court) -> None:
     lab, members = court.lab, [new_account().address]
     asset = lab.add_dataset(policy=policy_text({"allow_list": {"root": build_root(members).hex()}}))

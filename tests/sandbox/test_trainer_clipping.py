@@ -1,0 +1,112 @@
+"""Sums of clipped gradients, against gradients taken row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sandbox.guest.trainer import clipping
+from sandbox.guest.trainer.clipping import SLACK, ClippedSum
+from sandbox.guest.trainer.encoding import Encoded, encode
+from sandbox.guest.trainer.losses import make_loss
+from sandbox.guest.trainer.model import Model
+from sandbox.guest.trainer.units import Units
+from tests.recipe_samples import CATEGORY, NUMBERS, PICTURE, PRIVATE, SURVIVAL, make_recipe, make_table
+
+LINEAR = {"kind": "linear", "units": 5}
+TANH = {"kind": "tanh"}
+MODELS: dict[str, dict[str, Any]] = {
+    "a linear model": {},
+    "hidden layers": {"layers": [LINEAR, TANH, {"kind": "layer-norm"}, LINEAR, {"kind": "gelu"}]},
+    "an embedding": {"features": [*NUMBERS, CATEGORY | {"embedding": 3}], "layers": [LINEAR, TANH]},
+    "a convolution with group norm": {
+        "features": [PICTURE],
+        "layers": [{"kind": "conv", "channels": 4, "size": 3, "padding": 1}, {"kind": "group-norm", "groups": 2},
+                   {"kind": "relu"}, {"kind": "max-pool", "size": 2}],
+    },
+    "a convolution with instance norm": {
+        "features": [PICTURE],
+        "layers": [{"kind": "conv", "channels": 2, "size": 3, "stride": 2}, {"kind": "instance-norm"},
+                   {"kind": "average-pool", "size": 3}, {"kind": "flatten"}, LINEAR],
+    },
+    "three classes": {"features": NUMBERS, "target": CATEGORY, "layers": [LINEAR, TANH]},
+    "survival": {
+        "task": "survival", "target": SURVIVAL, "loss": {"kind": "discrete-hazard", "intervals": 6}, "layers": [LINEAR],
+    },
+}  # fmt: skip
+UNITS = {
+    "rows": Units(torch.arange(12)[:, None], torch.ones(12, 1)),
+    "units of up to three rows": Units(
+        torch.tensor([[0, 1, 2], [3, 0, 0], [4, 5, 0], [6, 7, 8]]),
+        torch.tensor([[1.0, 1, 1], [1, 0, 0], [1, 1, 0], [1, 1, 1]]),
+    ),
+}
+
+
+def no_mask(values: torch.Tensor, _rate: float) -> torch.Tensor:
+    return values
+
+
+def gradients_by_unit(model: Model, data: Encoded, recipe: dict[str, Any], units: Units) -> torch.Tensor:
+    loss, found = make_loss(recipe), []
+    for rows, present in zip(units.rows, units.present, strict=True):
+        batch = data.take(rows[present > 0])
+        value = loss(model.run(batch), batch.targets).sum()
+        parts = torch.autograd.grad(value, [parameter for _, parameter in model.named()])
+        found.append(torch.cat([part.reshape(-1) for part in parts]))
+    return torch.stack(found).double()
+
+
+@pytest.mark.parametrize("units", UNITS.values(), ids=UNITS)
+@pytest.mark.parametrize("changes", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("norm", [0.05, 1e6], ids=["clipping all", "clipping none"])
+def test_a_sum_is_of_gradients_taken_one_by_one(changes: dict[str, Any], units: Units, norm: float) -> None:
+    recipe = make_recipe(**changes).model_dump(mode="json")
+    data, model = encode(make_table(), recipe), Model(recipe)
+    naive = gradients_by_unit(model, data, recipe, units)
+    factors = (norm * (1 - SLACK) / naive.norm(dim=1)).clamp(max=1)
+    got = ClippedSum(model, data, make_loss(recipe), norm=norm, mask=no_mask).of(units)
+    assert torch.allclose(got, factors @ naive, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("changes", MODELS.values(), ids=MODELS)
+def test_no_unit_moves_a_sum_by_more_than_the_norm(changes: dict[str, Any]) -> None:
+    recipe = make_recipe(**changes, privacy=None if changes.get("loss") else PRIVATE).model_dump(mode="json")
+    data, model = encode(make_table(), recipe), Model(recipe)
+    model.flat.mul_(20)  # steep: every gradient is clipped
+    clipped = ClippedSum(model, data, make_loss(recipe), norm=0.5, mask=no_mask)
+    units = UNITS["units of up to three rows"]
+    whole = clipped.of(units)
+    for left_out in range(len(units)):
+        others = units.take(np.array([number for number in range(len(units)) if number != left_out]))
+        assert (whole - clipped.of(others)).norm() <= 0.5
+
+
+def test_no_units_sum_to_zero() -> None:
+    recipe = make_recipe().model_dump(mode="json")
+    model = Model(recipe)
+    clipped = ClippedSum(model, encode(make_table(), recipe), make_loss(recipe), norm=1.0, mask=no_mask)
+    empty = UNITS["rows"].take(np.array([], dtype=np.int64))
+    assert torch.equal(clipped.of(empty), torch.zeros(5, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", ["hidden layers", "a convolution with group norm"])
+def test_a_unit_without_a_finite_gradient_counts_as_zero_and_disturbs_no_other(name: str) -> None:
+    recipe = make_recipe(**MODELS[name]).model_dump(mode="json")
+    data, model, units = encode(make_table(), recipe), Model(recipe), UNITS["rows"]
+    data.inputs[3] = torch.inf
+    clipped = ClippedSum(model, data, make_loss(recipe), norm=0.5, mask=no_mask)
+    others = units.take(np.array([number for number in range(12) if number != 3]))
+    assert torch.allclose(clipped.of(units), clipped.of(others), atol=1e-6)
+
+
+def test_a_batch_too_large_for_one_piece_is_summed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = make_recipe(**MODELS["hidden layers"]).model_dump(mode="json")
+    data, model = encode(make_table(), recipe), Model(recipe)
+    clipped = ClippedSum(model, data, make_loss(recipe), norm=0.5, mask=no_mask)
+    whole = clipped.of(UNITS["rows"])
+    monkeypatch.setattr(clipping, "MAX_FORMED", 5 * len(model.flat))
+    assert torch.allclose(clipped.of(UNITS["rows"]), whole, atol=1e-6)

@@ -1,0 +1,104 @@
+"""The randomness that privacy rests on: from one seed here, so that each test says the same each time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sandbox.guest.trainer import noise
+from sandbox.guest.trainer.noise import Bernoulli, GaussianNoise, Keystream
+
+SEED = bytes(range(32))
+MANY = 200_000
+
+
+def test_a_keystream_never_repeats_and_another_seed_gives_another() -> None:
+    stream = Keystream(SEED)
+    drawn = [stream.draw(64) for _ in range(100)]
+    assert len(set(drawn)) == 100
+    assert Keystream(bytes(32)).draw(64) not in drawn
+    assert Keystream(SEED).draw(64) == drawn[0]
+    with pytest.raises(ValueError, match="32 bytes"):
+        Keystream(b"short")
+
+
+@pytest.mark.parametrize("deviation", [0.003, 1.0, 1.3, 70.0])
+def test_noise_is_gaussian(deviation: float) -> None:
+    grid = grid_of(deviation)
+    drawn = GaussianNoise(Keystream(SEED)).add(np.zeros(MANY), deviation)
+    spread = drawn + np.random.default_rng(1).uniform(-grid / 2, grid / 2, MANY)
+    assert stats.kstest(spread, "norm", args=(0, deviation)).pvalue > 1e-3
+    assert abs(drawn.std() / deviation - 1) < 0.01
+    assert np.abs(drawn).max() > 4 * deviation  # tails are there
+
+
+def test_noise_of_neighbouring_numbers_is_independent() -> None:
+    drawn = GaussianNoise(Keystream(SEED)).add(np.zeros(MANY), 1.0)
+    assert abs(np.corrcoef(drawn[0::2], drawn[1::2])[0, 1]) < 0.015
+    assert abs(np.corrcoef(drawn[0::2] ** 2, drawn[1::2] ** 2)[0, 1]) < 0.015
+
+
+def test_what_leaves_is_on_a_grid_that_the_noise_alone_decides() -> None:
+    sums = np.random.default_rng(1).normal(size=1001) * 10.0 ** np.random.default_rng(2).integers(-9, 3, 1001)
+    drawn = GaussianNoise(Keystream(SEED)).add(sums, 1.3)
+    assert np.array_equal(drawn / grid_of(1.3), np.rint(drawn / grid_of(1.3)))
+    assert not np.array_equal(drawn, GaussianNoise(Keystream(bytes(32))).add(sums, 1.3))
+
+
+def test_rounding_is_the_one_of_real_numbers() -> None:
+    """Every number is computed again with 256 bits, from the same words and, where it was in doubt, more of them."""
+    sums = np.random.default_rng(1).normal(size=2000)
+    stream = Keystream(SEED)
+    drawn = GaussianNoise(stream).add(sums, 1.3)
+    words = np.frombuffer(Keystream(SEED).draw(2**16), dtype=np.uint32).reshape(-1, 2)
+    grid = grid_of(1.3)
+    for index, (total, got) in enumerate(zip(sums, drawn, strict=True)):
+        pair, sine = divmod(index, 2)
+        lowest, highest = (
+            noise._round_exactly(
+                total / grid, noise._box_muller_exactly(words[pair], (rest, rest), sine), 1.3 / grid
+            )
+            for rest in (0, 2**128 - 1)
+        )
+        assert min(lowest, highest) <= got / grid <= max(lowest, highest)
+        assert abs(highest - lowest) <= 1
+
+
+def test_a_number_in_doubt_is_decided_by_more_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    draw = Keystream.draw_integer
+
+    def draw_noted(stream: Keystream, bits: int) -> int:
+        asked.append(bits)
+        return draw(stream, bits)
+
+    monkeypatch.setattr(Keystream, "draw_integer", draw_noted)
+    plain = GaussianNoise(Keystream(SEED)).add(np.zeros(500), 1.0)
+    assert asked == []
+    monkeypatch.setattr(noise, "EDGE", 2**31)  # now every number is in doubt
+    assert np.array_equal(GaussianNoise(Keystream(SEED)).add(np.zeros(500), 1.0), plain)
+    assert len(asked) == 500
+
+
+def test_taken_units_are_as_many_as_the_probability_says_and_none_depends_on_another() -> None:
+    draw = Bernoulli(Keystream(SEED), "0.0125")
+    counts = np.array([len(draw.draw(2000)) for _ in range(500)])
+    assert abs(counts.mean() - 25) < 1
+    assert (
+        abs(counts.var() / (2000 * 0.0125 * 0.9875) - 1) < 0.2
+    )  # Poisson sampling: the size of a batch varies
+
+
+def test_a_probability_of_one_takes_all_and_a_tiny_one_hardly_any() -> None:
+    assert len(Bernoulli(Keystream(SEED), "1").draw(1000)) == 1000
+    assert len(Bernoulli(Keystream(SEED), "0.000000000001").draw(100_000)) == 0
+    assert (
+        len(Bernoulli(Keystream(SEED), "0.00390625").draw(100_000)) > 300
+    )  # one byte's resolution: no tie is taken
+
+
+def grid_of(deviation: float) -> float:
+    return float(2.0 ** (math.floor(math.log2(deviation)) - noise.GRID_BITS))
