@@ -40,7 +40,8 @@ def workload_document(load: Workload, parallel_jobs: int, *, works: bool) -> dic
         {"job_id": job.job_id, "state": job.state, "code": job.code, "since": job.since}
         for job in load.running
     ]
-    counts = {"queued": load.queued, "waiting": load.waiting, "parallel_jobs": parallel_jobs}
+    counts = {"queued": load.queued, "waiting": load.waiting, "reviewing": load.reviewing}
+    counts["parallel_jobs"] = parallel_jobs
     pool = load.pool.model_dump() if load.pool is not None and works else None
     return {"jobs": {"running": running, **counts}, "pool": pool}
 
@@ -48,7 +49,8 @@ def workload_document(load: Workload, parallel_jobs: int, *, works: bool) -> dic
 def workload_words(load: Workload, parallel_jobs: int, *, works: bool) -> str:
     """Return the workload for a person."""
     going = f"{len(load.running)} running of {parallel_jobs} at once"
-    lines = [f"jobs  {going}, {load.queued} queued, {load.waiting} waiting"]
+    waiting = f"{load.queued} queued, {load.waiting} waiting, {load.reviewing} with reviewers"
+    lines = [f"jobs  {going}, {waiting}"]
     if load.pool is not None and works:
         pool = load.pool
         memory = f"{pool.memory_bytes // MIB} MiB"

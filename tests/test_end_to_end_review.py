@@ -9,10 +9,12 @@ import base64
 import contextlib
 import io
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cli.context import Session
 from cli.main import run
@@ -22,8 +24,11 @@ from tests.stack_fixtures import EXAMPLES, TINY, Stack
 REVIEWERS = ("owner", "second")
 
 
+@dataclass(slots=True)
 class QuickStack(Stack):
-    """A stack whose commands are run without a process of their own."""
+    """A stack whose commands are run without a process of their own; a key that one has opened stays open."""
+
+    opened: dict[str, Any] = field(default_factory=dict)
 
     def run(self, *words: str, person: str = "", expect: int = 0, json_out: bool = True) -> Any:
         session = Session(
@@ -34,9 +39,12 @@ class QuickStack(Stack):
             account_name=person or None,
             password_file=self.home / "password",
         )
+        session._parts |= {"account": self.opened[person]} if person in self.opened else {}
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()) as told:
             code = run([*(["--json"] if json_out else []), *words], session)
+        if person and "account" in session._parts:
+            self.opened[person] = session._parts["account"]
         assert code == expect, f"{words} ended {code}:\n{said.getvalue()}\n{told.getvalue()}"
         return json.loads(said.getvalue()) if json_out else said.getvalue()
 
@@ -48,8 +56,9 @@ def reviewed_stack(stack: Stack) -> Stack:
     stack.run("account", "new", "second")
     people = {one["name"]: one["address"].lower() for one in stack.run("account", "list")["accounts"]}
     policy = stack.home / "reviewed.yaml"
-    terms = json.dumps({"reviewers": [people[name] for name in REVIEWERS], "needed": 2})
-    policy.write_text((EXAMPLES / "breast_cancer/policy.yaml").read_text() + f"\nreview: {terms}\n")
+    document = yaml.safe_load((EXAMPLES / "breast_cancer/policy.yaml").read_text())
+    document["outputs"]["review"] = {"reviewers": [people[name] for name in REVIEWERS], "needed": 2}
+    policy.write_text(yaml.safe_dump(document))
     words = ["dataset", "add", "wdbc.csv", "--name", "reviewed", "--policy", str(policy), "--price", "5"]
     stack.asset_id = str(stack.run(*words, person="owner")["asset_id"])
     return stack

@@ -117,14 +117,20 @@ class Reviewing:
         review = self._reviews.find(job.job_id)
         if review is None or review.drafts is None:
             return self._start_anew(job)
-        outcome = review.outcome or self._find_outcome(job, review, review.drafts)
-        if outcome is None:
-            return False
-        return self._end(job, review, review.drafts, self._reviews.close(job.job_id, outcome))
+        drafts = review.drafts
 
-    def _find_outcome(self, job: JobRecord, review: ReviewRecord, drafts: Drafts) -> str | None:
-        """Return how a review has ended; None while it goes on."""
-        made = self._reviews.decisions(job.job_id)
+        def find_outcome(made: tuple[DecisionRecord, ...]) -> str | None:
+            return self._find_outcome(job, review, drafts, made)
+
+        if review.outcome is None and find_outcome(self._reviews.decisions(job.job_id)) is None:
+            return False
+        outcome = self._reviews.close(job.job_id, find_outcome)
+        return outcome is not None and self._end(job, review, drafts, outcome)
+
+    def _find_outcome(
+        self, job: JobRecord, review: ReviewRecord, drafts: Drafts, made: Sequence[DecisionRecord]
+    ) -> str | None:
+        """Return how a review has ended with the decisions made; None while it goes on."""
         said = {item.reviewer: ReviewDecision(item.decision) for item in made}
         outcome = judge_reviews(wanted_reviews(drafts.released), said, job.consumer)
         if outcome is not ReviewOutcome.OPEN:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -56,7 +57,7 @@ class ReviewStore(StorePart):
     def decide(self, job_id: str, decision: DecisionRecord) -> bool:
         """Keep a decision; False when the review is over, or its reviewer has decided."""
         with self._write() as session:
-            row = session.get_one(ReviewRow, job_id)
+            row = session.get_one(ReviewRow, job_id, with_for_update=True)
             known = session.get(ReviewDecisionRow, (job_id, decision.reviewer))
             if row.outcome is not None or known is not None:
                 return False
@@ -68,12 +69,17 @@ class ReviewStore(StorePart):
         with self._read() as session:
             return _decisions(session, job_id)
 
-    def close(self, job_id: str, outcome: str) -> str:
-        """Take no more decisions, and return how the review ended; what was said first stays."""
+    def close(
+        self, job_id: str, find_outcome: Callable[[tuple[DecisionRecord, ...]], str | None]
+    ) -> str | None:
+        """Take no more decisions if those made end the review, and return how it ended; what was said first stays.
+
+        `find_outcome` is asked while no decision can be added: one that comes at the same moment is counted, or refused.
+        """
         with self._write() as session:
-            row = session.get_one(ReviewRow, job_id)
+            row = session.get_one(ReviewRow, job_id, with_for_update=True)
             if row.outcome is None:
-                row.outcome = outcome
+                row.outcome = find_outcome(_decisions(session, job_id))
             return row.outcome
 
     def forget(self, job_id: str) -> None:

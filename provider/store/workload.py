@@ -36,11 +36,12 @@ class WarmPool(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Jobs under way and jobs that wait; `pool` is None when the worker has told of none."""
+    """Jobs under way and jobs that wait, `reviewing` for people; `pool` is None when the worker has told of none."""
 
     running: tuple[RunningJob, ...]
     queued: int
     waiting: int
+    reviewing: int
     pool: WarmPool | None
 
 
@@ -59,6 +60,7 @@ def read_workload(database: Database) -> Workload:
             running=tuple(_running(database, job) for job in found),
             queued=jobs.count(State.QUEUED),
             waiting=jobs.count(State.WAITING),
+            reviewing=jobs.count(State.REVIEWING),
             pool=_parse_pool(fact[0]) if fact else None,
         )
     except SQLAlchemyError as exc:

@@ -54,7 +54,8 @@ def test_the_first_up_makes_keys_chain_contracts_and_starts_every_part(stack: St
 
 def test_status_says_what_the_provider_is_busy_with(stack: Stack) -> None:
     _, document = stack.run("status")
-    assert document["jobs"] == {"running": [], "queued": 0, "waiting": 0, "parallel_jobs": 1}
+    waiting = {"queued": 0, "waiting": 0, "reviewing": 0}
+    assert document["jobs"] == {"running": [], **waiting, "parallel_jobs": 1}
     assert document["pool"] is None or document["pool"].keys() == {"warm", "starting", "memory_bytes"}
 
 

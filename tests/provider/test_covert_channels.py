@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from policies.model import LimitsPolicy
+from policies.privacy import PRIVACY_TESTS
 from provider.gate.decide import CHECKS, COLLECTION_RULES
 from provider.jobs.reviewing import CANCELLED
 from provider.receipts.facts import ReceiptFacts
@@ -156,3 +157,7 @@ def test_public_figures_are_rounded_and_no_claim_exceeds_its_limit() -> None:
     assert round_cpu("1e9", limit=Decimal(600)) == "600"
     assert round_size(1, 1024, limit=4096) == 1024
     assert round_size(2**60, 1024, limit=4096) == 4096
+
+
+def test_what_reviewers_overrule_is_counted_a_bit_for_each_test() -> None:
+    assert f"the receipt says which: {len(PRIVACY_TESTS)} bits more" in PAGE

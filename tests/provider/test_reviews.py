@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -239,3 +240,33 @@ def test_people_may_overrule_privacy_tests_that_did_not_pass_and_the_receipt_say
     assert (len(failed) > 1) == (word == "release")  # of what was withheld, the first alone
     assert egress.review is not None
     assert [item.decision for item in egress.review.decisions] == [word]
+
+
+def test_a_decision_that_comes_as_a_review_ends_is_refused_and_changes_nothing(
+    hospital: Hospital, reviewers: tuple[LocalAccount, LocalAccount]
+) -> None:
+    lab, third = hospital.lab, new_account()
+    job = waiting(hospital, *reviewers, third)
+    for who in reviewers:
+        decide(lab, who, job.job_id, "release")
+    assert (
+        lab.database.reviews.close(job.job_id, lambda made: "release" if len(made) > 1 else None) == "release"
+    )
+    late = decide(lab, third, job.job_id, "withhold")
+    assert (late.status_code, (late.json or {})["code"]) == (409, "review-over")
+    record = lab.database.reviews.decisions(job.job_id)[0]
+    assert not lab.database.reviews.decide(job.job_id, replace(record, reviewer=third.address.lower()))
+    assert end(hospital, job).state is State.RELEASED
+
+
+def test_a_third_reviewer_who_withholds_in_time_is_heard_though_two_would_do(
+    hospital: Hospital, reviewers: tuple[LocalAccount, LocalAccount]
+) -> None:
+    lab, third = hospital.lab, new_account()
+    job = waiting(hospital, *reviewers, third)
+    for who, word in (*((who, "release") for who in reviewers), (third, "withhold")):
+        assert decide(lab, who, job.job_id, word).status_code == 200
+    assert end(hospital, job).state is State.WITHHELD
+    egress = hospital.verify(job.job_id, {}).facts.egress
+    assert egress.review is not None
+    assert len(egress.review.decisions) == 3

@@ -28,7 +28,7 @@ def test_jobs_under_way_are_listed_to_the_second_and_the_others_counted(lab: Lab
         ("running", "staging", 7),
         ("running", "staging", 8),
     ]
-    assert (load.queued, load.waiting, load.pool) == (1, 1, None)
+    assert (load.queued, load.waiting, load.reviewing, load.pool) == (1, 1, 0, None)
 
 
 @pytest.mark.parametrize(
