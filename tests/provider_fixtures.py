@@ -127,7 +127,7 @@ class Lab:
         **changes: Any,
     ) -> Asset:
         who = owner or self.people.owner
-        body = {"path": path, "name": "Wards", "description": "", "policy": policy}
+        body = {"path": path, "name": "Wards", "description": "", "policy": policy, "table_schema": None}
         body |= {name: value for name, value in changes.items() if name in body}
         prepared = self.act(who, "dataset.prepare", body).json or {}
         terms = AssetTerms(
