@@ -99,6 +99,7 @@ def _explain_privacy(privacy: PrivacyPolicy) -> Iterator[Statement]:
     else:
         unit = "one row"
     yield Statement("unit", f"what is protected is {unit}")
+    yield Statement("together", "a job under this mode is on this dataset alone")
     if privacy.tests is not None:
         yield Statement("privacy", _tests_words(privacy.tests))
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from datatokens.ethkeys import LocalAccount
 from policies.facts import CredentialFacts
 from provider.credentials import Credential, credential_message
@@ -39,8 +41,9 @@ def verify_credential(credential: Credential) -> CredentialFacts:
     return CredentialFacts(issuer, credential.subject, credential.claim, credential.expires)
 
 
+@lru_cache(maxsize=256)
 def list_verified(credentials: tuple[Credential, ...]) -> tuple[CredentialFacts, ...]:
-    """Return what those credentials say whose signature is good; the others say nothing."""
+    """Return what those credentials say whose signature is good; the others say nothing. A waiting job is judged often."""
     found = []
     for credential in credentials:
         try:

@@ -11,8 +11,10 @@ from datatokens.allowlist import build_root
 from datatokens.errors import AllowListInvalidError, ContractRefusedError
 from datatokens.gateway import checksum
 from policies.facts import PeopleFacts
+from policies.people import CredentialDemand
 from policies.policy import Policy
 from provider.blobs import BlobDamagedError, BlobStore
+from provider.credentials import Credential
 from provider.errors import NotFoundError
 from provider.issuing import list_verified
 from provider.store.catalogue import CatalogueStore
@@ -32,7 +34,10 @@ class PeopleRegister:
     def read(self, job: JobRecord, policy: Policy) -> PeopleFacts:
         """Return what is known of a job's consumer that a policy asks for."""
         lists = frozenset(root for root in policy.allow_lists if self._has(root, job.consumer))
-        return PeopleFacts(lists, list_verified(job.credentials) if policy.credentials else ())
+        asked = tuple(
+            one for one in job.credentials if any(_is_asked(one, item) for item in policy.credentials)
+        )
+        return PeopleFacts(lists, list_verified(asked))
 
     def _has(self, root: str, consumer: str) -> bool:
         try:
@@ -52,3 +57,8 @@ class PeopleRegister:
                 self._verified.clear()
             self._verified[root] = blob
         return accounts
+
+
+def _is_asked(credential: Credential, demand: CredentialDemand) -> bool:
+    """Tell whether a credential could meet a demand if its issuer signed it: recovering a stranger's signature is work for nothing."""
+    return credential.claim == demand.claim and credential.issuer.lower() in demand.issuers

@@ -15,7 +15,7 @@ from policies.privacy import ColumnUnit, PrivacyPolicy
 from provider.privacy.accounting import accountant_name, compose_epsilon
 from provider.privacy.errors import NotAccountableError
 from provider.receipts.facts import MechanismFacts, PrivacyFacts, UnitFacts
-from provider.receipts.privacy import DP_SGD, nothing_spent
+from provider.receipts.privacy import DP_SGD, NOISY_COUNTS, nothing_spent
 from provider.store.records import Settled
 
 
@@ -44,7 +44,7 @@ def state_privacy(draft: PrivacyFacts, settled: Settled | None) -> PrivacyFacts:
         before, after = _ledger(settled, delta)
     return replace(
         draft,
-        mechanism=DP_SGD,
+        mechanism=_name(cost.mechanisms),
         accountant=accountant_name(),
         mechanisms=tuple(_mechanism(item) for item in cost.mechanisms),
         epsilon=cost.epsilon,
@@ -60,6 +60,12 @@ def _ledger(settled: Settled, delta: str) -> tuple[str, str]:
     before: Sequence[Mechanism] = settled.before
     after = (*before, *settled.cost.mechanisms)
     return format(compose_epsilon(before, at), "f"), format(compose_epsilon(after, at), "f")
+
+
+def _name(mechanisms: Sequence[Mechanism]) -> str:
+    """Say what was done: steps of training sample units, and counting looks at all."""
+    sampled = any(isinstance(item, SampledGaussian) for item in mechanisms)
+    return DP_SGD if sampled else NOISY_COUNTS
 
 
 def _mechanism(item: Mechanism) -> MechanismFacts:

@@ -13,6 +13,7 @@ from provider.receipts.facts import MechanismFacts, PrivacyFacts, ReceiptFacts
 
 NO_MECHANISM = "none"
 DP_SGD = "dp-sgd"
+NOISY_COUNTS = "noisy-counts"
 MAX_MECHANISMS = 16
 _MECHANISM: TypeAdapter[Mechanism] = TypeAdapter(Mechanism)
 

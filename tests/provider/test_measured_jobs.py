@@ -121,17 +121,8 @@ def test_an_honest_model_is_released_rounded_with_every_test_in_its_receipt(
             "scores-useful",
         ),
         ("if sys.argv[1:]: raise SystemExit(1)\n" + START, "scores-useful"),
-        (
-            START
-            + "if not sys.argv[1:]:\n"
-            + "    rows = read(inputs / json.loads(os.environ['DIDS'])[0] / '0')\n"
-            + "    path = out / 'model.safetensors'\n"
-            + "    x = np.array(rows[0][:8] + rows[1][:8] + rows[2][:8] + ['0'], dtype='<f4')\n"
-            + "    path.write_bytes(path.read_bytes()[:-100] + (x * 1e-3).astype('<f4').tobytes())\n",
-            "scores-useful",
-        ),
     ],
-    ids=["a scorer that always answers alike", "a scorer that crashes", "rows in place of weights"],
+    ids=["a scorer that always answers alike", "a scorer that crashes"],
 )
 def test_what_the_tests_do_not_let_pass_is_withheld_and_only_a_rule_s_name_leaves(
     hospital: Hospital, measured: Callable[..., str], start: str, rule: str

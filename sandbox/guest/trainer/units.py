@@ -20,7 +20,10 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Units:
-    """`rows` has the row numbers of each unit, filled up with 0 where `present` is 0: as wide as the largest unit."""
+    """`rows` has the row numbers of each unit, as many as the largest has; where `present` is 0, its first row stands again.
+
+    Not another unit's row: a value in it that can't be computed with would disturb this one.
+    """
 
     rows: torch.Tensor
     present: torch.Tensor
@@ -60,7 +63,8 @@ def _spread(owner: Integers, most: int, keys: npt.NDArray[np.uint64]) -> Units:
     place = np.arange(len(owner)) - starts
     kept = place < most
     width = min(most, int(counts.max(initial=0)))
-    rows, present = np.zeros((len(counts), width), np.int64), np.zeros((len(counts), width), np.float32)
+    first = order[np.cumsum(counts) - counts]
+    rows, present = np.repeat(first[:, None], width, axis=1), np.zeros((len(counts), width), np.float32)
     rows[owner[order][kept], place[kept]] = order[kept]
     present[owner[order][kept], place[kept]] = 1
     return Units(torch.from_numpy(rows), torch.from_numpy(present))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from policies.canonical import canonical_json
+from policies.casefacts import CaseFacts
 from policies.cases import parse_cases, run_cases
 from policies.decide import RULES, find_information_excess, find_metrics_excess, find_weights_excess
 from policies.documents import StrictModel, parse_yaml
@@ -65,6 +66,13 @@ def test_the_policies_on_the_page_can_be_read() -> None:
     assert (policy.is_open, [demand.claim for demand in policy.credentials]) == (False, ["not-for-profit"])
     assert [(demand.threshold, len(demand.keys)) for demand in policy.witnesses] == [(2, 2)]
     assert [term.force for term in policy.purposes] == ["enforced", "enforced", *["promise"] * 3]
+
+
+def test_the_page_lists_every_fact_that_a_case_may_change() -> None:
+    section = PAGE.split("## A table of cases\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| (`.+?`) \|", section, flags=re.MULTILINE)
+    listed = [name for cell in cells for name in re.findall(r"`([a-z_]+)`", cell)]
+    assert sorted(listed) == sorted(CaseFacts.model_fields)
 
 
 def test_the_page_lists_every_key_under_its_heading() -> None:
