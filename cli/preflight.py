@@ -92,7 +92,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """All that is foreseen of a job. `problems` would stop it at the command or at the chain, before any rule is asked."""
+    """All that is foreseen of a job. `problems` would stop it at the command or at the chain, before any rule is asked.
+
+    `order_s` is how long an order placed now would pay for what is done: running the job, and looking at what leaves.
+    """
 
     consumer: str
     algorithm: str
@@ -101,6 +104,7 @@ class Preflight:
     problems: tuple[str, ...]
     costs: tuple[Cost, ...]
     queue: QueueView | None
+    order_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +131,24 @@ def foresee_job(session: Session, path: Path) -> Preflight:
     plan = _Plan(session, job, algorithm, bundle, now, _read_outlooks(session, bundle))
     datasets = tuple(_foresee_dataset(plan, asset) for asset in assets)
     costs, refusals = _read_costs(plan, assets)
+    order_s = _order_seconds(plan, assets)
     return Preflight(
         consumer=session.get_address(),
         algorithm=algorithm,
         datasets=datasets,
         forecast=combine_forecasts(item.forecast for item in datasets),
-        problems=(*_find_problems(plan, datasets), *refusals),
+        problems=(*_find_problems(plan, datasets, order_s), *refusals),
         costs=costs,
         queue=plan.outlooks.queue,
+        order_s=order_s,
     )
+
+
+def _order_seconds(plan: _Plan, assets: list[Asset]) -> int:
+    """Return for how long the longest order that may be placed pays, as the provider will reckon it."""
+    longest_s = min(asset.terms.max_deadline_s for asset in assets)
+    deadline = choose_deadline(plan.now, min(plan.job.deadline_s or longest_s, longest_s))
+    return deadline - plan.now - ORDER_MARGIN_S
 
 
 def _find_bundle(session: Session, job: JobFile, base: Path) -> tuple[str, Bundle | None]:
@@ -295,21 +308,14 @@ def _find_description(session: Session, asset: Asset) -> Description | None:
         return None
 
 
-def _find_problems(plan: _Plan, datasets: tuple[DatasetOutlook, ...]) -> Iterator[str]:
+def _find_problems(plan: _Plan, datasets: tuple[DatasetOutlook, ...], order_s: int) -> Iterator[str]:
     if plan.bundle is not None:
         try:
             check_parameters(plan.bundle.manifest, plan.job.parameters)
         except BundleInvalidError as exc:
             yield str(exc)
-    yield from _find_late_orders(plan, datasets)
-
-
-def _find_late_orders(plan: _Plan, datasets: tuple[DatasetOutlook, ...]) -> Iterator[str]:
-    """Say when the longest deadline that may be ordered leaves no time to run, as the provider will reckon it."""
-    longest_s = min(item.asset.terms.max_deadline_s for item in datasets)
-    deadline = choose_deadline(plan.now, min(plan.job.deadline_s or longest_s, longest_s))
     limits = [item.policy.limits.time_s for item in datasets if item.policy is not None]
-    if limits and deadline < plan.now + min(limits) + ORDER_MARGIN_S:
+    if limits and order_s < min(limits):
         yield "order-deadline: the longest deadline that may be ordered leaves no time to run the job"
 
 

@@ -36,7 +36,9 @@ def preflight_document(found: Preflight) -> dict[str, Any]:
             "queued": found.queue.queued if found.queue else None,
             "running": found.queue.running if found.queue else None,
             "reviews": [
-                _review_document(item) for item in found.datasets if item.policy and item.policy.review
+                _review_document(item, found.order_s)
+                for item in found.datasets
+                if item.policy and item.policy.review
             ],
             "witnesses": sum(len(item.policy.witnesses) for item in found.datasets if item.policy),
         },
@@ -96,13 +98,13 @@ def _cost_document(cost: Cost) -> dict[str, Any]:
     }
 
 
-def _review_document(item: DatasetOutlook) -> dict[str, Any]:
+def _review_document(item: DatasetOutlook, order_s: int) -> dict[str, Any]:
     demand = item.policy.review if item.policy else None
     return {
         "asset_id": item.asset.asset_id,
         "when": demand.when if demand else None,
         "needed": demand.needed if demand else None,
-        "within_s": demand.within_s if demand else None,
+        "within_s": min(demand.within_s, order_s) if demand else None,
     }
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,11 @@ from tests.receipt_samples import (
     ANCHOR_BLOCK,
     ANCHOR_TIME,
     CHAIN_ID,
+    REVIEWERS,
     Sample,
     make_sample,
     refused,
+    reviewed,
     sample_facts,
     sample_request,
     sign_request,
@@ -84,7 +87,10 @@ def test_a_true_receipt_is_verified_step_by_step() -> None:
     verified = check(SAMPLE)
     assert [step.name for step in verified.steps] == STEPS
     assert [step.number for step in verified.steps] == list(range(1, len(STEPS) + 1))
-    assert [step.result for step in verified.steps] == ["passed"] * 12 + ["skipped", "passed", "skipped"]
+    assert [step.result for step in verified.steps] == [
+        *["passed"] * 12,
+        *("skipped", "skipped", "passed", "skipped"),
+    ]
     assert verified.statement.is_released
     assert verified.anchor.block == ANCHOR_BLOCK
 
@@ -105,7 +111,7 @@ def test_a_job_on_several_datasets_has_a_receipt_that_verifies_with_all_its_orde
 
 def test_without_artefacts_that_step_says_skipped() -> None:
     verified = check(replace(SAMPLE, artifacts={}))
-    assert verified.steps[13].result == "skipped"
+    assert verified.steps[14].result == "skipped"
 
 
 @pytest.mark.parametrize("change", [withheld, refused])
@@ -131,7 +137,7 @@ def test_two_artefacts_swapped_by_name_are_refused() -> None:
 
 def test_a_renamed_artefact_is_known_by_its_digest() -> None:
     digest = SAMPLE.artifacts["model.safetensors"]
-    assert check(replace(SAMPLE, artifacts={"downloads/my-model.bin": digest})).steps[13].result == "passed"
+    assert check(replace(SAMPLE, artifacts={"downloads/my-model.bin": digest})).steps[14].result == "passed"
 
 
 def test_keys_that_nobody_published_are_unknown_and_not_a_bad_signature() -> None:
@@ -333,3 +339,20 @@ def test_with_a_chain_a_job_that_ran_without_an_order_is_refused() -> None:
 def test_with_a_chain_a_refused_job_needs_no_order() -> None:
     sample = replace(make_sample(refused(sample_facts(KEYS)), keys=KEYS), artifacts={})
     assert check(sample, FakeChain(order=False, approvals=False)).steps[-1].result == "passed"
+
+
+def test_reviewers_decisions_are_verified_as_signatures_of_what_left() -> None:
+    verified = check(make_sample(reviewed(sample_facts(KEYS), "release", "release"), keys=KEYS))
+    (step,) = [step for step in verified.steps if step.name == "reviews"]
+    assert (step.number, step.result) == (13, "passed")
+    assert step.detail == ", ".join(f"release by {address.lower()}" for address in REVIEWERS[:2])
+
+
+@pytest.mark.parametrize("change", [{"nonce": "0e" * 32}, {"expiry": 1}, {"reason": "sha256:" + "0" * 64}])
+def test_a_decision_that_was_not_signed_as_it_stands_refuses_the_statement(change: dict[str, Any]) -> None:
+    facts = reviewed(sample_facts(KEYS), "release", "release")
+    review = facts.egress.review
+    assert review is not None
+    decisions = (replace(review.decisions[0], **change), *review.decisions[1:])
+    facts = replace(facts, egress=replace(facts.egress, review=replace(review, decisions=decisions)))
+    check_refused(make_sample(facts, keys=KEYS), Verdict.STATEMENT_REFUSED, "reviews")
