@@ -51,7 +51,9 @@ def measure(task: Task, splits: int = SPLITS) -> Iterator[Row]:
         name = f"{prefix}_eps{epsilon}" if epsilon else f"{prefix}_without"
         yield _row(name, scores, TARGETS.get((task.name, epsilon or "")))
     for epsilon in EPSILONS:
-        yield _row(f"{prefix}_eps{epsilon}_opacus", [score_opacus(task, epsilon, n) for n in range(splits)], None)
+        yield _row(
+            f"{prefix}_eps{epsilon}_opacus", [score_opacus(task, epsilon, n) for n in range(splits)], None
+        )
 
 
 def score_ours(task: Task, epsilon: str | None, number: int) -> float:
@@ -60,7 +62,9 @@ def score_ours(task: Task, epsilon: str | None, number: int) -> float:
     train, test = _split(task, number)
     stream = Keystream(number.to_bytes(32, "big"))
     units = gather_units(train, "row", stream)
-    document = TrainingOrders(recipe=recipe).document() if epsilon is None else _orders(task, epsilon, len(train))
+    document = (
+        TrainingOrders(recipe=recipe).document() if epsilon is None else _orders(task, epsilon, len(train))
+    )
     data, model = encode(train, document["recipe"]), Model(document["recipe"])
     if epsilon is None:
         train_plain(model, data, document["recipe"])
@@ -123,12 +127,17 @@ def _score(task: Task, model: Model, test: Encoded, head: torch.nn.Module | None
     with torch.no_grad():
         said = model.run(test) if head is None else head(test.inputs)
     if task.measure == "r2":
-        errors = (said[:, 0] - test.targets).square().sum() / (test.targets - test.targets.mean()).square().sum()
+        errors = (said[:, 0] - test.targets).square().sum() / (
+            test.targets - test.targets.mean()
+        ).square().sum()
         return 1 - float(errors)
     found = said.argmax(dim=1) if said.shape[1] > 1 else (said[:, 0] > 0).long()
     return float((found == test.targets).double().mean())
 
 
 def _row(name: str, scores: list[float], target: float | None) -> Row:
-    mean, words = statistics.mean(scores), f"standard deviation {statistics.stdev(scores):.3f}, {len(scores)} splits"
+    mean, words = (
+        statistics.mean(scores),
+        f"standard deviation {statistics.stdev(scores):.3f}, {len(scores)} splits",
+    )
     return at_most(name, mean, "", None, words) if target is None else at_least(name, mean, "", target, words)

@@ -82,7 +82,8 @@ def tasks() -> Iterator[Task]:
         "digits",
         digits,
         _schema(
-            [_number(name, 0, 16) for name in digits.columns[:-1]] + [_category("target", map(str, range(10)))]
+            [_number(name, 0, 16) for name in digits.columns[:-1]]
+            + [_category("target", map(str, range(10)))]
         ),
         "target",
         "accuracy",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli import approvals, books, finding, schemas, terms
+from cli import approvals, books, finding, ledgercommands, schemas, terms
 from cli.amounts import parse_amount, parse_positive
 from cli.context import Session, SessionGroup, pass_session
 from cli.ids import ADDRESS, ASSET_ID
@@ -124,4 +124,5 @@ finding.add_commands(dataset)
 schemas.add_commands(dataset)
 approvals.add_commands(dataset)
 books.add_commands(dataset)
+ledgercommands.add_commands(dataset)
 terms.add_commands(dataset)

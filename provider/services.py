@@ -13,6 +13,7 @@ from provider.chain import Chain
 from provider.held import HeldFiles
 from provider.identity import ProviderIdentity
 from provider.jobs.desk import JobDesk
+from provider.ledgerdesk import LedgerDesk
 from provider.logdesk import LogDesk
 from provider.logfiles import LogFiles
 from provider.login import LoginDesk
@@ -46,6 +47,7 @@ class Services:
     witnesses: WitnessDesk
     reviews: ReviewDesk
     outlook: Outlook
+    ledgers: LedgerDesk
     actions: ActionDesk
     clock: Clock
 
@@ -79,6 +81,7 @@ def build_services(
         witnesses=witnesses,
         reviews=reviews,
         outlook=Outlook(database),
+        ledgers=LedgerDesk(database, catalogue),
         actions=ActionDesk(
             identity, database, catalogue=catalogue, stewardship=stewardship, jobs=jobs, reviews=reviews
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -9,11 +11,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from cli.context import Session
+from cli.main import run
+from cli.output import Output
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -112,6 +118,34 @@ class Stack:
 
     def kill(self, part: str, number: signal.Signals = signal.SIGKILL) -> None:
         os.kill(json.loads((self.home / "run" / f"{part}.json").read_text())["pid"], number)
+
+
+@dataclass(slots=True)
+class QuickStack(Stack):
+    """A stack whose commands are run without a process of their own, which takes longer than all that they do.
+
+    A key that one has opened stays open.
+    """
+
+    opened: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, *words: str, person: str = "", expect: int = 0, json_out: bool = True) -> Any:
+        session = Session(
+            {},
+            Output(),
+            interactive=False,
+            home_path=self.home,
+            account_name=person or None,
+            password_file=self.home / "password",
+        )
+        session._parts |= {"account": self.opened[person]} if person in self.opened else {}
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()) as told:
+            code = run([*(["--json"] if json_out else []), *words], session)
+        if person and "account" in session._parts:
+            self.opened[person] = session._parts["account"]
+        assert code == expect, f"{words} ended {code}:\n{said.getvalue()}\n{told.getvalue()}"
+        return json.loads(said.getvalue()) if json_out else said.getvalue()
 
 
 @pytest.fixture(scope="module")

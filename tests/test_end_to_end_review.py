@@ -6,47 +6,16 @@ The commands run in this process: to start one for each takes longer than all th
 from __future__ import annotations
 
 import base64
-import contextlib
-import io
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from cli.context import Session
-from cli.main import run
-from cli.output import Output
-from tests.stack_fixtures import EXAMPLES, TINY, Stack
+from tests.stack_fixtures import EXAMPLES, TINY, QuickStack, Stack
 
 REVIEWERS = ("owner", "second")
-
-
-@dataclass(slots=True)
-class QuickStack(Stack):
-    """A stack whose commands are run without a process of their own; a key that one has opened stays open."""
-
-    opened: dict[str, Any] = field(default_factory=dict)
-
-    def run(self, *words: str, person: str = "", expect: int = 0, json_out: bool = True) -> Any:
-        session = Session(
-            {},
-            Output(),
-            interactive=False,
-            home_path=self.home,
-            account_name=person or None,
-            password_file=self.home / "password",
-        )
-        session._parts |= {"account": self.opened[person]} if person in self.opened else {}
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()) as told:
-            code = run([*(["--json"] if json_out else []), *words], session)
-        if person and "account" in session._parts:
-            self.opened[person] = session._parts["account"]
-        assert code == expect, f"{words} ended {code}:\n{said.getvalue()}\n{told.getvalue()}"
-        return json.loads(said.getvalue()) if json_out else said.getvalue()
 
 
 @pytest.fixture(scope="module")

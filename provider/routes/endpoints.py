@@ -6,6 +6,7 @@ import json
 
 from provider.auth import Access
 from provider.identity import software_digest
+from provider.ledgerviews import LedgerView
 from provider.outlook import ImageView, QueueView
 from provider.reviews import ReviewsView, ReviewView
 from provider.routes.endpoint import BRIEFLY, FOR_EVER, Call, Endpoint
@@ -131,6 +132,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "The policy, by the digest on chain",
         lambda c: c.services.catalogue.get_document(c.guard, c.path["asset_id"], "policy"),
         media="application/yaml",
+    ),
+    Endpoint(
+        "GET",
+        "/v1/datasets/{asset_id}/privacy",
+        "What jobs have reserved and spent of the dataset's privacy, the caller's own marked after a login",
+        lambda c: c.services.ledgers.get(c.guard, c.path["asset_id"]),
+        answer=LedgerView,
     ),
     Endpoint(
         "GET",

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
-
-from datatokens.model import Asset, OrderStatus
+from datatokens.model import Asset
 from policies.canonical import canonical_json, digest_of
 from provider.jobs.states import State
 from provider.privacy.accounting import compose_epsilon
 from provider.receipts.privacy import read_mechanisms
-from provider.store.records import SpendingState
 from sandbox.bundle import Bundle
 from tests.hospital_fixtures import Hospital
 from tests.privacy_samples import DIFFERENTIAL, WARDS_SCHEMA, recipe_bundle
