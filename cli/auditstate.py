@@ -14,7 +14,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from cli.errors import InputError
+from policies.mechanisms import Mechanism
 from provider.audit.auditor import Position
 from provider.audit.entries import EntryFacts
 from provider.audit.findings import Code, Finding
@@ -23,19 +26,21 @@ from provider.audit.privacy import Ledger
 from provider.audit.report import DayCount, Spending
 
 STATE_FILE = "audit.sqlite"
-STATE_VERSION = 1
+STATE_VERSION = 2
 MAX_LISTED = 100
 """How many findings of one code are listed; all are counted."""
 DAY_S = 86_400
 BUSY_S = 0.5
 """How long another audit that has the state is waited for: it keeps it until it ends."""
+_MECHANISMS: TypeAdapter[tuple[Mechanism, ...]] = TypeAdapter(tuple[Mechanism, ...])
 _PRAGMAS = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS jobs (job_id TEXT PRIMARY KEY, entry INTEGER NOT NULL, consumer TEXT NOT NULL,
     owed INTEGER NOT NULL, may_be_owed INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS used_orders (place TEXT PRIMARY KEY, entry INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS ledgers (asset_id TEXT PRIMARY KEY, spent TEXT NOT NULL, cap TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ledgers (asset_id TEXT PRIMARY KEY, spent TEXT NOT NULL, cap TEXT, delta TEXT NOT NULL,
+    mechanisms TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS findings (id INTEGER PRIMARY KEY, code TEXT NOT NULL, entry INTEGER, job_id TEXT,
     text TEXT NOT NULL, evidence TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS days (day INTEGER NOT NULL, outcome TEXT NOT NULL, jobs INTEGER NOT NULL,
@@ -112,13 +117,20 @@ class AuditState:
 
     def find_ledger(self, asset_id: str) -> Ledger | None:
         """Return a dataset's privacy ledger."""
-        row = self.db.execute("SELECT spent, cap FROM ledgers WHERE asset_id = ?", (asset_id,)).fetchone()
-        return None if row is None else Ledger(Decimal(row[0]), None if row[1] is None else Decimal(row[1]))
+        query = "SELECT spent, cap, delta, mechanisms FROM ledgers WHERE asset_id = ?"
+        row = self.db.execute(query, (asset_id,)).fetchone()
+        if row is None:
+            return None
+        spent, cap, delta, mechanisms = row
+        used = _MECHANISMS.validate_json(mechanisms)
+        return Ledger(Decimal(spent), None if cap is None else Decimal(cap), delta, used)
 
     def set_ledger(self, asset_id: str, ledger: Ledger) -> None:
         """Keep a dataset's privacy ledger."""
         cap = None if ledger.cap is None else str(ledger.cap)
-        self.db.execute("INSERT OR REPLACE INTO ledgers VALUES (?, ?, ?)", (asset_id, str(ledger.spent), cap))
+        used = _MECHANISMS.dump_json(ledger.mechanisms).decode()
+        row = (asset_id, str(ledger.spent), cap, ledger.delta, used)
+        self.db.execute("INSERT OR REPLACE INTO ledgers VALUES (?, ?, ?, ?, ?)", row)
 
     # What a report is made from.
 

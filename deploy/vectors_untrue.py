@@ -34,6 +34,7 @@ from tests.receipt_samples import (
     WEIGHTS,
     digest,
     overruling,
+    private,
     reviewed,
     sample_request,
     sign_request,
@@ -66,6 +67,7 @@ def cases() -> Iterator[Vector]:
     yield from _places()
     yield from _requests()
     yield from _reviews()
+    yield from _privacy()
     yield from _witnesses()
     yield from _artefacts()
 
@@ -207,6 +209,30 @@ def _requests() -> Iterator[Vector]:
     yield make(
         "request-parameters", "Other parameters than their digest.", signed(replace(FACTS, inputs=inputs))
     )
+
+
+_PRIVACY = "predicate.privacy"
+UNACCOUNTED: tuple[tuple[str, str, str, Any], ...] = (
+    ("epsilon", "Privacy was spent, and how much isn't said.", f"{_PRIVACY}.epsilon", None),
+    ("ledger", "Privacy was spent, and the ledger isn't stated.", f"{_PRIVACY}.ledgerBefore", None),
+    ("mechanisms", "Privacy was spent by nothing.", f"{_PRIVACY}.mechanisms", []),
+    ("nothing", "Nothing was spent, and an epsilon is stated.", f"{_PRIVACY}.mechanism", "none"),
+    ("kind", "A mechanism that nobody knows.", f"{_PRIVACY}.mechanisms.0.kind", "magic"),
+    ("steps", "Steps that were never counted.", f"{_PRIVACY}.mechanisms.0.steps", None),
+    ("no-step", "No step at all.", f"{_PRIVACY}.mechanisms.0.steps", 0),
+    ("count", "The parameter of another kind.", f"{_PRIVACY}.mechanisms.0.count", 1),
+    ("no-noise", "Noise of nothing.", f"{_PRIVACY}.mechanisms.0.noiseMultiplier", "0.0"),
+)
+
+
+def _privacy() -> Iterator[Vector]:
+    make, facts = refused_at("read statement", "statement-refused"), private(FACTS)
+    for name, about, path, value in UNACCOUNTED:
+        yield make(f"unaccounted-{name}", about, signed_with(path, value, facts))
+    ledgers = signed_with(_PRIVACY, to_json(facts.privacy), two_datasets(FACTS))
+    yield make("unaccounted-datasets", "One ledger for two datasets.", ledgers)
+    cap = signed_with(f"{_PRIVACY}.ledgerCap", "8", FACTS)
+    yield make("unaccounted-cap", "Nothing was spent, and a cap is stated.", cap)
 
 
 REVIEWED = reviewed(FACTS, "release", "release")

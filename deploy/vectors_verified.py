@@ -34,6 +34,7 @@ from tests.receipt_samples import (
     demanding_review,
     make_sample,
     overruling,
+    private,
     refused,
     reviewed,
     sample_facts,
@@ -83,6 +84,7 @@ def _outcomes() -> Iterator[Vector]:
     yield verified("review-late", "Nobody knows who decided by the time it was withheld.", signed(late))
     unneeded = demanding_review(FACTS, when="not-passed")
     yield verified("review-not-needed", "Every test passed, so that nobody had to look.", signed(unneeded))
+    yield verified("private", "Trained with differential privacy, its cost stated.", signed(private(FACTS)))
     yield verified(
         "parameters", "Numbers and texts that canonical JSON is about.", signed(_with_parameters())
     )

@@ -148,9 +148,9 @@ def spending(draft: Draft, *epsilons: str, cap: str = "8") -> Draft:
     return draft
 
 
-def ledger(before: str, after: str, epsilon: str, *, cap: str = "8") -> PrivacyFacts:
+def ledger(before: str, after: str, epsilon: str, *, cap: str = "8", noise: str = "20") -> PrivacyFacts:
     """Return what a job says that spent privacy."""
-    return spent(before, after, epsilon, cap=cap)
+    return spent(before, after, epsilon, cap=cap, noise=noise)
 
 
 class SampleChain:

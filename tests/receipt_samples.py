@@ -45,6 +45,7 @@ from provider.receipts.statement import build_statement
 from provider.receipts.tree import inclusion_proof, leaf_hash, root_of
 from provider.receipts.trust import Anchor, TrustedKey, TrustRoot
 from provider.wire import Domain, action_message, signing_hash
+from tests.privacy_samples import spent
 
 CHAIN_ID = 31337
 ESCROW = "0x00000000000000000000000000000000000000e5"
@@ -195,6 +196,11 @@ def demanding_review(facts: ReceiptFacts, *, needed: int = 2, when: str = "alway
     """Return the same job under a policy by which reviewers look at what leaves."""
     demand = ReviewDemandFacts(when, needed, tuple(address.lower() for address in REVIEWERS))
     return replace(facts, policy=replace(facts.policy, reviews=(demand,)))
+
+
+def private(facts: ReceiptFacts) -> ReceiptFacts:
+    """Return the same job, as a recipe with differential privacy."""
+    return replace(facts, privacy=spent("0", "3", "3"))
 
 
 def reviewed(facts: ReceiptFacts, *decisions: str) -> ReceiptFacts:

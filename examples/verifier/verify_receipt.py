@@ -47,6 +47,7 @@ FORMS = {
     "decimal": r"(?:0|[1-9][0-9]{0,77})(?:\.[0-9]{1,30})?",
     "whole": r"0|[1-9][0-9]{0,77}",
 }
+POSITIVE = r"0\.[0-9]{0,29}[1-9][0-9]{0,29}|[1-9][0-9]{0,9}(?:\.[0-9]{1,30})?"
 PLAIN = {"text": str, "integer": int, "boolean": bool, "object": dict}
 RECORDS = {
     "receipt": "job:job inputs:inputs policy:policy sandbox:sandbox? run:run? outputs:output* privacy:privacy "
@@ -70,8 +71,10 @@ RECORDS = {
     "run": "started:integer finished:integer reason:text cpuS:decimal peakMemoryBytes:whole bytesWritten:whole "
     "logDigest:digest logs:text",
     "output": "name:text digest:digest sizeBytes:whole released:boolean releasedDigest:digest?",
-    "privacy": "mechanism:text accountant:text? epsilon:decimal? delta:decimal? ledgerBefore:decimal? "
-    "ledgerAfter:decimal? ledgerCap:decimal? informationBits:whole",
+    "privacy": "mechanism:text accountant:text? unit:unit? mechanisms:mechanism* epsilon:decimal? delta:decimal? "
+    "ledgerBefore:decimal? ledgerAfter:decimal? ledgerCap:decimal? ledgerDelta:decimal? informationBits:whole",
+    "unit": "column:text? maxRows:integer?",
+    "mechanism": "kind:text noiseMultiplier:decimal samplingRate:decimal? steps:integer? count:integer?",
     "egress": "verdict:text outcome:text gate:text checks:check* rule:text review:review? "
     "mantissaBits:integer?",
     "review": "lookedAt:digest salt:hex32? decisions:decision*",
@@ -521,6 +524,7 @@ def read_statement(payload, kind):
     check_subjects(facts, subjects, no)
     check_datasets(facts, no)
     check_demands(facts, no)
+    check_privacy(facts, no)
     check_reviews(facts, no)
     return facts, subjects
 
@@ -592,6 +596,25 @@ def check_datasets(facts, no):
     if facts["run"] is not None:
         said = {policy["decision"], *(rule["verdict"] for rule in policy["rules"])}
         need(said == {"allow"} and judged == set(ids), no, "not allowed")
+
+
+def check_privacy(facts, no):
+    privacy, used = facts["privacy"], facts["privacy"]["mechanisms"]
+    always = ["accountant", "epsilon", "delta", "ledgerBefore", "ledgerAfter", "ledgerDelta"]
+    stated = [privacy[name] is not None for name in always]
+    if privacy["mechanism"] == "none":
+        stated += [privacy["unit"] is not None, privacy["ledgerCap"] is not None]
+        need(not any(stated) and not used, no, "privacy of nothing")
+        return
+    need(all(stated) and 1 <= len(used) <= 16 and len(facts["inputs"]["datasets"]) == 1, no, "privacy")
+    for item in used:
+        sampled, most = item["kind"] == "sampled-gaussian", {"steps": 10**8, "count": 10**6}
+        given, absent = ("steps", "count") if sampled else ("count", "steps")
+        need(sampled or item["kind"] == "gaussian", no, "an unknown mechanism")
+        need(item[given] is not None and 1 <= item[given] <= most[given], no, given)
+        need(item[absent] is None and sampled == (item["samplingRate"] is not None), no, "parameters")
+        numbers = [item["noiseMultiplier"], *([item["samplingRate"]] if sampled else [])]
+        need(all(re.fullmatch(POSITIVE, number) for number in numbers), no, "a number that is not above 0")
 
 
 def check_demands(facts, no):

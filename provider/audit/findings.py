@@ -114,8 +114,12 @@ KINDS: dict[Code, Kind] = {
         "each order named is on chain for this job, consumer, dataset and amount, before it ran", Need.CHAIN
     ),
     Code.PRIVACY_OVERSPENT: _critical("no privacy ledger passed its cap"),
-    Code.PRIVACY_LEDGER_BROKEN: _critical("a dataset's ledger begins where the receipt before left it"),
-    Code.PRIVACY_SUM_WRONG: _critical("a ledger grew by what the job spent, and never shrank"),
+    Code.PRIVACY_LEDGER_BROKEN: _critical(
+        "a dataset's ledger begins where the receipt before left it, at the same delta"
+    ),
+    Code.PRIVACY_SUM_WRONG: _critical(
+        "what a job spent, and where a ledger stands, is no less than the mechanisms in the receipts compose to"
+    ),
     Code.NOT_APPROVED: _critical(
         "the owner's approval of the algorithm held when a job was decided", Need.CHAIN
     ),

@@ -1,30 +1,40 @@
-"""Whether the privacy that receipts say was spent adds up, per dataset, and stayed below its cap.
+"""Whether the privacy that receipts say was spent is what their mechanisms cost, adds up, and stayed below its cap.
 
-A receipt states its ledger before and after. For one dataset it begins where the receipt before left it; a job on several
-states the ledger that is nearest to its cap, which is at least each of theirs. A mechanism without numbers spends nothing.
+Everything is composed again, by the accountant that any reader has: what a job spent from its own mechanisms, and where a
+dataset's ledger stands from those of all its receipts. A ledger begins where the receipt before left it, at one delta.
+
+Not checked here: that what ran was what the mechanisms say; the seal and the software's digest are what there is for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import Protocol
 
+from policies.mechanisms import Mechanism
 from provider.audit.entries import EntryFacts
 from provider.audit.findings import Code, Finding
+from provider.privacy.accounting import compose_epsilon
+from provider.privacy.errors import NotAccountableError
+from provider.receipts.facts import PrivacyFacts
+from provider.receipts.privacy import NO_MECHANISM, read_mechanisms
 
-NO_MECHANISM = "none"
 DIGITS = 200
 """More than any sum of decimals in receipts has: each has at most 78 before the point and 30 after."""
+TOLERANCE = Decimal("0.001")
+"""The part by which another version of the accountant may come to more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What was spent on one dataset so far, and the cap that the newest receipt stated."""
+    """Where the newest receipt left a dataset's ledger, at which delta and under which cap, and every mechanism so far."""
 
     spent: Decimal
     cap: Decimal | None
+    delta: str
+    mechanisms: tuple[Mechanism, ...]
 
 
 class Ledgers(Protocol):
@@ -41,74 +51,88 @@ class Ledgers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Spending:
-    """The numbers of one receipt."""
+    """The numbers of one receipt, all of which a statement that spent privacy has."""
 
+    epsilon: Decimal
+    delta: str
     before: Decimal
     after: Decimal
     cap: Decimal | None
-    epsilon: Decimal
-
-    @property
-    def spent(self) -> Decimal:
-        return self.after - self.before
+    ledger_delta: str
+    mechanisms: tuple[Mechanism, ...]
 
 
 def check_privacy(index: int, facts: EntryFacts, ledgers: Ledgers) -> list[Finding]:
-    """Check what a receipt says was spent against what came before, and write it down; no digit is rounded away."""
-    with localcontext(prec=DIGITS):
-        return _check(index, facts, ledgers)
-
-
-def _check(index: int, facts: EntryFacts, ledgers: Ledgers) -> list[Finding]:
-    privacy = facts.privacy
-    said = [privacy.ledger_before, privacy.ledger_after, privacy.epsilon]
-    if privacy.mechanism == NO_MECHANISM and said == [None] * len(said):
+    """Check what a receipt says was spent against its mechanisms and what came before, and write it down."""
+    spending = _read(facts.privacy)
+    if spending is None:
         return []
-    before, after, epsilon = (None if item is None else Decimal(item) for item in said)
-    if before is None or after is None or epsilon is None:
-        text = f"the mechanism is {privacy.mechanism!r}, and the receipt lacks what was spent or the ledger"
-        return [_found(Code.PRIVACY_SUM_WRONG, text, index, facts)]
-    cap = None if privacy.ledger_cap is None else Decimal(privacy.ledger_cap)
-    spending = _Spending(before, after, cap, epsilon)
-    known = {item.asset_id: ledgers.find_ledger(item.asset_id) for item in facts.datasets}
-    found = [*_check_sum(index, facts, spending), *_check_start(index, facts, spending, known)]
-    for asset_id, ledger in known.items():
-        if ledger is not None and ledger.cap != spending.cap:
-            text = f"the cap of dataset {asset_id} went from {ledger.cap} to {spending.cap}"
-            found.append(_found(Code.CAP_CHANGED, text, index, facts))
-        end = spending.after if len(known) == 1 else (ledger.spent if ledger else Decimal(0)) + spending.spent
-        ledgers.set_ledger(asset_id, Ledger(end, spending.cap))
-    return found
+    with localcontext(prec=DIGITS):
+        found: list[Finding] = []
+        for dataset in facts.datasets:
+            known = ledgers.find_ledger(dataset.asset_id)
+            found += [
+                Finding(code, text, index, facts.job_id, _evidence(facts.privacy))
+                for code, text in _judge(spending, known)
+            ]
+            used = (*(known.mechanisms if known else ()), *spending.mechanisms)
+            ledgers.set_ledger(
+                dataset.asset_id, Ledger(spending.after, spending.cap, spending.ledger_delta, used)
+            )
+        return found
 
 
-def _check_sum(index: int, facts: EntryFacts, spending: _Spending) -> Iterator[Finding]:
-    cap, accountant = spending.cap, facts.privacy.accountant
-    if cap is not None and spending.after > cap:
-        text = f"the ledger stands at {spending.after}, past its cap of {cap}"
-        yield _found(Code.PRIVACY_OVERSPENT, text, index, facts)
-    # An accountant composes: together, jobs cost no more than the sum of each alone, and often less.
-    exact = accountant is None and spending.spent != spending.epsilon
-    if exact or not 0 <= spending.spent <= spending.epsilon:
-        text = f"the job spent {spending.epsilon}, and the ledger went from {spending.before} to {spending.after}"
-        yield _found(Code.PRIVACY_SUM_WRONG, text, index, facts)
+def _read(privacy: PrivacyFacts) -> _Spending | None:
+    """Return a receipt's numbers; None where nothing was spent, and its statement then has none of them."""
+    said = (privacy.epsilon, privacy.delta, privacy.ledger_before, privacy.ledger_after, privacy.ledger_delta)
+    if privacy.mechanism == NO_MECHANISM or None in said:
+        return None
+    epsilon, delta, before, after, ledger_delta = (item or "0" for item in said)
+    return _Spending(
+        Decimal(epsilon),
+        delta,
+        Decimal(before),
+        Decimal(after),
+        None if privacy.ledger_cap is None else Decimal(privacy.ledger_cap),
+        ledger_delta,
+        read_mechanisms(privacy),
+    )
 
 
-def _check_start(
-    index: int, facts: EntryFacts, spending: _Spending, known: dict[str, Ledger | None]
-) -> Iterator[Finding]:
-    for asset_id, ledger in known.items():
-        left = ledger.spent if ledger else Decimal(0)
-        if spending.before < left or (len(known) == 1 and spending.before != left):
-            text = f"the ledger of dataset {asset_id} was left at {left}, and this receipt begins at {spending.before}"
-            yield _found(Code.PRIVACY_LEDGER_BROKEN, text, index, facts)
+def _judge(spending: _Spending, known: Ledger | None) -> Iterator[tuple[Code, str]]:
+    left = known.spent if known else Decimal(0)
+    if (known is None or known.delta == spending.ledger_delta) and spending.before != left:
+        yield (
+            Code.PRIVACY_LEDGER_BROKEN,
+            f"the ledger was left at {left}, and this receipt begins at {spending.before}",
+        )
+    if spending.cap is not None and spending.after > spending.cap:
+        yield Code.PRIVACY_OVERSPENT, f"the ledger stands at {spending.after}, past its cap of {spending.cap}"
+    if known is not None and known.cap != spending.cap:
+        yield Code.CAP_CHANGED, f"the cap went from {known.cap} to {spending.cap}"
+    yield from _check_sum("the job spent", spending.epsilon, spending.mechanisms, spending.delta)
+    used = (*(known.mechanisms if known else ()), *spending.mechanisms)
+    yield from _check_sum("the ledger stands at", spending.after, used, spending.ledger_delta)
 
 
-def _found(code: Code, text: str, index: int, facts: EntryFacts) -> Finding:
-    privacy = facts.privacy
-    evidence = {
+def _check_sum(
+    what: str, stated: Decimal, mechanisms: Iterable[Mechanism], delta: str
+) -> Iterator[tuple[Code, str]]:
+    """Compare what is stated with what the mechanisms come to; more may be stated, which harms nobody's privacy."""
+    try:
+        composed = compose_epsilon(mechanisms, Decimal(delta))
+    except NotAccountableError as exc:
+        yield Code.PRIVACY_SUM_WRONG, f"what the mechanisms cost can't be told: {exc}"
+        return
+    if stated * (1 + TOLERANCE) < composed:
+        text = f"{what} an epsilon of {stated} at a delta of {delta}, and the mechanisms come to {composed}"
+        yield Code.PRIVACY_SUM_WRONG, text
+
+
+def _evidence(privacy: PrivacyFacts) -> dict[str, str]:
+    return {
         "before": str(privacy.ledger_before),
         "after": str(privacy.ledger_after),
         "spent": str(privacy.epsilon),
         "cap": str(privacy.ledger_cap),
     }
-    return Finding(code, text, index, facts.job_id, evidence)

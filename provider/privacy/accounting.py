@@ -27,6 +27,10 @@ EPSILON_STEP = Decimal("0.000001")
 MAX_STEPS = 10**6
 MIN_NOISE = Decimal("0.2")
 """Less noise is no protection, and its losses take memory without bound."""
+MIN_WHOLE_NOISE = 0.1
+"""The same for what looks at every unit, all of it together: an epsilon of about 90."""
+MAX_VARIANCE = 2500.0
+"""Of the loss of all mechanisms together: an epsilon past a thousand promises nothing, and takes memory to tell."""
 GRIDS = (1e-3, 3e-4, 1e-4)
 POINTS_PER_DEVIATION = 8
 
@@ -68,6 +72,8 @@ def _merge(mechanisms: Iterable[Mechanism]) -> tuple[Part, ...]:
 
 @lru_cache(maxsize=4096)
 def _compose(parts: tuple[Part, ...], delta: float) -> float:
+    if sum(steps * _variance(noise, rate) for noise, rate, steps in parts) > MAX_VARIANCE:
+        raise NotAccountableError("the mechanisms together have an epsilon past a thousand")
     grid = min(_grid(noise, rate) for noise, rate, _ in parts)
     total, *rest = (_distribution(part, grid) for part in parts)
     for item in rest:
@@ -80,8 +86,17 @@ def _compose(parts: tuple[Part, ...], delta: float) -> float:
 
 def _grid(noise: float, rate: float) -> float:
     """Return the widest grid that has points enough within the deviation of one step's loss."""
-    deviation = rate * math.sqrt(math.expm1(min(noise**-2, 100)))
+    deviation = math.sqrt(_variance(noise, rate))
     return next((grid for grid in GRIDS if grid * POINTS_PER_DEVIATION <= deviation), GRIDS[-1])
+
+
+def _variance(noise: float, rate: float) -> float:
+    """Return about the variance of one step's loss: by Bu et al. 2020 ("Deep learning with Gaussian differential privacy").
+
+    With little noise the loss is large and rare, and no larger than without sampling.
+    """
+    exponent = min(noise**-2, 100)
+    return exponent if rate >= 1 else min(rate**2 * math.expm1(exponent), rate * (exponent + exponent**2))
 
 
 @lru_cache(maxsize=64)
@@ -90,7 +105,7 @@ def _distribution(part: Part, grid: float) -> PrivacyLossDistribution:
     from dp_accounting.pld import privacy_loss_distribution as pld  # noqa: PLC0415
 
     noise, rate, steps = part
-    if steps > MAX_STEPS or (rate < 1 and noise < MIN_NOISE):
+    if steps > MAX_STEPS or noise < (MIN_WHOLE_NOISE if rate >= 1 else MIN_NOISE):
         raise NotAccountableError(f"{steps} steps with a noise multiplier of {noise} can't be accounted")
     one = pld.from_gaussian_mechanism(noise, sampling_prob=rate, value_discretization_interval=grid)
     return one.self_compose(steps)
