@@ -77,12 +77,11 @@ def score_opacus(task: Task, epsilon: str, number: int) -> float:
     """Train with Opacus on the same split, and score."""
     from opacus import PrivacyEngine  # noqa: PLC0415 - takes seconds
 
-    recipe = TrainingOrders(recipe=task.recipe(epsilon), private=None).document() if False else None
-    document = recipe or task.recipe(epsilon).model_dump(mode="json")
+    document = task.recipe(epsilon).model_dump(mode="json")
     train, test = _split(task, number)
     data, model, loss = encode(train, document), Model(document), make_loss(document)
     torch.manual_seed(number)
-    head = torch.nn.Linear(data.inputs.shape[1], model.layers["head"].out_features)
+    head = torch.nn.Linear(data.inputs.shape[1], task.recipe(epsilon).model_outputs)
     optimizer: Any = torch.optim.SGD(head.parameters(), lr=float(document["learning_rate"]))
     loader: Any = torch.utils.data.DataLoader(
         torch.utils.data.TensorDataset(data.inputs, data.targets), batch_size=document["batch_size"]
@@ -101,7 +100,7 @@ def score_opacus(task: Task, epsilon: str, number: int) -> float:
         for _ in range(document["epochs"]):
             for inputs, targets in loader:
                 optimizer.zero_grad()
-                loss(private(inputs), targets).mean().backward()
+                torch.autograd.backward(loss(private(inputs), targets).mean())
                 optimizer.step()
     return _score(task, model, encode(test, document), head)
 

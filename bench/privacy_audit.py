@@ -18,7 +18,7 @@ from bench.privacy_bounds import Profile, Rates, audit, gaussian_profile, rung
 from bench.privacy_canaries import Attacker, Scene
 
 DELTA = 1e-5
-EPSILONS = np.linspace(0, 10, 201)
+EPSILONS = np.linspace(0, 20, 401)
 GRID = 1e-3
 RUNGS = 49
 LADDER = np.geomspace(0.25, 4, RUNGS)

@@ -154,8 +154,8 @@ def _record() -> Iterator[list[torch.Tensor]]:
         gradients.append(gradient)
         apply(steps, gradient)
 
-    training.Steps.apply = watched  # type: ignore[method-assign]
+    setattr(training.Steps, "apply", watched)  # noqa: B010 - mypy won't have it otherwise
     try:
         yield gradients
     finally:
-        training.Steps.apply = apply  # type: ignore[method-assign]
+        setattr(training.Steps, "apply", apply)  # noqa: B010 - see above

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sklearn.datasets import load_diabetes, load_digits
+from sklearn.datasets import load_diabetes, load_digits  # type: ignore[import-untyped]  # ships no types
 
 from policies.documents import validate_document
 from policies.schema import DatasetSchema, parse_schema

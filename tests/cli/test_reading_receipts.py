@@ -121,7 +121,7 @@ def test_a_receipt_is_told_as_a_person_would_ask(tmp_path: Path, capsys: pytest.
         (denied, ["deny by", "rule purpose-allowed: deny, DUO:0000042 is not among the purposes"]),
         (failed, ["failed: the algorithm did not end within the time limit"]),
         (unsealed, ["none: the container ended before it", "was not sealed as it must be"]),
-        (private, ["epsilon 2.0, delta 0.00001, by rdp", "1.0 before, 3.0 after, of 8.0"]),
+        (private, ["epsilon 2.0, delta 0.00001, by dp-accounting", "1.0 before, 3.0 after, of 8.0"]),
         (two_datasets, ["b2" * 32, "for dataset number 2"]),
     ],
 )

@@ -104,5 +104,5 @@ def test_a_schema_needs_a_table(tmp_path: Path) -> None:
 
 
 def test_what_is_no_schema_is_refused_with_its_place(tmp_path: Path) -> None:
-    with pytest.raises(DocumentError, match=r"schema: columns\.1"):
+    with pytest.raises(DocumentError, match=r"schema: line 4: columns\.1"):
         read_schema(SCHEMA.replace('min: "0", max: "120", ', ""), _profile(tmp_path, TABLE))
