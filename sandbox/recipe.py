@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -212,7 +212,10 @@ Recipe = Annotated[TrainingRecipe | SynthesisRecipe, Field(discriminator="task")
 """What a bundle's `recipe` may be, told apart by `task`."""
 
 
-def override(recipe: Recipe, parameters: Mapping[str, Any]) -> Recipe:
+RecipeT = TypeVar("RecipeT", bound=TrainingRecipe | SynthesisRecipe)
+
+
+def override(recipe: RecipeT, parameters: Mapping[str, Any]) -> RecipeT:
     """Return the recipe with what a job's parameters say otherwise.
 
     Raises:
