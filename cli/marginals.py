@@ -154,7 +154,10 @@ def _spread(feature: NumberCells, cells: Cells, source: np.random.Generator) -> 
     low, high, width = Decimal(feature.min), Decimal(feature.max), feature.width
     values: list[object] = []
     for cell, part in zip(cells, source.random(len(cells)), strict=True):
-        begin, end = (low + (high - low) * int(edge) / width for edge in (cell, cell + 1))
+        begin, end = (
+            low + (high - low) * (int(edge) ** feature.power) / width**feature.power
+            for edge in (cell, cell + 1)
+        )
         values.append(None if cell == width else _choose(feature, begin, end, float(part)))
     return values
 

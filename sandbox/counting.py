@@ -27,6 +27,7 @@ MAX_BINS = 1000
 DEFAULT_BINS = 16
 MAX_CELLS = 2**24
 BOOLEANS = 2
+ROOT = 2
 UNKNOWN = 1
 """The one cell more."""
 Pair = Annotated[tuple[ColumnName, ColumnName], Field(strict=False)]
@@ -35,10 +36,18 @@ Pair = Annotated[tuple[ColumnName, ColumnName], Field(strict=False)]
 class NumberCells(NumberTarget):
     """Cells of equal width between the bounds, both of which count; a number beyond them is in the nearest cell.
 
-    A whole number has a cell of its own where there are no more of them than `bins`.
+    With `scale: root` cells are of equal width in the root of a number's part of its range, so narrower where it is small:
+    for measures that are mostly small. A whole number is not scaled, and has a cell of its own where there are no more of
+    them than `bins`.
     """
 
     bins: Annotated[int, Field(ge=2, le=MAX_BINS)] = DEFAULT_BINS
+    scale: Literal["linear", "root"] = "linear"
+
+    @property
+    def power(self) -> int:
+        """To which power a place among the cells is a part of the range."""
+        return ROOT if self.scale == "root" and self.kind == "number" else 1
 
     @property
     def width(self) -> int:

@@ -7,13 +7,17 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from cli.marginals import draw_measured
 from cli.recipes import fill_recipe
 from policies.mechanisms import Gaussian
 from policies.schema import parse_schema
 from provider.privacy.calibration import calibrate
+from sandbox.counting import SynthesisRecipe
 from sandbox.guest.trainer import main as trainer
 from sandbox.guest.trainer.encoding import encode
 from sandbox.guest.trainer.main import read_all
@@ -23,6 +27,7 @@ from sandbox.training import TrainingOrders, order_private
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "examples" / "recipes"
 CANCER = ROOT / "examples" / "breast_cancer"
+COUNTS = "breast_cancer_counts"
 IMAGE = "sha256:" + "0" * 64
 EXAMPLES = {  # schema, table, rows, and the least accuracy (or part of variance explained) on that table
     "breast_cancer_logistic": (CANCER / "schema.yaml", "wdbc.csv", 569, 0.94),
@@ -49,7 +54,8 @@ def load_example(name: str) -> TrainingRecipe:
 
 
 def test_every_example_is_tested() -> None:
-    assert {path.stem for path in RECIPES.glob("*.yaml") if ".schema" not in path.name} == EXAMPLES.keys()
+    stems = {path.stem for path in RECIPES.glob("*.yaml") if ".schema" not in path.name}
+    assert stems == EXAMPLES.keys() | {COUNTS}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -70,6 +76,25 @@ def test_an_example_learns(tmp_path: Path, tables: Path, name: str) -> None:
     else:
         found = said.argmax(dim=1) if said.shape[1] > 1 else (said[:, 0] > 0).long()
         assert (found == data.targets).float().mean() > least
+
+
+def test_rows_drawn_from_what_the_example_counts_tell_the_diagnosis_apart(
+    tmp_path: Path, tables: Path
+) -> None:
+    schema = parse_schema((CANCER / "schema.yaml").read_bytes())
+    recipe = fill_recipe((RECIPES / f"{COUNTS}.yaml").read_bytes(), schema, image=IMAGE).manifest.recipe
+    assert isinstance(recipe, SynthesisRecipe)
+    noise = calibrate(Decimal(recipe.privacy.epsilon), Decimal("0.00001"), "1", len(recipe.histograms))
+    orders = order_private(recipe, units=569, noise_multiplier=noise, unit="row")
+    (tmp_path / "0").write_bytes((tables / "wdbc.csv").read_bytes())
+    counts = trainer.run_counting(orders.document(), [str(tmp_path)], seed=bytes(32))
+    widened = {name: values.astype(np.float64) for name, values in counts.items()}
+    made, real = draw_measured(recipe, schema, widened, 2000, seed=1), pd.read_csv(tables / "wdbc.csv")
+    for column in ("worst_radius", "mean_concavity"):
+        drawn = made.groupby("malignant")[column].apply(lambda values: float(np.mean(values)))
+        true = real.groupby("malignant")[column].mean()
+        gap = float(true.iloc[1] - true.iloc[0])
+        assert abs((drawn.iloc[1] - drawn.iloc[0]) / gap - 1) < 0.4
 
 
 def order(recipe: TrainingRecipe, rows: int) -> TrainingOrders:

@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from cli.errors import InputError
 from cli.marginals import Floats, decode, draw_measured, read_counts
 from sandbox.counting import NumberCells, SynthesisRecipe
+from sandbox.guest.trainer.counting import place
 from tests.schema_samples import every_kind
 from tests.synthesis_samples import STAGES, make_recipe, planted
 
@@ -74,6 +75,15 @@ def test_a_whole_number_lies_in_its_cell() -> None:
             NumberCells(kind="integer", column="x", min="0", max="3"), np.arange(4), np.random.default_rng(1)
         )
     ) == {0, 1, 2, 3}
+
+
+def test_a_number_of_which_the_root_was_taken_lies_in_its_cell() -> None:
+    feature = NumberCells(kind="number", column="x", min="0", max="100", bins=10, scale="root")
+    cells = np.arange(10).repeat(20)
+    values = decode(feature, cells, np.random.default_rng(1))
+    found = place(values.astype(str), feature.model_dump(), 10)
+    assert (found == cells).all()
+    assert values[cells == 0].max() <= 1
 
 
 def test_what_was_released_is_read_as_the_recipe_declares_it(tmp_path: Path) -> None:

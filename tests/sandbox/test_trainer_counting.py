@@ -45,11 +45,20 @@ def test_every_row_is_in_one_cell_of_each_histogram_and_pairs_agree_with_their_c
     ("feature", "values", "cells"),
     [
         (
-            {"kind": "number", "min": "0", "max": "10"},
+            {"kind": "number", "min": "0", "max": "10", "scale": "linear"},
             ["0", "9.99", "10", "-3", "99", "", "x", "inf"],
             [0, 4, 4, 0, 4, 5, 5, 5],
         ),
-        ({"kind": "integer", "min": "0", "max": "4"}, ["0", "1", "2", "3", "4", "2.0"], [0, 1, 2, 3, 4, 2]),
+        (
+            {"kind": "number", "min": "0", "max": "100", "scale": "root"},
+            ["0", "3.9", "4.1", "63", "65", "100"],
+            [0, 0, 1, 3, 4, 4],
+        ),
+        (
+            {"kind": "integer", "min": "0", "max": "4", "scale": "root"},
+            ["0", "1", "2", "3", "4", "2.0"],
+            [0, 1, 2, 3, 4, 2],
+        ),
         ({"kind": "boolean"}, ["True", "false", "1", "no", "", "maybe"], [1, 0, 1, 0, 5, 5]),
         ({"kind": "category", "categories": ["a", "b"]}, ["b", "a", "A", "", "c"], [1, 0, 5, 5, 5]),
     ],

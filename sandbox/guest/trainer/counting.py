@@ -63,5 +63,6 @@ def place(column: pd.Series[Any], feature: dict[str, Any], width: int) -> Intege
         return np.where(found < 0, width, found)
     low, high, values = float(feature["min"]), float(feature["max"]), read_numbers(column)
     part = (np.clip(np.nan_to_num(values), low, high) - low) / (high - low)
+    part = np.sqrt(part) if kind == "number" and feature["scale"] == "root" else part
     inside = np.minimum((part * width).astype(np.int64), width - 1)
     return np.where(np.isnan(values), width, inside)
