@@ -114,6 +114,6 @@ def test_a_model_that_knows_its_rows_by_heart_is_withheld_and_only_the_rule_s_na
     assert "rule membership-" in job["message"]
     shutil.rmtree(folder)
     result = tmp_path / "result"
-    measured.run("job", "fetch", job["job_id"], "--output", str(result), person="scientist")
+    measured.run("job", "fetch", job["job_id"], "--output", str(result), person="scientist", expect=6)
     egress = read_predicate(result / "receipt.jsonl")["egress"]
     assert [(check["name"], check["ok"]) for check in egress["checks"]] == [(egress["rule"], False)]
