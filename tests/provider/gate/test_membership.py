@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]  # ships no types
 
 from policies.privacy import PRIVACY_TESTS, MeasuredTests
 from provider.gate.candidates import AGAIN, RELEASE
