@@ -1,7 +1,7 @@
 """What the gate takes for weights of 100 MB, over reading and hashing the same file, and in how much memory.
 
 `gate_ratio` is `check_release` with rounding: every check and the copy that leaves. `gate_scans_ratio` is what the mode `measured` looks
-for in the file besides: the rows of the breast cancer data, and what hides in low bits. Both sides take turns, medians of `TURNS`; the
+for in the file besides, stated only: the rows of the breast cancer data, and what hides in low bits. Both sides take turns, medians of `TURNS`; the
 memory is what a process that does both came to, less what it had before.
 """
 
@@ -55,7 +55,7 @@ def rows() -> list[Row]:
     return [
         gate.row("gate_ratio", MAX_RATIO),
         at_most("gate_peak_mb", found["peak_mb"], "MB", MAX_PEAK_MB, words),
-        scans.row("gate_scans_ratio", MAX_RATIO),
+        scans.row("gate_scans_ratio", None),
     ]
 
 

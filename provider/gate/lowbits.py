@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from provider.gate.errors import NotApplicableError
 from provider.gate.mantissa import FORMATS
 from provider.gate.safetensors import CHUNK_BYTES, TensorEntry, read_pieces
-from provider.gate.windows import WindowIndex, hash_windows
+from provider.gate.windows import WindowIndex
 
 Numbers = NDArray[np.unsignedinteger]
 LANE_BITS = (8, 4, 2)
@@ -54,12 +54,17 @@ def check_low_bits(source: BinaryIO, entries: Sequence[TensorEntry], *, mantissa
 
 def find_text(source: BinaryIO, entries: Sequence[TensorEntry], text: bytes) -> bool:
     """Tell whether a piece of the data's text stands in the lowest bytes of consecutive numbers."""
-    known = WindowIndex([_hash_text(np.frombuffer(text, dtype=np.uint8), only_informative=True)])
+    characters = np.frombuffer(text, dtype=np.uint8)
+    if len(characters) < TEXT_WINDOW:
+        return False
+    windows = np.sort(np.lib.stride_tricks.sliding_window_view(characters, TEXT_WINDOW), axis=1)
+    informative = 1 + (np.diff(windows, axis=1) != 0).sum(axis=1) >= MIN_DISTINCT_BYTES
+    known = WindowIndex([(characters.astype(np.uint32), informative)], TEXT_WINDOW)
     for entry in entries:
         if entry.dtype not in FORMATS:
             continue
         for numbers in _read_numbers(source, entry):
-            if any(known.has_any(_hash_text(lane, only_informative=False)) for lane in _byte_lanes(numbers)):
+            if any(known.stands_in(lane.astype(np.uint32)) for lane in _byte_lanes(numbers)):
                 return True
     return False
 
@@ -114,15 +119,6 @@ def _byte_lanes(numbers: Numbers) -> Iterator[NDArray[np.uint8]]:
     whole = numbers.view(np.uint8).reshape(len(numbers), -1)
     yield whole[:, 0]
     if whole.shape[1] > 2:  # noqa: PLR2004 - bytes of a number
-        yield whole[:, :2].ravel()
-        yield whole[:, 1::-1].ravel()
-
-
-def _hash_text(text: NDArray[np.uint8], *, only_informative: bool) -> NDArray[np.uint64]:
-    hashes = hash_windows(text.astype(np.uint64), TEXT_WINDOW)
-    if not only_informative or not len(hashes):
-        return hashes
-    windows = np.sort(np.lib.stride_tricks.sliding_window_view(text, TEXT_WINDOW), axis=1)
-    distinct = 1 + (np.diff(windows, axis=1) != 0).sum(axis=1)
-    kept: NDArray[np.uint64] = hashes[distinct >= MIN_DISTINCT_BYTES]
-    return kept
+        pairs = numbers.astype(np.uint16)
+        yield pairs.view(np.uint8)
+        yield pairs.byteswap().view(np.uint8)

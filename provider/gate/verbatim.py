@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from provider.gate.safetensors import TensorEntry, read_pieces
 from provider.gate.tables import Values
-from provider.gate.windows import Codes, Hashes, WindowIndex, hash_windows
+from provider.gate.windows import Bools, Codes, WindowIndex
 
 WINDOW = 6
 MIN_DISTINCT = 4
@@ -39,6 +39,7 @@ _TYPES = {
     "U8": "u1",
 }
 Floats = NDArray[np.float64]
+Numbers = NDArray[np.floating]
 
 
 class RowIndex:
@@ -47,9 +48,9 @@ class RowIndex:
     def __init__(self, rows: Sequence[Values]) -> None:
         numbers = numeric_columns(rows)
         sequences = [sequence for form in _forms(numbers) for sequence in _orders(form)]
-        self._plain = WindowIndex(_hash_informative(sequence, _codes(sequence)) for sequence in sequences)
         ratios = [_ratios(sequence) for sequence in _orders(numbers)]
-        self._scaled = WindowIndex(_hash_informative(ratio, _codes(ratio)) for ratio in ratios)
+        self._plain = WindowIndex(map(_mark_informative, sequences), WINDOW)
+        self._scaled = WindowIndex(map(_mark_informative, ratios), WINDOW)
 
     @property
     def is_empty(self) -> bool:
@@ -61,13 +62,10 @@ class RowIndex:
         return any(self._stands_in(source, entry) for entry in entries)
 
     def _stands_in(self, source: BinaryIO, entry: TensorEntry) -> bool:
-        carried = np.empty(0)
+        carried = np.empty(0, dtype=np.float32)
         for values in _read_values(source, entry):
             joined = np.concatenate([carried, values])
-            plain, scaled = _codes(joined), _codes(_ratios(joined))
-            if self._plain.has_any(hash_windows(plain, WINDOW)):
-                return True
-            if self._scaled.has_any(hash_windows(scaled, WINDOW)):
+            if self._plain.stands_in(_codes(joined)) or self._scaled.stands_in(_codes(_ratios(joined))):
                 return True
             carried = joined[-WINDOW:]
         return False
@@ -124,38 +122,41 @@ def _orders(numbers: Floats) -> Iterator[Floats]:
     yield numbers.T.ravel()
 
 
-def _codes(values: Floats) -> Codes:
+def _codes(values: Numbers) -> Codes:
     """Return each number as its sign, exponent and 8 bits of fraction, rounded."""
     with np.errstate(over="ignore", invalid="ignore"):
         bits = values.astype(np.float32).view(np.uint32)
-    return ((bits + _HALF) >> _DROPPED_BITS).astype(np.uint64)
+    bits += _HALF
+    bits >>= _DROPPED_BITS
+    return bits
 
 
-def _ratios(values: Floats) -> Floats:
+def _ratios(values: Numbers) -> Numbers:
     """Return each number by the one before it: a common factor falls out."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        found: Floats = values[1:] / values[:-1]
+        found: Numbers = values[1:] / values[:-1]
     return found
 
 
-def _hash_informative(values: Floats, codes: Codes) -> Hashes:
-    """Return the hashes of the windows that say something: no gap, several values, and no plain count."""
+def _mark_informative(values: Numbers) -> tuple[Codes, Bools]:
+    """Return the codes, and which of their windows say something: no gap, several values, and no plain count."""
+    codes = _codes(values)
     if len(values) < WINDOW:
-        return np.empty(0, dtype=np.uint64)
+        return codes, np.zeros(0, dtype=np.bool_)
     windows = np.sort(np.lib.stride_tricks.sliding_window_view(codes, WINDOW), axis=1)
     distinct = 1 + (np.diff(windows, axis=1) != 0).sum(axis=1)
     shown = np.lib.stride_tricks.sliding_window_view(values, WINDOW)
     with np.errstate(invalid="ignore", over="ignore"):
         counting = np.ptp(np.diff(shown, axis=1), axis=1) == 0
-    known = np.isfinite(shown).all(axis=1) & (distinct >= MIN_DISTINCT) & ~counting
-    hashes: Hashes = hash_windows(codes, WINDOW)[known]
-    return hashes
+    return codes, np.isfinite(shown).all(axis=1) & (distinct >= MIN_DISTINCT) & ~counting
 
 
-def _read_values(source: BinaryIO, entry: TensorEntry) -> Iterator[Floats]:
+def _read_values(source: BinaryIO, entry: TensorEntry) -> Iterator[NDArray[np.float32]]:
+    """Give a tensor's values as far as single precision has them, which is further than windows are compared."""
     for piece in read_pieces(source, entry) if entry.dtype != "BOOL" else ():
         if entry.dtype == "BF16":
             wide = np.frombuffer(piece, dtype="<u2").astype(np.uint32) << np.uint32(16)
-            yield wide.view(np.float32).astype(np.float64)
+            yield wide.view(np.float32)
         else:
-            yield np.frombuffer(piece, dtype=_TYPES[entry.dtype]).astype(np.float64)
+            with np.errstate(over="ignore"):
+                yield np.frombuffer(piece, dtype=_TYPES[entry.dtype]).astype(np.float32, copy=False)
