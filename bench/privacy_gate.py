@@ -18,8 +18,9 @@ import numpy as np
 
 from bench.figures import Pairs, Row, at_most, seconds_of
 from policies.model import OutputsPolicy, WeightsAllowance
-from provider.gate.decide import GateVerdict, check_release
+from provider.gate.decide import check_release
 from provider.gate.lowbits import check_low_bits, find_text
+from provider.gate.report import GateVerdict
 from provider.gate.safetensors import parse_header
 from provider.gate.verbatim import RowIndex
 from sandbox.bundle import OutputsDeclaration

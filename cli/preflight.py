@@ -47,7 +47,7 @@ from policies.policy import Policy
 from provider.description import Description, parse_description
 from provider.gate.declaration import algorithm_facts
 from provider.issuing import list_verified
-from provider.limits import ORDER_MARGIN_S
+from provider.limits import ORDER_MARGIN_S, longest_run_s
 from provider.outlook import ImageView, QueueView
 from provider.privacy.assessment import Counted, assess
 from provider.receipts.errors import MalformedError
@@ -314,7 +314,7 @@ def _find_problems(plan: _Plan, datasets: tuple[DatasetOutlook, ...], order_s: i
             check_parameters(plan.bundle.manifest, plan.job.parameters)
         except BundleInvalidError as exc:
             yield str(exc)
-    limits = [item.policy.limits.time_s for item in datasets if item.policy is not None]
+    limits = [longest_run_s(item.policy) for item in datasets if item.policy is not None]
     if limits and order_s < min(limits):
         yield "order-deadline: the longest deadline that may be ordered leaves no time to run the job"
 

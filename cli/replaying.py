@@ -22,8 +22,9 @@ from policies.model import MAX_OUTPUT_BYTES, WeightsAllowance
 from policies.privacy import ColumnUnit
 from provider.datasets import SCHEME, commit_copied
 from provider.description import Description
-from provider.gate.decide import GateReport, check_release
+from provider.gate.decide import check_release
 from provider.gate.holdback import HoldBack, MembersOnly
+from provider.gate.report import GateReport
 from provider.limits import parse_limits, run_limits
 from provider.receipts.errors import FieldError, StatementRefusedError
 from provider.receipts.facts import DatasetFacts, HoldBackFacts

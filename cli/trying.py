@@ -24,8 +24,9 @@ from policies.documents import parse_yaml
 from policies.model import Policy
 from policies.runtimes import choose_runtime
 from policies.terms import Term
-from provider.gate.decide import GateReport, check_release
+from provider.gate.decide import check_release
 from provider.gate.declaration import algorithm_facts
+from provider.gate.report import GateReport
 from provider.limits import run_limits
 from provider.privacy.assessment import Assessment, Counted, assess
 from sandbox.bundle import Bundle, apply_parameters, check_parameters

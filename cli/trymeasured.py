@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provider.datasets import DatasetFile, commit_entries, hash_files
-from provider.gate.decide import GateReport, GateVerdict, add_results
 from provider.gate.holdback import HoldBack, MembersOnly, hold_back_of
+from provider.gate.report import GateReport, GateVerdict, add_results
 from provider.jobs.measuring import Measurement, measure
 from sandbox.staging import StagedDataset, stage_datasets
 

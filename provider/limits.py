@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from policies.model import LimitsPolicy
+from policies.model import LimitsPolicy, Policy
 from provider.receipts.errors import FieldError
 from sandbox.spec import Limits
 
@@ -14,6 +14,11 @@ OPEN_FILES = 1024
 CPUS = "cpus"
 ORDER_MARGIN_S = 300
 """How long before an order's deadline the last thing happens that it pays for: time to stage, start, collect, gate and anchor."""
+
+
+def longest_run_s(policy: Policy) -> int:
+    """Return how many seconds a job's containers may take together: where privacy is measured, a scorer follows the run."""
+    return policy.limits.time_s * (2 if policy.privacy.tests is not None else 1)
 
 
 def run_limits(limits: LimitsPolicy) -> Limits:

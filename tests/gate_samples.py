@@ -13,7 +13,8 @@ from safetensors.numpy import save
 
 from policies.canonical import digest_of
 from policies.model import MetricsAllowance, OutputsPolicy, WeightsAllowance
-from provider.gate.decide import GateReport, check_release
+from provider.gate.decide import check_release
+from provider.gate.report import GateReport
 from sandbox.bundle import OutputsDeclaration
 from sandbox.spec import ProducedFile
 

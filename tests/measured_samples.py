@@ -20,10 +20,11 @@ from safetensors.numpy import load_file, save
 from policies.model import MetricsAllowance, OutputsPolicy, WeightsAllowance
 from policies.privacy import MeasuredTests
 from provider.gate.candidates import write_candidates
-from provider.gate.decide import GateReport, GateVerdict, add_results, check_release
+from provider.gate.decide import check_release
 from provider.gate.declaration import effective_mantissa_bits
 from provider.gate.holdback import Division, HoldBack, Side
 from provider.gate.measured import Evidence, PrivacyResult, run_tests
+from provider.gate.report import GateReport, GateVerdict, add_results
 from provider.gate.sample import Sample, draw_sample
 from provider.gate.tables import Table, read_rows
 from sandbox.bundle import OutputsDeclaration, ScorerDeclaration

@@ -170,6 +170,10 @@ def test_code_is_trained_without_rows_held_back_and_what_remembers_its_rows_is_w
         stack.run("job", "fetch", job["job_id"], "--output", str(result), person="scientist", expect=code)
         verify = ["receipt", "verify", str(result / "receipt.jsonl"), "--trust", str(trust)]
         assert stack.run(*verify)["verdict"] == "verified"
+    data = str(stack.home / "data" / "wdbc.csv")
+    repeated = stack.run("audit", "replay", released["job_id"], "--data", data, person="owner")
+    assert repeated["verdict"] == "reproduced"
+    stack.run("audit", "replay", withheld["job_id"], "--data", data, person="owner", expect=2)
     left, stayed = (read_predicate(tmp_path / state) for state in ("released", "withheld"))
     assert set(PRIVACY_TESTS) <= {check["name"] for check in left["egress"]["checks"]}
     assert (left["inputs"]["holdBack"]["part"], left["egress"]["mantissaBits"]) == ("0.2", 10)

@@ -12,15 +12,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from policies.canonical import DIGEST_PREFIX, digest_of
 from policies.decide import find_information_excess, find_metrics_excess, find_weights_excess
 from policies.model import OutputsPolicy
-from policies.privacy import PRIVACY_TESTS
 from provider.gate.declaration import (
     ENDING_BITS,
     effective_mantissa_bits,
@@ -28,8 +26,8 @@ from provider.gate.declaration import (
     weights_bytes,
 )
 from provider.gate.errors import OutputRefusedError
-from provider.gate.measured import Outcome, PrivacyResult
 from provider.gate.metrics import MAX_METRICS_BYTES, parse_metrics, round_metrics, serialise_metrics
+from provider.gate.report import GateCheck, GateReport, GateVerdict, ReleasedFile
 from provider.gate.safetensors import TensorEntry, check_declared, parse_header, write_canonical
 from sandbox.bundle import MetricDeclaration, OutputsDeclaration, TensorDeclaration
 from sandbox.spec import ProducedFile
@@ -42,45 +40,6 @@ COLLECTION_RULES = frozenset(
 )
 """What the collection of outputs may have found; any other name leaves as `collection-refused`."""
 RELEASE_MODE = 0o600
-
-
-class GateVerdict(StrEnum):
-    """What the gate says; whatever is not RELEASED stays, and what is for review stays until people decide."""
-
-    RELEASED = "RELEASED"
-    FOR_REVIEW = "WITHHELD-FOR-REVIEW"
-    WITHHELD = "WITHHELD"
-
-
-@dataclass(frozen=True, slots=True)
-class GateCheck:
-    """One rule's name and whether it passed; `detail` says the policy's bounds, and nothing that was measured."""
-
-    name: str
-    ok: bool
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReleasedFile:
-    """One file that may leave. `source_digest` is of the file that the algorithm wrote."""
-
-    name: str
-    path: Path
-    digest: str
-    size_bytes: int
-    source_digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class GateReport:
-    """The verdict. `rule` is empty when released; `information_bits` is what ending and released files can say at most."""
-
-    verdict: GateVerdict
-    rule: str
-    checks: tuple[GateCheck, ...]
-    released: tuple[ReleasedFile, ...]
-    information_bits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,29 +204,6 @@ def _clear(folder: Path, names: Sequence[str]) -> None:
     for name in names:
         (folder / name).unlink(missing_ok=True)
         (folder / f".{name}.part").unlink(missing_ok=True)
-
-
-def add_results(report: GateReport, results: Sequence[PrivacyResult], *, review: bool) -> GateReport:
-    """Return what follows when the privacy tests of what the gate let pass ended like this.
-
-    One that did not pass withholds and removes the files, or leaves everything to people, where there is a `review`.
-    """
-    tested = tuple(GateCheck(item.name, item.outcome is Outcome.PASSED, item.detail) for item in results)
-    broken = next((check.name for check in tested if not check.ok), "")
-    report = replace(report, checks=report.checks + tested)
-    if not broken and tested:
-        return report
-    if review:
-        return replace(report, verdict=GateVerdict.FOR_REVIEW, rule=broken)
-    for file in report.released:
-        file.path.unlink(missing_ok=True)
-    return replace(
-        report,
-        verdict=GateVerdict.WITHHELD,
-        rule=broken or PRIVACY_TESTS[0],
-        released=(),
-        information_bits=ENDING_BITS,
-    )
 
 
 def check_release(

@@ -33,7 +33,7 @@ from provider.gate.declaration import algorithm_facts
 from provider.identity import ProviderIdentity
 from provider.jobs.codes import chain_code
 from provider.jobs.people import PeopleRegister
-from provider.limits import ORDER_MARGIN_S
+from provider.limits import ORDER_MARGIN_S, longest_run_s
 from provider.privacy.assessor import Assessor, Standing
 from provider.store import Database
 from provider.store.records import JobRecord, Reservation
@@ -136,7 +136,7 @@ class Evaluation:
             return "order-mismatch"
         if not self.confirmed:
             return "awaiting-confirmations"
-        time_s = self.policy.limits.time_s if self.policy else 0
+        time_s = longest_run_s(self.policy) if self.policy else 0
         return "order-deadline" if order.deadline < self.decided + time_s + ORDER_MARGIN_S else ""
 
 

@@ -19,17 +19,17 @@ from policies.policy import OutputsPolicy
 from policies.privacy import MeasuredTests
 from provider.errors import DatasetError
 from provider.gate.candidates import write_candidates
-from provider.gate.decide import GateReport
 from provider.gate.declaration import effective_mantissa_bits
 from provider.gate.holdback import Division, HoldBack
 from provider.gate.measured import Evidence, PrivacyResult, not_applicable, run_tests
+from provider.gate.report import GateReport
 from provider.gate.sample import Sample, draw_sample
 from provider.gate.tables import Table
 from sandbox.bundle import Bundle, ScorerDeclaration
 from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailableError, SandboxError
 from sandbox.run import run_sealed
-from sandbox.spec import ExitReason, Limits, ProducedFile, RunSpec
+from sandbox.spec import ExitReason, Limits, ProducedFile, RunReport, RunSpec
 from sandbox.staging import StagedDataset, add_inputs, cleanup, stage
 
 log = logging.getLogger(__name__)
@@ -166,39 +166,51 @@ def _score(
     Raises:
         EngineUnavailableError: the engine is away.
     """
-    launch, folder = measurement.launch, measurement.folder
-    models, inputs = folder / "models", folder / "inputs"
+    folder = measurement.folder
+    models = folder / "models"
     models.mkdir(mode=0o700, parents=True)
     candidates = write_candidates(weights, models, SystemRandom())
     size_bytes = count * (len(scorer.classes) or 1) * SCORE_BYTES
+    limits = _limits(measurement.launch.spec.limits, files=len(candidates), size_bytes=size_bytes)
+    files: dict[str, bytes | Path] = {f"{MODELS_FOLDER}/{path.name}": path for path in candidates.values()}
+    report = _run_scorer(engine, measurement, scorer, limits, files | {ROWS_FILE: rows})
+    if report is None or report.reason is not ExitReason.COMPLETED:
+        log.info(
+            "a scorer ended with %s", report.reason.value if report else "nothing, for it could not be run"
+        )
+        return {}
+    written = {file.path: file.content for file in report.outputs if file.size_bytes <= size_bytes}
+    found = {name: written.get(f"{path.stem}.csv") for name, path in candidates.items()}
+    return {name: content.read_bytes() for name, content in found.items() if content is not None}
+
+
+def _run_scorer(
+    engine: Engine,
+    measurement: Measurement,
+    scorer: ScorerDeclaration,
+    limits: Limits,
+    files: Mapping[str, bytes | Path],
+) -> RunReport | None:
+    """Run the scorer sealed, with `files` below its inputs; None where it could not even start."""
+    launch, inputs = measurement.launch, measurement.folder / "inputs"
     spec = replace(
         launch.spec,
         run_id=f"{launch.spec.run_id}-score",
         argv=scorer.argv,
         inputs=inputs,
         dataset_ids=(),
-        limits=_limits(launch.spec.limits, files=len(candidates), size_bytes=size_bytes),
+        limits=limits,
     )
     try:
         stage(inputs, [], launch.bundle, launch.parameters)
-        files: dict[str, bytes | Path] = {
-            f"{MODELS_FOLDER}/{path.name}": path for path in candidates.values()
-        }
-        add_inputs(inputs, files | {ROWS_FILE: rows})
-        report = run_sealed(
-            engine, spec, folder=folder / "scores", on_event=lambda _: None, cancelled=lambda: False
-        )
+        add_inputs(inputs, files)
+        folder = measurement.folder / "scores"
+        return run_sealed(engine, spec, folder=folder, on_event=lambda _: None, cancelled=lambda: False)
     except EngineUnavailableError:
         raise
     except SandboxError as exc:
         log.warning("a scorer could not be run: %s", exc)
-        return {}
-    if report.reason is not ExitReason.COMPLETED:
-        log.info("a scorer ended with %s", report.reason.value)
-        return {}
-    written = {file.path: file.content for file in report.outputs if file.size_bytes <= size_bytes}
-    found = {name: written.get(f"{path.stem}.csv") for name, path in candidates.items()}
-    return {name: content.read_bytes() for name, content in found.items() if content is not None}
+        return None
 
 
 def _limits(limits: Limits, *, files: int, size_bytes: int) -> Limits:

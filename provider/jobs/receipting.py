@@ -17,9 +17,10 @@ from datatokens.model import Asset
 from policies.canonical import digest_text, parse_digest
 from policies.decide import ENGINE
 from provider.datasets import SCHEME
-from provider.gate.decide import GATE, GateReport, GateVerdict, ReleasedFile
+from provider.gate.decide import GATE
 from provider.gate.declaration import ENDING_BITS, effective_mantissa_bits
 from provider.gate.holdback import hold_back_of
+from provider.gate.report import GateReport, GateVerdict, ReleasedFile
 from provider.identity import ProviderIdentity, software_digest
 from provider.jobs.judge import Evaluation
 from provider.limits import state_limits

@@ -20,8 +20,8 @@ from policies.privacy import ReviewPolicy
 from policies.reviews import ReviewDecision, ReviewOutcome, is_wanted, judge_reviews, list_reviewers
 from provider.blobs import BlobStore
 from provider.chain import Chain
-from provider.gate.decide import GateReport, GateVerdict, ReleasedFile
 from provider.gate.declaration import ENDING_BITS
+from provider.gate.report import GateReport, GateVerdict, ReleasedFile
 from provider.held import HeldFiles
 from provider.jobs.codes import REVIEWING, describe
 from provider.jobs.judge import Evaluation

@@ -16,7 +16,8 @@ from policies.decide import Verdict
 from policies.model import Policy
 from provider.blobs import BlobStore
 from provider.errors import DatasetError
-from provider.gate.decide import GateReport, GateVerdict, add_results, check_release
+from provider.gate.decide import check_release
+from provider.gate.report import GateReport, GateVerdict, add_results
 from provider.jobs.codes import NO_ORDER_YET, chain_code, describe, refusal_code
 from provider.jobs.judge import Evaluation, Judge
 from provider.jobs.launch import Launch, Launcher

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from policies.privacy import PRIVACY_TESTS
-from provider.gate.decide import CHECKS, GateVerdict
+from provider.gate.decide import CHECKS
+from provider.gate.report import GateVerdict
 from tests.attacks.exfiltrators import EXFILTRATORS, Exfiltrator
 from tests.measured_samples import Ward, honest, judge, make_ward
 

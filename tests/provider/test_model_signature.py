@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from model_signing import verifying
 
 from policies.canonical import digest_text, sha256
-from provider.gate.decide import ReleasedFile
+from provider.gate.report import ReleasedFile
 from provider.jobs.receipting import Registrar
 from provider.receipts.errors import MalformedError, Verdict, VerificationError
 from provider.receipts.keys import SigningKeys

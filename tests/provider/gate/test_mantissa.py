@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save
 
 from policies.model import WeightsAllowance
-from provider.gate.decide import GateVerdict
 from provider.gate.mantissa import FORMATS, is_finite, kept_bits, round_numbers
+from provider.gate.report import GateVerdict
 from sandbox.bundle import OutputsDeclaration
 from tests.gate_samples import ALLOWANCE, WEIGHTS, release
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from policies.canonical import canonical_json
 from policies.casefacts import CaseFacts
@@ -14,14 +15,18 @@ from policies.decide import RULES, find_information_excess, find_metrics_excess,
 from policies.documents import StrictModel, parse_yaml
 from policies.fivesafes import FiveSafesDocument
 from policies.model import WeightsAllowance, parse_policy
+from policies.privacy import PRIVACY_TESTS
 from policies.purposes import PARAMETERS, TERMS
+from provider.gate.candidates import MAX_CANDIDATES
 from provider.gate.decide import CHECKS
 from provider.gate.declaration import algorithm_facts, information_bits
-from sandbox.bundle import AlgorithmManifest, load_bundle
+from provider.gate.sample import MAX_SCANNED, MAX_SCORED
+from sandbox.bundle import AlgorithmManifest, ScorerDeclaration, load_bundle
 from tests.policy_samples import IMAGE
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "policy.md").read_text()
+MEASURED_PAGE = (ROOT / "docs" / "measured-gate.md").read_text()
 POLICIES = sorted((ROOT / "examples").glob("*/policy*.yaml"))
 ALGORITHMS = sorted(path.parent for path in (ROOT / "examples").glob("algorithms/*/algorithm.yaml"))
 
@@ -35,6 +40,16 @@ def test_the_page_lists_every_rule_every_check_and_every_term_in_order() -> None
     assert _first_cells("Before a job runs") == [name for name, _ in RULES]
     assert _first_cells("Before anything leaves") == [name for name, _ in CHECKS]
     assert sorted(_first_cells("Purposes")) == sorted(TERMS)
+
+
+def test_the_page_on_the_measured_gate_lists_every_test_in_order_and_its_limits() -> None:
+    table = MEASURED_PAGE.split("## The tests\n")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `([^`]+)` \|", table, flags=re.MULTILINE) == list(PRIVACY_TESTS)
+    for said in (f"Up to {MAX_SCORED}\nrows", f"{MAX_SCANNED:,} members", f"up to {MAX_CANDIDATES} files"):
+        assert said in MEASURED_PAGE
+    (scorer,) = re.findall(r"```yaml\n(.*?)```", MEASURED_PAGE, flags=re.DOTALL)
+    example = load_bundle(ROOT / "examples/algorithms/logistic_regression", image=IMAGE).manifest.scorer
+    assert ScorerDeclaration.model_validate(yaml.safe_load(scorer)["scorer"]) == example
 
 
 @pytest.mark.parametrize("curie", sorted(TERMS))

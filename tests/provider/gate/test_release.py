@@ -15,8 +15,9 @@ from safetensors.numpy import load_file, save
 import provider.gate.decide as gate
 from policies.canonical import digest_of
 from policies.model import OutputsPolicy, WeightsAllowance
-from provider.gate.decide import COLLECTION_REFUSED, GateVerdict, check_release
+from provider.gate.decide import COLLECTION_REFUSED, check_release
 from provider.gate.declaration import ENDING_BITS, information_bits
+from provider.gate.report import GateVerdict
 from provider.gate.safetensors import CHUNK_BYTES
 from sandbox.bundle import OutputsDeclaration
 from sandbox.spec import ProducedFile

@@ -1,0 +1,146 @@
+"""The statistics of the privacy tests against what is known of them, and scores that are read strictly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]  # ships no types
+
+from policies.privacy import PRIVACY_TESTS, MeasuredTests
+from provider.gate.candidates import AGAIN, RELEASE
+from provider.gate.errors import ScoresRefusedError
+from provider.gate.measured import TESTS, Outcome, not_applicable
+from provider.gate.membership import (
+    Scored,
+    area,
+    differs_from_accuracy,
+    gap,
+    likelihood_area,
+    loss_area,
+    skill,
+)
+from provider.gate.scores import check_probabilities, parse_scores
+from tests.measured_samples import Job, honest, judge, make_csv, make_ward, predict
+
+DRAW = np.random.default_rng(11)
+
+
+def scored(members: int, others: int, *, sharper: float = 0.0, seed: int = 1) -> Scored:
+    """Return two classes whose true one is probable, the more so for members by `sharper`."""
+    draw = np.random.default_rng(seed)
+    member = draw.permutation(np.arange(members + others) < members)
+    logit = draw.normal(2, 1, members + others) + sharper * member
+    labels = draw.integers(0, 2, members + others).astype(float)
+    true = 1 / (1 + np.exp(-logit))
+    yes = np.where(labels == 1, true, 1 - true)
+    return Scored(np.stack([1 - yes, yes], axis=1), labels, member, is_classification=True)
+
+
+def test_the_area_is_that_of_the_reference_with_ties_counted_half() -> None:
+    signal, member = DRAW.integers(0, 9, 400).astype(float), DRAW.random(400) < 0.3
+    value, upper = area(signal, member)
+    assert value == pytest.approx(roc_auc_score(member, signal))
+    assert upper > value
+
+
+def test_the_bound_is_above_the_true_area_nine_times_in_ten() -> None:
+    covered = sum(loss_area(scored(150, 100, seed=seed))[1] > 0.5 for seed in range(300))
+    assert 250 <= covered <= 290
+
+
+def test_an_honest_model_of_a_hundred_rows_passes_mostly_and_a_leak_does_not() -> None:
+    honest_passes = sum(likelihood_area(scored(400, 100, seed=seed))[1] < 0.6 for seed in range(60))
+    leaks_pass = sum(likelihood_area(scored(400, 100, sharper=1, seed=seed))[1] < 0.6 for seed in range(60))
+    assert honest_passes >= 54
+    assert leaks_pass == 0
+
+
+def test_the_likelihood_ratio_sees_members_whose_losses_are_larger() -> None:
+    inverted = scored(400, 200, sharper=-1)
+    assert loss_area(inverted)[1] < 0.5
+    assert likelihood_area(inverted)[0] > 0.65
+
+
+def test_gap_and_skill_of_known_scores() -> None:
+    scores = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    labels, member = np.array([0.0, 0.0, 1.0, 1.0]), np.array([True, True, False, False])
+    known = Scored(scores, labels, member, is_classification=True)
+    assert gap(known) == 0.5
+    perfect = Scored(
+        np.array([[1.0], [2.0], [3.0], [5.0]]), np.array([1.0, 2, 3, 5]), member, is_classification=False
+    )
+    assert (skill(perfect), gap(perfect)) == (1.0, 0.0)
+
+
+def test_a_constant_has_no_skill_and_a_false_accuracy_is_noticed() -> None:
+    held = scored(300, 300)
+    constant = Scored(np.full_like(held.scores, 0.5), held.labels, held.member, is_classification=True)
+    assert skill(constant) <= 0.01
+    assert skill(held) > 0.3
+    true = float(held.correct[~held.member].mean())
+    assert not differs_from_accuracy(held, true, 0.1)
+    assert differs_from_accuracy(held, true - 0.3, 0.1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"0.5,0.5\n",
+        b"0.5,0.5\n0.5,0.5",
+        b"0.5,0.5\n0.5,0.5\n\n",
+        b"0.5,0.5\n0.5\n",
+        b"0.5,0.5\nnan,0.5\n",
+        b"0.5,0.5\n0.5, 0.5\n",
+        b"0.5,0.5\n0x1,0.5\n",
+        b"0.5,0.5\n\xd9\xa1,0.5\n",
+        b"0.5,0.5\r\n0.5,0.5\r\n",
+        b"0.5,0.5\n" + b"0" * 10_000 + b",1\n",
+    ],
+)
+def test_scores_in_any_other_form_are_refused(text: bytes) -> None:
+    with pytest.raises(ScoresRefusedError):
+        parse_scores(text, rows=2, columns=2)
+
+
+@pytest.mark.parametrize("row", [[0.5, 0.6], [-0.1, 1.1], [1.2, -0.2]])
+def test_numbers_that_are_no_probabilities_are_refused(row: list[float]) -> None:
+    with pytest.raises(ScoresRefusedError):
+        check_probabilities(np.array([row]))
+
+
+def test_the_tests_have_the_names_that_policies_and_receipts_know() -> None:
+    assert tuple(name for name, _ in TESTS) == PRIVACY_TESTS
+    nothing = not_applicable(MeasuredTests())
+    assert {result.outcome for result in nothing} == {Outcome.NOT_APPLICABLE}
+
+
+def test_hole_17_too_few_rows_are_not_passed(tmp_path: Path) -> None:
+    ward = make_ward(tmp_path, make_csv(300))
+    judged = judge(tmp_path, ward, honest(ward))
+    assert judged.report.rule == "rows-held-back"
+    assert judged.outcomes["membership-loss"] == "not-applicable"
+
+
+def test_hole_17_a_scorer_that_crashed_or_answers_differently_each_time_is_not_passed(tmp_path: Path) -> None:
+    ward = make_ward(tmp_path)
+
+    def fickle(tensors: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
+        scores = predict(tensors, rows)
+        faint = 1 - DRAW.random() * 1e-3
+        return np.stack([1 - faint * scores[:, 1], faint * scores[:, 1]], axis=1)
+
+    judged = judge(tmp_path, ward, honest(ward, scorer=fickle))
+    assert judged.report.rule == "scores-useful"
+    assert judged.outcomes["spare-tensors"] == "not-applicable"
+
+
+def test_a_failed_test_goes_to_people_where_there_is_a_review(tmp_path: Path) -> None:
+    ward = make_ward(tmp_path)
+    job: Job = honest(ward, metrics={"accuracy": "0.100"})
+    judged = judge(tmp_path, ward, job, review=True)
+    assert (judged.report.verdict.value, judged.report.rule) == ("WITHHELD-FOR-REVIEW", "scores-useful")
+    assert len(judged.report.released) == 2
+    assert RELEASE != AGAIN
