@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from generate_cli_docs import write_page
+from generate_privacy import write_privacy_page
 from generate_security import write_security_page
 from generate_vectors import list_leftovers, write_vectors
 
@@ -36,6 +37,7 @@ DOCUMENTS: dict[str, Callable[[], bytes]] = {
     "docs/openapi.json": lambda: describe_api(ENDPOINTS),
     "docs/cli.md": lambda: write_page().encode(),
     "docs/policy.schema.json": policy_json_schema,
+    "docs/privacy.md": lambda: write_privacy_page().encode(),
     "docs/security.md": lambda: write_security_page().encode(),
 }
 

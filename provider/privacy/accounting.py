@@ -99,7 +99,7 @@ def _variance(noise: float, rate: float) -> float:
     return exponent if rate >= 1 else min(rate**2 * math.expm1(exponent), rate * (exponent + exponent**2))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _distribution(part: Part, grid: float) -> PrivacyLossDistribution:
     # SciPy comes with it, and takes seconds to import.
     from dp_accounting.pld import privacy_loss_distribution as pld  # noqa: PLC0415
