@@ -35,7 +35,7 @@ class WindowIndex:
         self._sorted = np.unique(np.concatenate(hashes)) if hashes else np.empty(0, dtype=np.uint64)
         known = int(np.count_nonzero(self._pairs))
         self._bits = min(max((known * ROOM).bit_length(), MIN_PAIR_BITS), MAX_PAIR_BITS)
-        self._pairs = self._pairs.reshape(2**self._bits, -1).any(axis=1)
+        self._pairs = np.logical_or.reduce(self._pairs.reshape(2**self._bits, -1), axis=1)
 
     def __len__(self) -> int:
         """How many different windows it knows."""
