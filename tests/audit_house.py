@@ -33,7 +33,7 @@ from provider.receipts.statement import build_statement, parse_statement
 from provider.receipts.tiles import list_tiles
 from provider.receipts.tree import leaf_hash, root_of
 from provider.settings import ProviderPaths
-from provider.store.records import Ending, JobRecord
+from provider.store.records import Ending, JobRecord, Settled
 from provider.store.tables import CheckpointRow, LogEntryRow
 from sandbox.bundle import Bundle
 from tests.hospital_fixtures import Hospital
@@ -51,6 +51,9 @@ class LyingRegistrar(Registrar):
 
     def draft(self, job: JobRecord, ending: Ending, evaluation: Evaluation, **more: Any) -> ReceiptFacts:
         return self.lie(super().draft(job, ending, evaluation, **more))
+
+    def complete(self, facts: ReceiptFacts, settled: Settled | None, *, index: int) -> ReceiptFacts:
+        return replace(super().complete(facts, settled, index=index), privacy=facts.privacy)
 
 
 @dataclass(slots=True)

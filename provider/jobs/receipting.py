@@ -110,9 +110,7 @@ class Registrar:
         self, job: JobRecord, ending: Ending, make_facts: Callable[[JobRecord], ReceiptFacts]
     ) -> bool:
         def make_entry(current: JobRecord, index: int, settled: Settled | None) -> tuple[bytes, bytes]:
-            facts = make_facts(current)
-            privacy = state_privacy(facts.privacy, settled)
-            facts = replace(facts, privacy=privacy, log=replace(facts.log, index=index))
+            facts = self.complete(make_facts(current), settled, index=index)
             envelope = sign_envelope(build_statement(facts), self._keys)
             return envelope.to_json(), hashlib.sha256(envelope.pae).digest()
 
@@ -123,6 +121,11 @@ class Registrar:
         return self._database.ledger.finish_job(
             job.job_id, job.state, ending, now=self._clock(), make_entry=make_entry
         )
+
+    def complete(self, facts: ReceiptFacts, settled: Settled | None, *, index: int) -> ReceiptFacts:
+        """Return a draft with what is known only as it is signed: its place in the log, and what the job spent."""
+        privacy = state_privacy(facts.privacy, settled)
+        return replace(facts, privacy=privacy, log=replace(facts.log, index=index))
 
     def seal(self, job: JobRecord, released: Sequence[ReleasedFile]) -> bytes:
         """Encrypt what the gate let out to the job's result key, the signature of its weights with it.
