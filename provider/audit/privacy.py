@@ -1,7 +1,8 @@
 """Whether the privacy that receipts say was spent is what their mechanisms cost, adds up, and stayed below its cap.
 
 Everything is composed again, by the accountant that any reader has: what a job spent from its own mechanisms, and where a
-dataset's ledger stands from those of all its receipts. A ledger begins where the receipt before left it, at one delta.
+dataset's ledger stands from those of all its receipts. A ledger begins where the receipt before left it, at one delta. No lie
+can grow within the tolerance from receipt to receipt: each time the whole ledger is composed anew.
 
 Not checked here: that what ran was what the mechanisms say; the seal and the software's digest are what there is for that.
 """
@@ -24,7 +25,7 @@ from provider.receipts.privacy import NO_MECHANISM, read_mechanisms
 DIGITS = 200
 """More than any sum of decimals in receipts has: each has at most 78 before the point and 30 after."""
 TOLERANCE = Decimal("0.001")
-"""The part by which another version of the accountant may come to more."""
+"""The part by which another version of the accountant may come to more or less: a provider may renew its own between receipts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ def _read(privacy: PrivacyFacts) -> _Spending | None:
 
 def _judge(spending: _Spending, known: Ledger | None) -> Iterator[tuple[Code, str]]:
     left = known.spent if known else Decimal(0)
-    if (known is None or known.delta == spending.ledger_delta) and spending.before != left:
+    comparable = known is None or known.delta == spending.ledger_delta
+    if comparable and abs(spending.before - left) > TOLERANCE * max(spending.before, left):
         yield (
             Code.PRIVACY_LEDGER_BROKEN,
             f"the ledger was left at {left}, and this receipt begins at {spending.before}",

@@ -339,6 +339,15 @@ def test_an_honest_log_is_clean(make: Callable[[], Draft], tmp_path: Path) -> No
     assert (report.verdict, report.findings) == ("clean", ())
 
 
+@pytest.mark.parametrize(("before", "is_clean"), [("3.002", True), ("2.998", True), ("2.99", False)])
+def test_a_provider_may_renew_its_accountant_between_two_receipts_and_gains_nothing_by_it(
+    tmp_path: Path, before: str, *, is_clean: bool
+) -> None:
+    draft = spending(honest(), "3")
+    draft.change(1, privacy=ledger(before, "5", "2"))
+    assert draft.audit(tmp_path).is_clean == is_clean
+
+
 def test_every_code_has_a_case(tmp_path: Path) -> None:
     cases = {code for code, _, _ in CASES.values()}
     assert cases == set(Code) - {Code.STATE_DISCARDED}
