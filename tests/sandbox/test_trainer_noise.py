@@ -53,7 +53,8 @@ def test_what_leaves_is_on_a_grid_that_the_noise_alone_decides() -> None:
 
 def add_naively(sums: Floats, deviation: float) -> Floats:
     """Return sums with noise as floating-point arithmetic adds it, which every DP-SGD did once."""
-    return sums + np.random.default_rng(3).normal(scale=deviation, size=len(sums))
+    noisy: Floats = sums + np.random.default_rng(3).normal(scale=deviation, size=len(sums))
+    return noisy
 
 
 def betrays_zero(released: Floats) -> Floats:
