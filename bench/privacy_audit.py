@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from bench.privacy_canaries import Attacker, Scene
 DELTA = 1e-5
 EPSILONS = np.linspace(0, 20, 401)
 GRID = 1e-3
+"""Of losses, for a noise multiplier of 1; with less noise they spread further, and so does the grid."""
 RUNGS = 49
 LADDER = np.geomspace(0.25, 4, RUNGS)
 """Noise multipliers, as parts of the claimed one, whose claims are held against the trials."""
@@ -46,7 +48,7 @@ def audit_scene(
 ) -> Audit:
     """Attack the trainer in this scene. `least` is the epsilon of the most noise whose profile the trials leave standing."""
     trials = Attacker(scene, seeds).attack(trainings)
-    profiles = [profile_of(scene, part) for part in ladder]
+    profiles = [profile_of(scene, float(part)) for part in ladder]
     rates = audit(trials, profiles)
     refuted = rung(rates, profiles)
     least = epsilon_of(profiles[refuted - 1], DELTA) if refuted else float(EPSILONS[-1])
@@ -56,12 +58,15 @@ def audit_scene(
     )
 
 
+@lru_cache(maxsize=1024)
 def profile_of(scene: Scene, part: float = 1.0) -> Profile:
     """Return what DP-SGD with a scene's numbers, and this part of its noise, promises."""
     noise, rate = float(scene.noise) * part, float(scene.rate)
     if rate == 1:
         return gaussian_profile(noise / scene.steps**0.5, EPSILONS)
-    one = pld.from_gaussian_mechanism(noise, sampling_prob=rate, value_discretization_interval=GRID)
+    one = pld.from_gaussian_mechanism(
+        noise, sampling_prob=rate, value_discretization_interval=GRID / min(1.0, noise) ** 2
+    )
     deltas = one.self_compose(scene.steps).get_delta_for_epsilon(EPSILONS)
     return Profile(EPSILONS, np.asarray(deltas))
 

@@ -1,8 +1,9 @@
 """The three datasets that accuracy is measured on, each with a schema that is public and a recipe; scikit-learn ships the data.
 
-Schemas and recipes are those in `examples`, as users get them, but for digits, which a linear model learns here so that the baseline can be
-the same. Bounds are round numbers around what the data's own published description says. The hyper-parameters were chosen by trying some on these very datasets, which are public; on data that is
-private, such a search is made on public or synthetic data, or is itself accounted.
+Schemas and recipes are those in `examples`, as users get them, but for digits, which a linear model learns here so that the baseline
+can be the same. Bounds are round numbers around what the data's own published description says. The hyper-parameters were chosen by
+trying some on these very datasets, which are public; on data that is private, such a search is made on public or synthetic data, or
+is itself accounted.
 """
 
 from __future__ import annotations

@@ -6,10 +6,13 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
+from bench.privacy_bounds import Trials, count_rates
 from sandbox.guest.trainer import noise
-from sandbox.guest.trainer.noise import Bernoulli, GaussianNoise, Keystream
+from sandbox.guest.trainer.noise import Bernoulli, Floats, GaussianNoise, Keystream
 
 SEED = bytes(range(32))
 MANY = 200_000
@@ -46,6 +49,39 @@ def test_what_leaves_is_on_a_grid_that_the_noise_alone_decides() -> None:
     drawn = GaussianNoise(Keystream(SEED)).add(sums, 1.3)
     assert np.array_equal(drawn / grid_of(1.3), np.rint(drawn / grid_of(1.3)))
     assert not np.array_equal(drawn, GaussianNoise(Keystream(bytes(32))).add(sums, 1.3))
+
+
+def add_naively(sums: Floats, deviation: float) -> Floats:
+    """Return sums with noise as floating-point arithmetic adds it, which every DP-SGD did once."""
+    noisy: Floats = sums + np.random.default_rng(3).normal(scale=deviation, size=len(sums))
+    return noisy
+
+
+def betrays_zero(released: Floats) -> Floats:
+    """Return 1 where a small number has bits that no sum of 1 and noise has: floats near 1 lie 2^-53 apart, those near 0 closer."""
+    small = np.abs(released) < 0.25
+    return (small & (np.ldexp(released, 53) % 1 != 0)).astype(np.float64)
+
+
+def test_the_last_bits_tell_neighbouring_sums_apart_where_noise_is_added_naively_and_not_here() -> None:
+    """The attack of Mironov 2012, section 4: the sums 0 and 1, and noise that promises an epsilon of about 1."""
+    deviation, zeros, ones = 4.0, np.zeros(MANY), np.ones(MANY)
+    naive = Trials(betrays_zero(add_naively(ones, deviation)), betrays_zero(add_naively(zeros, deviation)))
+    assert naive.without.sum() == 0
+    assert count_rates(naive, 0.5).epsilon(1e-5) > 5
+    noise = GaussianNoise(Keystream(SEED))
+    ours = Trials(betrays_zero(noise.add(ones, deviation)), betrays_zero(noise.add(zeros, deviation)))
+    assert (ours.without.sum(), ours.with_canary.sum()) == (0, 0)
+
+
+@given(total=st.floats(-1000, 1000), step=st.floats(-1, 1), deviation=st.floats(0.01, 100))
+def test_neighbouring_sums_leave_on_one_grid_whatever_their_own_bits_are(
+    total: float, step: float, deviation: float
+) -> None:
+    grid = grid_of(deviation)
+    for sums in (np.full(64, total), np.full(64, total + step)):
+        left = GaussianNoise(Keystream(SEED)).add(sums, deviation) / grid
+        assert np.array_equal(left, np.rint(left))
 
 
 def test_rounding_is_the_one_of_real_numbers() -> None:
