@@ -29,10 +29,8 @@ from cli.jobfile import JobFile, load_job_file
 from cli.ledgers import find_counted
 from cli.offers import Offer, choose_items, read_offer
 from cli.submitting import choose_deadline
-from policies.canonical import digest_of, digest_text, parse_digest
+from policies.canonical import digest_of, parse_digest
 from policies.decide import (
-    ApprovalFacts,
-    AssetFacts,
     Decision,
     EnvironmentFacts,
     RequestFacts,
@@ -44,6 +42,7 @@ from policies.documents import MAX_DOCUMENT_BYTES
 from policies.facts import PeopleFacts, PrivacyFacts
 from policies.foresight import Forecast, combine_forecasts, foresee
 from policies.policy import Policy
+from provider.chainfacts import approval_facts, asset_facts
 from provider.description import Description, parse_description
 from provider.gate.declaration import algorithm_facts
 from provider.issuing import list_verified
@@ -57,7 +56,7 @@ from sandbox.errors import BundleInvalidError
 
 if TYPE_CHECKING:
     from cli.context import Session
-    from datatokens.model import Approval, Asset, Token
+    from datatokens.model import Asset, Token
 
 ALL_RUNTIMES = frozenset({"runc", "runsc"})
 
@@ -190,8 +189,10 @@ def _foresee_dataset(plan: _Plan, asset: Asset) -> DatasetOutlook:
             policy,
             _request_facts(plan),
             algorithm_facts(bundle.manifest, policy.outputs),
-            _approval_facts(plan, asset),
-            _asset_facts(asset),
+            approval_facts(
+                plan.session.get_chain().find_approval(asset.token_id, parse_digest(plan.algorithm))
+            ),
+            asset_facts(asset),
             EnvironmentFacts(plan.now, plan.session.get_provider(), runtimes, image_present=present),
             people=people,
             privacy=privacy,
@@ -234,25 +235,6 @@ def _request_facts(plan: _Plan) -> RequestFacts:
         provider=plan.session.get_provider(),
         expiry=plan.now + plan.job.expires_in_s,
         datasets=len(plan.job.asset_ids),
-    )
-
-
-def _approval_facts(plan: _Plan, asset: Asset) -> ApprovalFacts | None:
-    found: Approval | None = plan.session.get_chain().find_approval(
-        asset.token_id, parse_digest(plan.algorithm)
-    )
-    if found is None:
-        return None
-    return ApprovalFacts(found.approved_at, found.expires_at, found.revoked_at or None)
-
-
-def _asset_facts(asset: Asset) -> AssetFacts:
-    return AssetFacts(
-        asset_id=asset.asset_id,
-        owner=asset.owner,
-        provider=asset.terms.provider,
-        policy_digest=digest_text(asset.terms.policy_digest),
-        retired=asset.retired,
     )
 
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from datatokens.errors import ChainError
-from datatokens.model import Approval, Asset, Block, Order, OrderStatus
+from datatokens.model import Asset, Block, Order, OrderStatus
 from policies.canonical import digest_of, digest_text, parse_digest
 from policies.combination import combine_decisions, combine_policies
 from policies.decide import (
-    ApprovalFacts,
-    AssetFacts,
     Decision,
     EnvironmentFacts,
     RequestFacts,
@@ -28,6 +26,7 @@ from policies.privacy import ReviewPolicy
 from provider.blobs import BlobDamagedError, BlobStore
 from provider.catalogue import decode_bundle
 from provider.chain import Chain
+from provider.chainfacts import approval_facts, asset_facts
 from provider.errors import BadSignatureError, NotFoundError
 from provider.gate.declaration import algorithm_facts
 from provider.identity import ProviderIdentity
@@ -249,8 +248,8 @@ class Judge:
             policy,
             self._request_facts(job, now=facts.decided, paid=facts.is_paid),
             algorithm_facts(bundle.manifest, policy.outputs),
-            self._approval_facts(asset, job.request.algorithm),
-            _asset_facts(asset),
+            approval_facts(self._chain.find_approval(asset.token_id, parse_digest(job.request.algorithm))),
+            asset_facts(asset),
             environment,
             people=self._people.read(job, policy),
             privacy=dataset.privacy.assessment.facts,
@@ -305,22 +304,6 @@ class Judge:
             datasets=len(request.datasets),
         )
 
-    def _approval_facts(self, asset: Asset, algorithm: str) -> ApprovalFacts | None:
-        approval: Approval | None = self._chain.find_approval(asset.token_id, parse_digest(algorithm))
-        if approval is None:
-            return None
-        return ApprovalFacts(approval.approved_at, approval.expires_at, approval.revoked_at or None)
-
 
 def _denial(rule: str, detail: str, asset: Asset) -> Decision:
     return Decision((RuleVerdict(rule, Verdict.DENY, detail, asset.asset_id),))
-
-
-def _asset_facts(asset: Asset) -> AssetFacts:
-    return AssetFacts(
-        asset_id=asset.asset_id,
-        owner=asset.owner,
-        provider=asset.terms.provider,
-        policy_digest=digest_text(asset.terms.policy_digest),
-        retired=asset.retired,
-    )
