@@ -60,7 +60,8 @@ def add_naively(sums: Floats, deviation: float) -> Floats:
 def betrays_zero(released: Floats) -> Floats:
     """Return 1 where a small number has bits that no sum of 1 and noise has: floats near 1 lie 2^-53 apart, those near 0 closer."""
     small = np.abs(released) < 0.25
-    return (small & (np.ldexp(released, 53) % 1 != 0)).astype(np.float64)
+    betrayed: Floats = (small & (np.ldexp(released, 53) % 1 != 0)).astype(np.float64)
+    return betrayed
 
 
 def test_the_last_bits_tell_neighbouring_sums_apart_where_noise_is_added_naively_and_not_here() -> None:
