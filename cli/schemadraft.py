@@ -21,7 +21,7 @@ HEADING = """\
 version: 1
 columns:
 """
-GAP = "TODO"
+GAP = "FILL-IN"
 KINDS: Mapping[ColumnKind, Kind] = {
     "boolean": "boolean",
     "integer": "integer",

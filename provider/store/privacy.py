@@ -2,7 +2,8 @@
 
 - Reserved in the transaction that queues a job, spent in the one that starts its run, settled in the one that ends it.
 - A reservation is written only on the ledger that its sum was computed from; else nothing is, and the caller looks again.
-- A job has one spending, however often it is tried: the output of one attempt leaves. What was once spent is never returned.
+- A job has one spending, however often it is tried: the output of one attempt leaves.
+- What was spent is returned only where the one run that was begun let nothing at the data; after a second attempt never.
 
 Computes no epsilon: whether there is enough left is decided before.
 """

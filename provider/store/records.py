@@ -136,7 +136,7 @@ class SettlementRecord:
 
 
 class SpendingState(StrEnum):
-    """Where a spending stands; what was spent stays so for ever."""
+    """Where a spending stands; what was returned, and what a receipt states as spent, stays so for ever."""
 
     RESERVED = "reserved"
     SPENT = "spent"

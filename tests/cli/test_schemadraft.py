@@ -29,7 +29,7 @@ def test_a_draft_is_refused_until_its_gaps_are_filled_in_and_then_describes_the_
     draft = _draft(table)
     with pytest.raises(DocumentError, match=r"columns\.1\.min"):
         parse_schema(draft.encode())
-    filled = draft.replace("min: TODO", 'min: "0"').replace("max: TODO", 'max: "200"')
+    filled = draft.replace("min: FILL-IN", 'min: "0"').replace("max: FILL-IN", 'max: "200"')
     check_schema(parse_schema(filled.encode()), profile_dataset(list_files(table)))
 
 

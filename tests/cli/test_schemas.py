@@ -135,5 +135,5 @@ def test_rows_are_made_and_a_bundle_is_tried_on_them_under_the_datasets_own_poli
 def test_a_draft_is_written_for_the_owners_own_file(clinic: Clinic, tmp_path: Path) -> None:
     (tmp_path / "wards.csv").write_text(TABLE)
     clinic.type("dataset", "schema-draft", str(tmp_path / "wards.csv"), "-o", str(tmp_path / "draft.yaml"))
-    assert "min: TODO" in (tmp_path / "draft.yaml").read_text()
+    assert "min: FILL-IN" in (tmp_path / "draft.yaml").read_text()
     clinic.type("dataset", "schema-draft", str(tmp_path / "nothing"), expect=ExitCode.USAGE)
