@@ -2,7 +2,8 @@
 
 Linear models, delta 1e-5, five splits (a fifth is held out; held-out scores are never released, so they cost nothing here). Ours: the
 trainer's own functions, with noise as the provider computes it. Opacus: PrivacyEngine on the same encoded rows, model, optimizer,
-epochs, batches and clipping norm, with its own accountant and the last iterate. The mean over splits, and its standard deviation.
+epochs, batches and clipping norm, with its own accountant and the last iterate, at whichever of three learning rates gives it the best
+mean. The mean over splits, and its standard deviation.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ SPLITS = 5
 HELD_OUT = 0.2
 EPSILONS = ("1", "3", "8")
 TARGETS = {("breast_cancer", "1"): 0.94, ("breast_cancer", "3"): 0.95}
+OPACUS_RATES = (1.0, 0.25, 0.0625)
+"""The learning rate of the baseline ÷ that of the recipe: ours was chosen for averaged iterates, which the baseline has not."""
+
 SHORT = {"accuracy": "acc", "r2": "r2"}
 Numbers = NDArray[np.float64]
 
@@ -52,9 +56,8 @@ def measure(task: Task, splits: int = SPLITS) -> Iterator[Row]:
         name = f"{prefix}_eps{epsilon}" if epsilon else f"{prefix}_without"
         yield _row(name, scores, TARGETS.get((task.name, epsilon or "")))
     for epsilon in EPSILONS:
-        yield _row(
-            f"{prefix}_eps{epsilon}_opacus", [score_opacus(task, epsilon, n) for n in range(splits)], None
-        )
+        by_rate = [[score_opacus(task, epsilon, n, rate) for n in range(splits)] for rate in OPACUS_RATES]
+        yield _row(f"{prefix}_eps{epsilon}_opacus", max(by_rate, key=statistics.mean), None)
 
 
 def score_ours(task: Task, epsilon: str | None, number: int) -> float:
@@ -74,8 +77,8 @@ def score_ours(task: Task, epsilon: str | None, number: int) -> float:
     return _score(task, model, encode(test, document["recipe"]))
 
 
-def score_opacus(task: Task, epsilon: str, number: int) -> float:
-    """Train with Opacus on the same split, and score."""
+def score_opacus(task: Task, epsilon: str, number: int, rate: float) -> float:
+    """Train with Opacus on the same split, at a multiple of the recipe's learning rate, and score."""
     from opacus import PrivacyEngine  # noqa: PLC0415 - takes seconds
 
     document = task.recipe(epsilon).model_dump(mode="json")
@@ -83,7 +86,7 @@ def score_opacus(task: Task, epsilon: str, number: int) -> float:
     data, model, loss = encode(train, document), Model(document), make_loss(document)
     torch.manual_seed(number)
     head = torch.nn.Linear(data.inputs.shape[1], task.recipe(epsilon).model_outputs)
-    optimizer: Any = torch.optim.SGD(head.parameters(), lr=float(document["learning_rate"]))
+    optimizer: Any = torch.optim.SGD(head.parameters(), lr=rate * float(document["learning_rate"]))
     loader: Any = torch.utils.data.DataLoader(
         torch.utils.data.TensorDataset(data.inputs, data.targets), batch_size=document["batch_size"]
     )
