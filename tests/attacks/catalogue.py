@@ -22,8 +22,8 @@ COMPLETED, OUTPUT = ExitReason.COMPLETED, ExitReason.TOO_MUCH_OUTPUT
 TIMEOUT, MEMORY = ExitReason.TIMEOUT, ExitReason.OUT_OF_MEMORY
 
 # How a run may end, on runc and on gVisor; whoever is refused everything ends by itself, which is not listed.
-# Where several are given, scheduling decides between them. gVisor's own kernel may end at once under very many processes,
-# most likely because the host refuses it a thread: from outside that looks like a crash.
+# Where several are given, scheduling decides between them. gVisor's own kernel may end at once under very many processes, when
+# the limit on the host's processes refuses it a thread, as the host's log tells: from outside that looks like a crash.
 ENDS: dict[str, tuple[set[ExitReason], set[ExitReason]]] = {
     "resources/memory": ({MEMORY}, {MEMORY}),
     "resources/memory_of_children": ({TIMEOUT}, {MEMORY}),
@@ -40,7 +40,7 @@ ENDS: dict[str, tuple[set[ExitReason], set[ExitReason]]] = {
     "resources/output_files": ({OUTPUT}, {OUTPUT}),
     "resources/sparse_output": ({OUTPUT}, {OUTPUT}),
     "deadline/ignore_signals": ({TIMEOUT}, {TIMEOUT}),
-    "deadline/run_of_forks": ({TIMEOUT}, {TIMEOUT}),
+    "deadline/run_of_forks": ({TIMEOUT}, {TIMEOUT, FAILED}),
     "deadline/run_of_programs": ({TIMEOUT}, {TIMEOUT}),
     "deadline/stopped_children": ({TIMEOUT}, {TIMEOUT, FAILED}),
     "deadline/stop_the_clock": ({TIMEOUT}, {TIMEOUT}),
