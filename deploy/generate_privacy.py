@@ -62,6 +62,11 @@ GUARANTEES: tuple[tuple[str, str, str], ...] = (
         "test_a_row_is_encoded_by_the_recipe_alone",
     ),
     (
+        "How a row is read depends on no other row",
+        "values are read as text or in the type of their column, a missing one as none",
+        "test_a_row_of_a_parquet_file_is_read_as_if_it_stood_alone",
+    ),
+    (
         "No unit moves a sum by more than the clipping norm, however many rows it has",
         "the gradient of all of a unit's rows is clipped as one (Abadi et al. 2016)",
         "test_no_unit_moves_a_sum_by_more_than_the_norm",

@@ -1,6 +1,8 @@
 """Reads a dataset's tables, only the columns asked for, and as text: what a value means is the recipe's to say.
 
 Nothing in a value can end the reading: what can't be understood later counts as missing, so that no error tells of data.
+No row changes how another one is read, or one row would touch every unit: not by a missing value in a column of integers,
+which pandas would make floating-point numbers of all, and not by one field too many, which would shift the columns of all.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ def read_csv(path: str, columns: list[str]) -> pd.DataFrame:
         table = pd.read_csv(
             path,
             usecols=columns,
+            index_col=False,
             dtype=str,
             keep_default_na=False,
             encoding="utf-8-sig",
@@ -61,5 +64,5 @@ def read_csv(path: str, columns: list[str]) -> pd.DataFrame:
 
 def _read_parquet(path: str, columns: list[str]) -> pd.DataFrame:
     table = pq.read_table(path, columns=columns)
-    frame: pd.DataFrame = table.to_pandas()[columns]
+    frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True, ignore_metadata=True)[columns]
     return frame

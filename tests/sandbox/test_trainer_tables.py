@@ -1,0 +1,99 @@
+"""A row is read as if it stood alone, whatever stands beside it: what the privacy of a unit rests on before any gradient."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # ships no types
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sandbox.guest.trainer.encoding import read_booleans, read_codes, read_numbers
+from sandbox.guest.trainer.tables import read_tables
+
+CATEGORIES = ["1", "2", "3.0", "True", "x", "2026-01-02"]
+WORDS = st.sampled_from(
+    ["1", "2", "-7", "true", "x", "", "1e400", "99999999999999999999", "nan", "é"]
+) | st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n"), max_size=5)
+VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
+    "integers": (pa.int64(), st.sampled_from([1, 2, -(2**62), 2**62 + 1])),
+    "unsigned": (pa.uint64(), st.sampled_from([1, 2, 2**64 - 1])),
+    "small integers": (pa.int8(), st.sampled_from([1, 2, -128])),
+    "floats": (pa.float64(), st.sampled_from([1.0, 3.0, 0.1, float("inf"), float("nan"), 1e300])),
+    "booleans": (pa.bool_(), st.booleans()),
+    "text": (pa.string(), WORDS),
+    "dictionary": (pa.dictionary(pa.int32(), pa.string()), WORDS),
+    "decimals": (pa.decimal128(20, 2), st.sampled_from([Decimal("1.00"), Decimal("2.50")])),
+    "dates": (pa.date32(), st.sampled_from([dt.date(2026, 1, 2), dt.date(1, 1, 1)])),
+    "times": (pa.timestamp("us"), st.sampled_from([dt.datetime(2026, 1, 2), dt.datetime(9999, 1, 1)])),  # noqa: DTZ001
+    "nothing": (pa.null(), st.none()),
+}
+
+
+def readings(files: list[bytes]) -> list[tuple[str, ...]]:
+    """Return all that the trainer can make of each value of the column `v` in these files."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, content in enumerate(files):
+            Path(folder, str(number)).write_bytes(content)
+        column = read_tables(folder, ["v"])["v"]
+    made = [
+        column.astype(str).tolist(),  # of which unit it is
+        read_codes(column, CATEGORIES).tolist(),
+        np.char.mod("%r", read_numbers(column)).tolist(),
+        read_booleans(column).tolist(),
+    ]
+    return [tuple(map(str, row)) for row in zip(*made, strict=True)]
+
+
+def parquet(kind: pa.DataType, values: list[Any]) -> bytes:
+    content = io.BytesIO()
+    pq.write_table(pa.table({"v": pa.array(values, kind), "other": [0] * len(values)}), content)
+    return content.getvalue()
+
+
+def csv_file(rows: list[list[str]]) -> bytes:
+    content = io.StringIO(newline="")
+    csv.writer(content).writerows([["before", "v", "after"], *rows])
+    return content.getvalue().encode()
+
+
+@pytest.mark.parametrize("kind", VALUES)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_row_of_a_parquet_file_is_read_as_if_it_stood_alone(kind: str, data: st.DataObject) -> None:
+    stored_as, values = VALUES[kind]
+    rows = data.draw(st.lists(st.none() | values, min_size=1, max_size=6))
+    elsewhere = parquet(stored_as, data.draw(st.lists(st.none() | values, max_size=2)))
+    together = readings([parquet(stored_as, rows), elsewhere])
+    assert together[: len(rows)] == [row for value in rows for row in readings([parquet(stored_as, [value])])]
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=st.lists(st.lists(WORDS, min_size=2, max_size=5), min_size=1, max_size=6))
+def test_a_row_of_a_csv_file_is_read_as_if_it_stood_alone(rows: list[list[str]]) -> None:
+    assert readings([csv_file(rows)]) == [row for line in rows for row in readings([csv_file([line])])]
+
+
+def test_a_missing_value_leaves_everybody_else_in_their_category() -> None:
+    whole = parquet(pa.int64(), [1, 2, None])
+    assert [codes for _, codes, *_ in readings([whole])] == ["0", "1", "-1"]
+
+
+def test_a_field_too_many_in_the_first_row_moves_nobody_s_columns() -> None:
+    read = readings([csv_file([["a", "1", "b", "too many"], ["c", "2", "d"]])])
+    assert [unit for unit, *_ in read] == ["1", "2"]
+
+
+def test_a_column_that_was_once_an_index_is_a_column_like_others(tmp_path: Path) -> None:
+    pd.DataFrame({"v": ["p", "q"], "w": [3, 4]}).set_index("v").to_parquet(tmp_path / "0")
+    assert read_tables(str(tmp_path), ["v"])["v"].tolist() == ["p", "q"]
