@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -40,8 +40,10 @@ def test_noise_is_gaussian(deviation: float) -> None:
 
 def test_noise_of_neighbouring_numbers_is_independent() -> None:
     drawn = GaussianNoise(Keystream(SEED)).add(np.zeros(MANY), 1.0)
-    assert abs(np.corrcoef(drawn[0::2], drawn[1::2])[0, 1]) < 0.015
-    assert abs(np.corrcoef(drawn[0::2] ** 2, drawn[1::2] ** 2)[0, 1]) < 0.015
+    of_one_pair = drawn[: MANY // 2], drawn[MANY // 2 :]
+    for left, right in ((drawn[0::2], drawn[1::2]), of_one_pair):
+        assert abs(np.corrcoef(left, right)[0, 1]) < 0.015
+        assert abs(np.corrcoef(left**2, right**2)[0, 1]) < 0.015
 
 
 def test_what_leaves_is_on_a_grid_that_the_noise_alone_decides() -> None:
@@ -90,13 +92,13 @@ def test_rounding_is_the_one_of_real_numbers() -> None:
     sums = np.random.default_rng(1).normal(size=2000)
     stream = Keystream(SEED)
     drawn = GaussianNoise(stream).add(sums, 1.3)
-    words = np.frombuffer(Keystream(SEED).draw(2**16), dtype=np.uint32).reshape(-1, 2)
+    words = np.frombuffer(Keystream(SEED).draw(2**16), dtype=np.uint32)[:2000].reshape(2, 1000)
     grid = grid_of(1.3)
     for index, (total, got) in enumerate(zip(sums, drawn, strict=True)):
-        pair, sine = divmod(index, 2)
+        sine, pair = divmod(index, 1000)
         lowest, highest = (
             noise._round_exactly(
-                total / grid, noise._box_muller_exactly(words[pair], (rest, rest), sine), 1.3 / grid
+                total / grid, noise._box_muller_exactly(words[:, pair], (rest, rest), sine), 1.3 / grid
             )
             for rest in (0, 2**128 - 1)
         )
@@ -118,6 +120,34 @@ def test_a_number_in_doubt_is_decided_by_more_bits(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(noise, "EDGE", 2**31)  # now every number is in doubt
     assert np.array_equal(GaussianNoise(Keystream(SEED)).add(np.zeros(500), 1.0), plain)
     assert len(asked) == 500
+
+
+@given(first=st.integers(noise.EDGE, 2**32 - noise.EDGE - 1), second=st.integers(0, 2**32 - 1))
+@example(first=noise.EDGE, second=0)
+@example(first=2**32 - noise.EDGE - 1, second=2**30)
+def test_a_normal_number_misses_by_no_more_than_is_said(first: int, second: int) -> None:
+    words = np.array([[first], [second]], dtype=np.uint32)
+    said = noise._error(first)
+    assert said < noise.WIDEST_ERROR
+    for sine, number in enumerate(noise._box_muller(words)):
+        for rest in (0, 2**128 - 1):
+            exact = float(noise._box_muller_exactly(words[:, 0], (rest, rest), sine))
+            assert abs(number - exact) <= said + noise.LIBRARY_ERROR
+
+
+def test_no_number_in_doubt_is_overlooked() -> None:
+    generator = np.random.default_rng(1)
+    words = generator.integers(0, 2**32, 3000, dtype=np.uint32)
+    words[:6] = [0, noise.EDGE - 1, noise.EDGE, 2**32 - noise.EDGE - 1, 2**32 - noise.EDGE, 2**32 - 1]
+    parts = generator.random(5999) * 10.0 ** -generator.integers(0, 9, 5999)
+    parts[::2] = 1 - parts[::2]
+    wanted = [
+        index
+        for index, part in enumerate(parts)
+        if min(part, 1 - part) <= noise._error(int(words[index % 3000])) * 64.5 + noise.LIBRARY_ERROR
+    ]
+    assert noise._find_doubtful(parts, words, 64.5) == wanted
+    assert len(wanted) > 1000
 
 
 def test_taken_units_are_as_many_as_the_probability_says_and_none_depends_on_another() -> None:

@@ -98,6 +98,9 @@ class Model:
             torch.manual_seed(recipe["seed"])
             self.embeddings = _make_embeddings(self._features)
             self.layers = _make_layers(recipe)
+        self._learnt = {
+            name for name, layer in self.layers.items() if next(layer.parameters(), None) is not None
+        }
         self.flat = _flatten([parameter for _, parameter in self.named()])
 
     def named(self) -> Iterator[tuple[str, nn.Parameter]]:
@@ -116,14 +119,14 @@ class Model:
         value = rows.inputs
         if self.embeddings:
             value = self._embed(rows, seen)
-        for layer in self.layers.values():
+        for name, layer in self.layers.items():
             if isinstance(layer, Dropout):
                 value = value if mask is None else mask(value, layer.rate)
                 continue
             if isinstance(layer, nn.Linear) and value.dim() > IMAGE_RANK - 1:
                 value = value.flatten(1)
             given = layer(value)
-            if seen is not None and next(layer.parameters(), None) is not None:
+            if seen is not None and name in self._learnt:
                 seen.append(Seen(layer, value, given))
             value = given
         return value

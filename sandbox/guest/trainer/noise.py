@@ -32,6 +32,8 @@ MORE_BITS = 128
 PRECISION_BITS = 256
 LIBRARY_ERROR = 2.0**-45
 """Far above what logarithm, root, sine and product of doubles err by together, for numbers up to 7 and their results."""
+WIDEST_ERROR = 2.0**-18
+"""Above what a normal number can miss by for want of more bits, but for words so near an end that `EDGE` is above them."""
 
 
 class Keystream:
@@ -67,11 +69,11 @@ class Bernoulli:
         One byte decides for most; eight more where it is the threshold's own.
         """
         first = np.frombuffer(self._stream.draw(count), dtype=np.uint8)
-        taken = first < self._first
-        ties = np.flatnonzero(first == self._first)
-        rest = np.frombuffer(self._stream.draw(8 * len(ties)), dtype=np.uint64)
-        taken[ties] = rest < self._rest if self._rest else False
-        return np.flatnonzero(taken)
+        candidates = np.flatnonzero(first <= self._first)
+        taken = first[candidates] < self._first
+        ties = np.flatnonzero(~taken)
+        taken[ties] = np.frombuffer(self._stream.draw(8 * len(ties)), dtype=np.uint64) < self._rest
+        return candidates[taken]
 
 
 class GaussianNoise:
@@ -79,7 +81,7 @@ class GaussianNoise:
 
     def __init__(self, stream: Keystream) -> None:
         self._stream = stream
-        self._words = np.empty((0, 2), dtype=np.uint32)
+        self._words = np.empty(0, dtype=np.uint32)
 
     def add(self, sums: Floats, deviation: float) -> Floats:
         """Return `sums` plus noise of standard deviation `deviation`, on the grid that belongs to it.
@@ -89,43 +91,59 @@ class GaussianNoise:
         grid = 2.0 ** (math.frexp(deviation)[1] - 1 - GRID_BITS)
         scaled, scale = sums / grid, deviation / grid
         whole = np.floor(scaled)
-        words = self._take(-(-len(sums) // 2))
-        normal, error = _box_muller(words)
-        shifted = scaled - whole + normal[: len(sums)] * scale + 0.5
-        rounded = whole + np.floor(shifted)
-        doubtful = np.abs(shifted - np.rint(shifted)) <= error[: len(sums)] * scale + LIBRARY_ERROR
+        pairs = -(-len(sums) // 2)
+        words = self._take(2 * pairs).reshape(2, pairs)
+        shifted = scaled - whole + _box_muller(words)[: len(sums)] * scale + 0.5
+        below = np.floor(shifted)
+        rounded = whole + below
         more: dict[int, tuple[int, int]] = {}
-        for index in np.flatnonzero(doubtful):
-            pair, sine = divmod(int(index), 2)
+        for index in _find_doubtful(shifted - below, words[0], scale):
+            sine, pair = divmod(index, pairs)
             if pair not in more:
                 more[pair] = (self._stream.draw_integer(MORE_BITS), self._stream.draw_integer(MORE_BITS))
-            normal_number = _box_muller_exactly(words[pair], more[pair], sine)
-            rounded[index] = _round_exactly(float(scaled[index]), normal_number, scale)
+            normal = _box_muller_exactly(words[:, pair], more[pair], sine)
+            rounded[index] = _round_exactly(float(scaled[index]), normal, scale)
         result: Floats = rounded * grid
         return result
 
-    def _take(self, pairs: int) -> npt.NDArray[np.uint32]:
-        """Return as many pairs of words; they are drawn in blocks."""
-        if len(self._words) < pairs:
-            missing = max(8 * pairs, BLOCK_BYTES)
-            fresh = np.frombuffer(self._stream.draw(missing), dtype=np.uint32).reshape(-1, 2)
+    def _take(self, count: int) -> npt.NDArray[np.uint32]:
+        """Return as many words; they are drawn in blocks."""
+        if len(self._words) < count:
+            fresh = np.frombuffer(self._stream.draw(max(4 * count, BLOCK_BYTES)), dtype=np.uint32)
             self._words = np.concatenate([self._words, fresh])
-        taken, self._words = self._words[:pairs], self._words[pairs:]
+        taken, self._words = self._words[:count], self._words[count:]
         return taken
 
 
-def _box_muller(words: npt.NDArray[np.uint32]) -> tuple[Floats, Floats]:
-    """Return two normal numbers for each pair of words, and how far each can be from what all bits would give."""
-    uniform = (words.astype(np.float64) + 0.5) * WORD
-    radius = np.sqrt(-2.0 * np.log(uniform[:, 0]))
-    angle = 2.0 * math.pi * uniform[:, 1]
-    normal = np.empty(words.shape)
-    np.multiply(radius, np.cos(angle), out=normal[:, 0])
-    np.multiply(radius, np.sin(angle), out=normal[:, 1])
-    error = WORD / (uniform[:, 0] * radius) + 8.0 * WORD * radius
-    edge = (words[:, 0] < EDGE) | (words[:, 0] >= 2**32 - EDGE)
-    error[edge] = np.inf  # too steep there for a first derivative
-    return normal.reshape(-1), np.repeat(error, 2)
+def _box_muller(words: npt.NDArray[np.uint32]) -> Floats:
+    """Return two normal numbers for each column of two words: all the cosines', then all the sines'."""
+    uniform = (words + 0.5) * WORD
+    radius = np.sqrt(-2.0 * np.log(uniform[0]))
+    angle = 2.0 * math.pi * uniform[1]
+    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+
+
+def _find_doubtful(parts: Floats, words: npt.NDArray[np.uint32], scale: float) -> list[int]:
+    """Return where more bits could change what was rounded down, by the part that was cut off and the radius' word."""
+    distances = 0.5 - np.abs(parts - 0.5)
+    near = np.flatnonzero(distances <= WIDEST_ERROR * scale + LIBRARY_ERROR)
+    doubtful = {
+        index
+        for index in near.tolist()
+        if distances[index] <= _error(int(words[index % len(words)])) * scale + LIBRARY_ERROR
+    }
+    at_ends = np.flatnonzero(words + np.uint32(EDGE) < 2 * EDGE).tolist()  # the sum of two words wraps
+    doubtful.update(index for pair in at_ends for index in (pair, pair + len(words)) if index < len(parts))
+    return sorted(doubtful)
+
+
+def _error(word: int) -> float:
+    """Return how far a normal number can be from what all bits would give, by the word that its radius is made of."""
+    if not EDGE <= word < 2**32 - EDGE:
+        return math.inf  # too steep there for a first derivative
+    uniform = (word + 0.5) * WORD
+    radius = math.sqrt(-2.0 * math.log(uniform))
+    return WORD / (uniform * radius) + 8.0 * WORD * radius
 
 
 def _box_muller_exactly(words: npt.NDArray[np.uint32], more: tuple[int, int], sine: int) -> Any:  # noqa: ANN401 - mpmath has no types
