@@ -18,10 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.guest.trainer.encoding import read_booleans, read_codes, read_numbers
+from sandbox.guest.trainer.encoding import read_booleans, read_codes, read_numbers, read_words
+from sandbox.guest.trainer.noise import Keystream
 from sandbox.guest.trainer.tables import read_tables
+from sandbox.guest.trainer.units import gather_units
 
-CATEGORIES = ["1", "2", "3.0", "True", "x", "2026-01-02"]
+CATEGORIES = ["None", "nan", "1", "2", "3.0", "True", "x", "2026-01-02"]
 WORDS = st.sampled_from(
     ["1", "2", "-7", "true", "x", "", "1e400", "99999999999999999999", "nan", "é"]
 ) | st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n"), max_size=5)
@@ -47,7 +49,7 @@ def readings(files: list[bytes]) -> list[tuple[str, ...]]:
             Path(folder, str(number)).write_bytes(content)
         column = read_tables(folder, ["v"])["v"]
     made = [
-        column.astype(str).tolist(),  # of which unit it is
+        read_words(column).tolist(),  # of which unit it is
         read_codes(column, CATEGORIES).tolist(),
         np.char.mod("%r", read_numbers(column)).tolist(),
         read_booleans(column).tolist(),
@@ -86,12 +88,33 @@ def test_a_row_of_a_csv_file_is_read_as_if_it_stood_alone(rows: list[list[str]])
 
 def test_a_missing_value_leaves_everybody_else_in_their_category() -> None:
     whole = parquet(pa.int64(), [1, 2, None])
-    assert [codes for _, codes, *_ in readings([whole])] == ["0", "1", "-1"]
+    assert [codes for _, codes, *_ in readings([whole])] == ["2", "3", "-1"]
 
 
 def test_a_field_too_many_in_the_first_row_moves_nobody_s_columns() -> None:
     read = readings([csv_file([["a", "1", "b", "too many"], ["c", "2", "d"]])])
     assert [unit for unit, *_ in read] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        parquet(pa.string(), ["a", None, "b", None, "a"]),
+        parquet(pa.int64(), [1, None, 2, None, 1]),
+        csv_file([["0", "a", "0"], ["0"], ["0", "b", "0"], ["0", "", "0"], ["0", "a", "0"]]),
+    ],
+    ids=["text", "integers", "csv"],
+)
+def test_rows_of_nobody_are_one_unit_together(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "0").write_bytes(content)
+    units = gather_units(
+        read_tables(str(tmp_path), ["v"]), {"column": "v", "max_rows": 3}, Keystream(bytes(32))
+    )
+    members = [
+        {int(row) for row, is_there in zip(*pair, strict=True) if is_there}
+        for pair in zip(units.rows, units.present, strict=True)
+    ]
+    assert members == [{0, 4}, {1, 3}, {2}]
 
 
 def test_a_column_that_was_once_an_index_is_a_column_like_others(tmp_path: Path) -> None:

@@ -98,14 +98,19 @@ def _scaled(column: pd.Series[Any], bounds: dict[str, Any], *, missing: str | No
     return 2 * (np.sqrt(place) if bounds.get("scale") == "root" else place) - 1
 
 
+def read_words(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return each value as text, the empty one where none stands."""
+    return column.astype(object).where(column.notna(), "").map(str)
+
+
 def read_booleans(column: pd.Series[Any]) -> Floats:
     """Return 1 for true, -1 for false, 0 for what is neither."""
-    words = column.astype(str).str.strip().str.lower()
+    words = read_words(column).str.strip().str.lower()
     return words.isin(TRUE).to_numpy(dtype=np.float64) - words.isin(FALSE).to_numpy(dtype=np.float64)
 
 
 def read_codes(column: pd.Series[Any], categories: list[str]) -> npt.NDArray[np.int64]:
     """Return each value's place among the categories, -1 for one that is missing or unknown."""
     place = {category: number for number, category in enumerate(categories)}
-    numbers = column.astype(object).map(lambda value: place.get(str(value), -1))
+    numbers = read_words(column).map(lambda word: place.get(word, -1))
     return np.asarray(numbers.to_numpy(), dtype=np.int64)

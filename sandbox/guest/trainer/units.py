@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from sandbox.guest.trainer.encoding import read_words
 from sandbox.guest.trainer.noise import Bernoulli, Keystream
 
 Integers = npt.NDArray[np.int64]
@@ -45,7 +46,7 @@ def gather_units(table: pd.DataFrame, unit: Literal["row"] | dict[str, Any], str
     if unit == "row":
         rows = torch.arange(len(table)).reshape(-1, 1)
         return Units(rows, torch.ones_like(rows, dtype=torch.float32))
-    owner = pd.factorize(table[unit["column"]].astype(str))[0].astype(np.int64)
+    owner = pd.factorize(read_words(table[unit["column"]]))[0].astype(np.int64)
     return _spread(owner, int(unit["max_rows"]), np.frombuffer(stream.draw(8 * len(owner)), dtype=np.uint64))
 
 
