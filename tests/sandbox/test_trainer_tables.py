@@ -38,6 +38,10 @@ VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "decimals": (pa.decimal128(20, 2), st.sampled_from([Decimal("1.00"), Decimal("2.50")])),
     "dates": (pa.date32(), st.sampled_from([dt.date(2026, 1, 2), dt.date(1, 1, 1)])),
     "times": (pa.timestamp("us"), st.sampled_from([dt.datetime(2026, 1, 2), dt.datetime(9999, 1, 1)])),  # noqa: DTZ001
+    "durations": (pa.duration("us"), st.sampled_from([dt.timedelta(1), dt.timedelta(999_999)])),
+    "bytes": (pa.binary(), st.sampled_from([b"1", b"\xff", b""])),
+    "lists": (pa.list_(pa.int64()), st.lists(st.none() | st.integers(0, 9), max_size=3)),
+    "structures": (pa.struct({"a": pa.int64()}), st.sampled_from([{"a": 1}, {"a": None}])),
     "nothing": (pa.null(), st.none()),
 }
 
