@@ -63,9 +63,10 @@ def test(session: Session, file: Path, cases: Path | None) -> ExitCode:
     from policies.cases import parse_cases, run_cases
     from policies.documents import MAX_DOCUMENT_BYTES
 
+    decided = _load(file)
     path = cases or file.with_suffix(".cases.yaml")
     found = parse_cases(read_file(path, what="cases", max_bytes=MAX_DOCUMENT_BYTES))
-    results = run_cases(_load(file), found)
+    results = run_cases(decided, found)
     failed = [result for result in results if not result.holds]
     rows = [_row(result) for result in results]
     document = {"cases": [_document(result) for result in results], "failed": len(failed)}

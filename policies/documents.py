@@ -117,7 +117,8 @@ def read_source(data: bytes, *, document: str) -> Source:
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         raise DocumentError(document, "", "is not YAML that can be read") from exc
     if node is None or not isinstance(value, dict):
-        raise DocumentError(document, "", f"expected a mapping of keys to values, got {type(value).__name__}")
+        got = "nothing" if value is None else f"a {type(value).__name__}"
+        raise DocumentError(document, "", f"expected a mapping of keys to values, got {got}")
     return Source(document, value, node)
 
 
