@@ -92,11 +92,24 @@ def _keep_csv(source: Path, target: Path, keep: Callable[[int, Values], bool]) -
 
 def _keep_parquet(source: Path, target: Path, keep: Callable[[int, Values], bool]) -> None:
     file, number = pq.ParquetFile(source), 0
-    with pq.ParquetWriter(target, file.schema_arrow) as writer:
+    schema = _without_dictionaries(file.schema_arrow)
+    with pq.ParquetWriter(target, schema) as writer:
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
             mask = [keep(number + at, values) for at, values in enumerate(_batch_rows(batch))]
-            writer.write_table(pa.Table.from_batches([batch]).filter(pa.array(mask, pa.bool_())))
+            kept = pa.Table.from_batches([batch]).filter(pa.array(mask, pa.bool_()))
+            writer.write_table(kept.cast(schema))
             number += len(mask)
+
+
+def _without_dictionaries(schema: pa.Schema) -> pa.Schema:
+    """Return the schema with values in place of references to them: a dictionary keeps those of rows that are gone."""
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in schema
+    ]
+    if any("dictionary<" in str(field.type) for field in fields):
+        raise ValueError("a dictionary within a structure")
+    return pa.schema(fields, metadata=schema.metadata)
 
 
 def _csv_rows(stream: BinaryIO) -> Iterator[tuple[bytes, Values]]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from random import SystemRandom
 
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # ships no types
 import pytest
 
 from policies.privacy import ColumnUnit
@@ -70,6 +72,29 @@ def test_parquet_keeps_its_types_and_holds_back_the_same_patients(tmp_path: Path
     seen = pd.read_parquet(tmp_path / "1")
     assert seen["value"].dtype == "int32"
     assert seen["value"].tolist() == [number for number, side in enumerate(csv) if side is Side.MEMBER]
+
+
+def test_no_value_of_a_row_held_back_is_left_in_a_dictionary(tmp_path: Path) -> None:
+    frame = pd.DataFrame(ROWS, columns=["patient", "value", "note"]).astype("category")
+    frame.to_parquet(tmp_path / "1", compression=None)
+    MembersOnly(COMMITMENT, PATIENTS)(tmp_path / "1", "ward.parquet")
+    read = pq.read_table(tmp_path / "1")
+    assert [str(kind) for kind in read.schema.types] == ["string"] * 3
+    held = {
+        row[0]
+        for row, side in zip(ROWS, sides(write_csv(tmp_path / "0"), PATIENTS), strict=True)
+        if side is Side.HELD_BACK
+    }
+    assert len(held) > 20
+    assert not held & set(read["patient"].to_pylist())
+    assert not held & set(pd.read_parquet(tmp_path / "1")["patient"].astype(str))
+
+
+def test_a_dictionary_within_a_structure_is_refused(tmp_path: Path) -> None:
+    kind = pa.struct({"name": pa.dictionary(pa.int32(), pa.string())})
+    pq.write_table(pa.table({"who": pa.array([{"name": "a"}, {"name": "b"}], kind)}), tmp_path / "0")
+    with pytest.raises(DatasetError):
+        MembersOnly(COMMITMENT, QUARTER)(tmp_path / "0", "ward.parquet")
 
 
 def test_units_are_counted_over_all_files(tmp_path: Path) -> None:
