@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from policies.documents import StrictModel, validate_document
 from policies.mechanisms import PositiveDecimal
@@ -46,6 +46,8 @@ METRIC_DIGITS = 4
 RATE_DIGITS = 18
 OVERRIDABLE = ("batch_size", "clipping_norm", "epochs", "epsilon", "learning_rate", "seed")
 """What a job's parameters may say otherwise, where the manifest's schema names it."""
+CLIPPING_NORMS = (Decimal("0.0001"), Decimal(10_000))
+"""What a unit's gradient may be clipped to: what single precision tells apart from nothing, and from infinity."""
 IN_PRIVACY = frozenset({"clipping_norm", "epsilon"})
 
 
@@ -100,6 +102,14 @@ class RecipePrivacy(StrictModel):
     epsilon: Amount
     delta: PositiveDecimal | None = None
     clipping_norm: Amount = "1"
+
+    @field_validator("clipping_norm")
+    @classmethod
+    def _check_norm(cls, value: str) -> str:
+        least, most = CLIPPING_NORMS
+        if not least <= Decimal(value) <= most:
+            raise ValueError(f"expected a norm from {least} to {most}, got {value}")
+        return value
 
 
 class Evaluation(StrictModel):
@@ -245,7 +255,7 @@ def steps_and_rate(recipe: TrainingRecipe, units: int) -> tuple[int, str]:
     """Return the steps of DP-SGD, and the probability (decimal text) with which each takes a unit.
 
     A batch has `batch_size` units on average, and as many steps are made as `epochs` passes over the data would be. `units`
-    is a public count: of rows, or of what the policy's column names.
+    is a public count, of rows; where a unit has several, batches are smaller by that than they are counted for.
     """
     rate = min(Decimal(1), Decimal(recipe.batch_size) / training_units(recipe, units))
     rounded = rate.quantize(Decimal(1).scaleb(-RATE_DIGITS), ROUND_DOWN)

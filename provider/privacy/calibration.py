@@ -8,13 +8,13 @@ from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 
 from policies.mechanisms import Mechanism, SampledGaussian
-from provider.privacy.accounting import MIN_NOISE, compose_epsilon
+from provider.privacy.accounting import EPSILON_STEP, MIN_NOISE, compose_epsilon
 from provider.privacy.errors import NotAccountableError, UnreachableError
 
 NOISE_STEP = Decimal("0.000001")
 MAX_NOISE = Decimal(100_000)
-MAX_EPSILON = Decimal(100)
-"""More promises nothing."""
+MIN_EPSILON, MAX_EPSILON = Decimal("0.001"), Decimal(100)
+"""Less can't be met to within `SLACK` in steps of `EPSILON_STEP`; more promises nothing."""
 SLACK = Decimal("0.004")
 """A calibrated epsilon is at most this part below its target."""
 MAX_TURNS = 80
@@ -30,10 +30,15 @@ def calibrate(
 
     Raises:
         UnreachableError: no noise up to `MAX_NOISE` does.
-        NotAccountableError: `epsilon` is above `MAX_EPSILON`, or there are too many steps.
+        NotAccountableError: `epsilon` is not from `MIN_EPSILON` to `MAX_EPSILON`, `delta` is not below 1, or there are too
+            many steps.
     """
-    if epsilon > MAX_EPSILON:
-        raise NotAccountableError(f"an epsilon of {epsilon} is above {MAX_EPSILON}, and promises nothing")
+    if not MIN_EPSILON <= epsilon <= MAX_EPSILON:
+        raise NotAccountableError(
+            f"an epsilon of {epsilon} is not from {MIN_EPSILON} to {MAX_EPSILON}: less can't be told, more promises nothing"
+        )
+    if delta >= 1:
+        raise NotAccountableError(f"a delta of {delta} is not below 1, and promises nothing")
     return _calibrate(epsilon, delta, sampling_rate, steps, others)
 
 
@@ -64,8 +69,8 @@ def _first_noise(epsilon: float, delta: float, rate: float, steps: int) -> str:
 
 
 def _as_noise(noise: float) -> str:
-    rounded = Decimal(noise).quantize(NOISE_STEP, ROUND_CEILING)
-    return format(min(MAX_NOISE, max(MIN_NOISE, rounded)).normalize(), "f")
+    within = min(MAX_NOISE, max(MIN_NOISE, Decimal(noise)))
+    return format(within.quantize(NOISE_STEP, ROUND_CEILING).normalize(), "f")
 
 
 @dataclass(slots=True)
@@ -78,7 +83,7 @@ class _Search:
 
     def turn(self, noise: str, cost: Decimal, *, affordable: bool) -> str:
         """Take what a noise multiplier costs, and return the next to try."""
-        point = math.log(Decimal(noise)), math.log(cost)
+        point = math.log(Decimal(noise)), math.log(max(cost, EPSILON_STEP))
         if affordable:
             self.high = point
         else:

@@ -34,6 +34,9 @@ CONV = {"kind": "conv", "channels": 4, "size": 3}
 REGRESSION = {"task": "regression", "target": AMOUNT, "loss": {"kind": "huber"}}
 CENSORED = {"task": "survival", "target": SURVIVAL}
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a norm that single precision hardly knows": (
+        {"privacy": {"epsilon": "1", "clipping_norm": "0.00009"}}, r"expected a norm from 0\.0001 to 10000, got 0\.00009"),
+    "a norm that clips nothing": ({"privacy": {"epsilon": "1", "clipping_norm": "10000.1"}}, r"expected a norm"),
     "a layer that needs an image": ({"layers": [{"kind": "relu"}, CONV]}, r"layer 2: conv needs an image"),
     "a layer that needs a flat input": (
         {"features": [PICTURE], "layers": [CONV, {"kind": "linear", "units": 3}]}, r"layer 2: .*put flatten before"),
@@ -88,6 +91,16 @@ OUTPUTS: dict[str, tuple[dict[str, Any], dict[str, list[int]], str | None]] = {
         {"layer1.weight": [4, 1, 3, 3], "layer1.bias": [4], "head.weight": [1, 36], "head.bias": [1]}, "accuracy",
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("norm", ["0.0001", "10000"])
+def test_the_least_and_the_largest_norm_are_taken_and_a_job_can_not_go_past_them(norm: str) -> None:
+    recipe = make_recipe(privacy=PRIVATE)
+    changed = override(recipe, {"clipping_norm": norm}).privacy
+    assert changed is not None
+    assert changed.clipping_norm == norm
+    with pytest.raises(DocumentError, match="expected a norm"):
+        override(recipe, {"clipping_norm": "0." + 29 * "0" + "1"})
 
 
 @pytest.mark.parametrize(("changes", "tensors", "metric"), OUTPUTS.values(), ids=OUTPUTS)

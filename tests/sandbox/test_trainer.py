@@ -341,3 +341,15 @@ def test_released_weights_are_scored_without_the_target(tmp_path: Path, task: di
 
 def test_a_survival_has_no_scorer() -> None:
     assert make_recipe_bundle(make_recipe(**TASKS[3])).manifest.scorer is None
+
+
+@pytest.mark.parametrize("private", [True, False], ids=["with noise", "without"])
+def test_a_run_in_which_nobody_was_held_out_ends_like_others(tmp_path: Path, *, private: bool) -> None:
+    layers = [{"kind": "conv", "channels": 2, "size": 3}, {"kind": "instance-norm"}]
+    recipe = make_recipe(
+        features=[PICTURE],
+        layers=layers,
+        privacy=PRIVATE if private else None,
+        evaluation={"hold_out": "0.000001"} | ({"noise_multiplier": "1"} if private else {}),
+    )
+    assert 0 <= train(tmp_path, make_orders(recipe))["metrics"]["accuracy"] <= 1

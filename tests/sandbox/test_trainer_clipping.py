@@ -60,6 +60,17 @@ def gradients_by_unit(model: Model, data: Encoded, recipe: dict[str, Any], units
     return torch.stack(found).double()
 
 
+@pytest.mark.parametrize("changes", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("size", [1e-18, 1e-25, 1e-35])
+def test_gradients_whose_squares_are_no_floats_are_clipped_too(changes: dict[str, Any], size: float) -> None:
+    recipe = make_recipe(**changes).model_dump(mode="json")
+    data, model, loss = encode(make_table(), recipe), Model(recipe), make_loss(recipe)
+    norm = size * 1e-3
+    clipped = ClippedSum(model, data, lambda *both: loss(*both) * size, norm=norm, mask=no_mask)
+    sums = [clipped.of(UNITS["rows"].take(np.array([unit]))).norm() for unit in range(12)]
+    assert 0 < max(sums) <= norm
+
+
 @pytest.mark.parametrize("units", UNITS.values(), ids=UNITS)
 @pytest.mark.parametrize("changes", MODELS.values(), ids=MODELS)
 @pytest.mark.parametrize("norm", [0.05, 1e6], ids=["clipping all", "clipping none"])

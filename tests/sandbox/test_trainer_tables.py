@@ -36,8 +36,10 @@ VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "text": (pa.string(), WORDS),
     "dictionary": (pa.dictionary(pa.int32(), pa.string()), WORDS),
     "decimals": (pa.decimal128(20, 2), st.sampled_from([Decimal("1.00"), Decimal("2.50")])),
-    "dates": (pa.date32(), st.sampled_from([dt.date(2026, 1, 2), dt.date(1, 1, 1)])),
-    "times": (pa.timestamp("us"), st.sampled_from([dt.datetime(2026, 1, 2), dt.datetime(9999, 1, 1)])),  # noqa: DTZ001
+    "dates": (pa.date32(), st.sampled_from([dt.date(2026, 1, 2), 2**31 - 1, -(2**31)])),
+    "seconds": (pa.timestamp("s"), st.sampled_from([0, 1_767_312_000, 2**50])),
+    "times": (pa.timestamp("us"), st.sampled_from([0, 1_767_312_000_000_000, 2**62])),
+    "times of day": (pa.time64("ns"), st.sampled_from([0, 1, 86_399_999_999_999])),
     "durations": (pa.duration("us"), st.sampled_from([dt.timedelta(1), dt.timedelta(999_999)])),
     "bytes": (pa.binary(), st.sampled_from([b"1", b"\xff", b""])),
     "lists": (pa.list_(pa.int64()), st.lists(st.none() | st.integers(0, 9), max_size=3)),
@@ -79,9 +81,12 @@ def csv_file(rows: list[list[str]]) -> bytes:
 def test_a_row_of_a_parquet_file_is_read_as_if_it_stood_alone(kind: str, data: st.DataObject) -> None:
     stored_as, values = VALUES[kind]
     rows = data.draw(st.lists(st.none() | values, min_size=1, max_size=6))
-    elsewhere = parquet(stored_as, data.draw(st.lists(st.none() | values, max_size=2)))
-    together = readings([parquet(stored_as, rows), elsewhere])
-    assert together[: len(rows)] == [row for value in rows for row in readings([parquet(stored_as, [value])])]
+    stored_there, other_values = VALUES[data.draw(st.sampled_from(sorted(VALUES)))]
+    elsewhere = data.draw(st.lists(st.none() | other_values, max_size=2))
+    together = readings([parquet(stored_as, rows), parquet(stored_there, elsewhere)])
+    alone = [readings([parquet(stored_as, [row]), parquet(stored_there, [])]) for row in rows]
+    alone += [readings([parquet(stored_as, []), parquet(stored_there, [row])]) for row in elsewhere]
+    assert together == [row for one in alone for row in one]
 
 
 @settings(max_examples=100, deadline=None)
@@ -93,6 +98,27 @@ def test_a_row_of_a_csv_file_is_read_as_if_it_stood_alone(rows: list[list[str]])
 def test_a_missing_value_leaves_everybody_else_in_their_category() -> None:
     whole = parquet(pa.int64(), [1, 2, None])
     assert [codes for _, codes, *_ in readings([whole])] == ["2", "3", "-1"]
+
+
+def test_a_missing_value_leaves_everybody_in_the_other_files_as_they_were() -> None:
+    floats = parquet(pa.float64(), [1.0, 3.0])
+    without, with_one = (readings([parquet(pa.int64(), rows), floats]) for rows in ([1, 2], [1, 2, None]))
+    assert [unit for unit, *_ in without] == ["1", "2", "1.0", "3.0"]
+    assert [*with_one[:2], *with_one[3:]] == without
+
+
+def test_text_that_is_no_utf8_is_text_with_a_mark_and_leaves_the_rest_as_it_was() -> None:
+    broken = pa.array([b"a\xffb", b"x", None], pa.binary())
+    for kind in (pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())):
+        column = (
+            broken.cast(kind, safe=False) if not pa.types.is_dictionary(kind) else broken.dictionary_encode()
+        )
+        if pa.types.is_dictionary(kind):
+            words = column.dictionary.cast(pa.string(), safe=False)
+            column = pa.DictionaryArray.from_arrays(column.indices, words)
+        content = io.BytesIO()
+        pq.write_table(pa.table({"v": column}), content)
+        assert [unit for unit, *_ in readings([content.getvalue()])] == ["a\ufffdb", "x", ""]
 
 
 def test_a_field_too_many_in_the_first_row_moves_nobody_s_columns() -> None:

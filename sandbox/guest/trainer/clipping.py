@@ -30,7 +30,7 @@ MAX_FORMED = 2**25
 
 @dataclass(frozen=True)
 class Factored:
-    """Gradients of a linear layer, a row for each unit, as the two factors of each: weight's is `given` by `taken`."""
+    """Gradients of a linear layer, a row for each unit, as the two factors of each, doubles: weight's is `given` by `taken`."""
 
     taken: torch.Tensor
     given: torch.Tensor
@@ -42,8 +42,8 @@ class Factored:
 
     def weigh(self, factors: torch.Tensor) -> list[torch.Tensor]:
         """Return the sums over units, each times its factor."""
-        given = self.given.double() * factors[:, None]
-        return [(given.T @ self.taken.double()).reshape(-1), given.sum(dim=0)]
+        given = self.given * factors[:, None]
+        return [(given.T @ self.taken).reshape(-1), given.sum(dim=0)]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Formed:
 
     def squares(self) -> torch.Tensor:
         """Return the squared norm of each unit's gradient."""
-        return torch.stack([part.square().sum(dim=1) for part in self.gradients]).sum(dim=0)
+        return torch.stack([_squares(part) for part in self.gradients]).sum(dim=0)
 
     def weigh(self, factors: torch.Tensor) -> list[torch.Tensor]:
         """Return the sums over units, each times its factor."""
@@ -73,17 +73,15 @@ class ClippedSum:
 
     def of(self, units: Units) -> torch.Tensor:
         """Return the sum as one vector of doubles, in the order of the model's flat tensor; zeros for no units."""
-        step = max(1, MAX_FORMED // (len(self._model.flat) * max(1, units.rows.shape[1])))
-        if 0 < len(units) <= step:
-            return self._sum(units.rows, units.present)
         total = torch.zeros(len(self._model.flat), dtype=torch.float64)
+        step = max(1, MAX_FORMED // (len(self._model.flat) * max(1, units.rows.shape[1])))
         for start in range(0, len(units), step):
             total += self._sum(units.rows[start : start + step], units.present[start : start + step])
         return total
 
     def _sum(self, rows: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
         parts = self._gradients(rows, present)
-        norms = torch.stack([part.squares() for part in parts]).sum(dim=0).double().sqrt()
+        norms = torch.stack([part.squares() for part in parts]).sum(dim=0).sqrt()
         factors = (self._norm / norms).clamp(max=1)
         if not math.isfinite(norms.sum().item()):
             factors, parts = _without_infinite(norms, factors, parts)
@@ -108,7 +106,8 @@ def _find_rule(layer: nn.Module) -> Callable[..., dict[nn.Parameter, torch.Tenso
 
 
 def _squares(vectors: torch.Tensor) -> torch.Tensor:
-    norms: torch.Tensor = torch.linalg.vector_norm(vectors, dim=1)
+    """Return squared norms as doubles: squares of small floats would be zero, and what has no norm is not clipped."""
+    norms: torch.Tensor = torch.linalg.vector_norm(vectors, dim=1, dtype=torch.float64)
     return norms.square()
 
 
@@ -117,7 +116,7 @@ def _form(item: Seen, given: torch.Tensor, units: int) -> Factored | Formed:
     width = len(given) // units
     if isinstance(layer, nn.Linear):
         if width == 1:
-            return Factored(taken, given)
+            return Factored(taken.double(), given.double())
         taken, given = taken.reshape(units, width, -1), given.reshape(units, width, -1)
     by_parameter = _find_rule(layer)(layer, [taken], given)
     gradients = [by_parameter[parameter] for parameter in layer.parameters()]

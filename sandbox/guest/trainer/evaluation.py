@@ -29,8 +29,10 @@ def evaluate(
     model: Model, data: Encoded, units: Units, recipe: dict[str, Any], stream: Keystream | None
 ) -> dict[str, float]:
     """Return the recipe's metric on these units; with noise from `stream` when there is one."""
-    said = _say(model, data, units)
     target = recipe["target"]
+    if len(units) == 0:  # some layers can't take none; that nobody was held out leaves with the same noise
+        return _metric(_share(_add_noise(np.zeros(2), recipe, stream)), target)
+    said = _say(model, data, units)
     if target["kind"] == "survival" and stream is None:
         concordance = harrell(said[:, 0].numpy(), data.take(units.rows.reshape(-1)).targets.numpy(), recipe)
         return {"concordance": round(concordance, DIGITS)}
@@ -38,10 +40,14 @@ def evaluate(
     present = units.present.double()
     by_unit = (values.double().reshape(present.shape) * present).sum(dim=1) / present.sum(dim=1)
     sums = np.array([by_unit.sum().item(), (1 - by_unit).sum().item()])
-    if stream is not None:
-        deviation = math.nextafter(float(recipe["evaluation"]["noise_multiplier"]), math.inf)
-        sums = GaussianNoise(stream).add(sums, deviation)
-    return _metric(_share(sums), target)
+    return _metric(_share(_add_noise(sums, recipe, stream)), target)
+
+
+def _add_noise(sums: Floats, recipe: dict[str, Any], stream: Keystream | None) -> Floats:
+    if stream is None:
+        return sums
+    deviation = math.nextafter(float(recipe["evaluation"]["noise_multiplier"]), math.inf)
+    return GaussianNoise(stream).add(sums, deviation)
 
 
 def _share(sums: Floats) -> float:

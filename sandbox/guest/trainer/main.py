@@ -23,7 +23,7 @@ from sandbox.guest.trainer.evaluation import evaluate
 from sandbox.guest.trainer.model import Model
 from sandbox.guest.trainer.noise import SEED_BYTES, Keystream
 from sandbox.guest.trainer.scoring import score
-from sandbox.guest.trainer.tables import ColumnMissingError, read_tables
+from sandbox.guest.trainer.tables import ColumnMissingError, concat, read_tables
 from sandbox.guest.trainer.training import train_plain, train_private
 from sandbox.guest.trainer.units import gather_units, split_units
 
@@ -105,7 +105,7 @@ def read_all(folders: list[str], recipe: dict[str, Any], unit: Any) -> pd.DataFr
     named += [target[key] for key in ("column", "time", "event") if key in target]
     if unit != "row":
         named.append(unit["column"])
-    return pd.concat([read_tables(folder, named) for folder in folders], ignore_index=True)
+    return concat([read_tables(folder, named) for folder in folders])
 
 
 def write(model: Model, metrics: dict[str, float], folder: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from policies.mechanisms import Gaussian, Mechanism, SampledGaussian
 from provider.privacy.accounting import MIN_NOISE, compose_epsilon
 from provider.privacy.calibration import calibrate
-from provider.privacy.errors import NotAccountableError, UnreachableError
+from provider.privacy.errors import NotAccountableError, PrivacyError, UnreachableError
 
 DELTA = Decimal("0.00001")
 CASES = {
@@ -83,3 +83,21 @@ def test_what_no_noise_can_give_is_refused(
 ) -> None:
     with pytest.raises(error):
         calibrate(Decimal(epsilon), DELTA, rate, steps, others)
+
+
+@pytest.mark.parametrize("rate", ["0.02", "1"])
+@pytest.mark.parametrize("delta", ["0." + 59 * "0" + "1", "0.00001", "0.001", "0.009", "0.9", "1", "2"])
+@pytest.mark.parametrize(
+    "epsilon", ["0." + 29 * "0" + "1", "0.00002", "0.0002", "0.001", "0.0101", "1000000000"]
+)
+def test_whatever_a_job_asks_for_is_met_or_refused(epsilon: str, delta: str, rate: str) -> None:
+    try:
+        noise = calibrate(Decimal(epsilon), Decimal(delta), rate, 7)
+    except PrivacyError:
+        return
+    assert compose_epsilon([_trained(noise, rate, 7)], Decimal(delta)) <= Decimal(epsilon)
+
+
+def test_the_least_epsilon_that_is_told_is_met_at_a_large_delta() -> None:
+    noise = calibrate(Decimal("0.001"), Decimal("0.001"), "0.02", 7)
+    assert compose_epsilon([_trained(noise, "0.02", 7)], Decimal("0.001")) <= Decimal("0.001")
