@@ -25,7 +25,7 @@ from sandbox.guest.trainer.encoding import Encoded
 from sandbox.guest.trainer.model import Model
 from sandbox.guest.trainer.noise import SEED_BYTES, Keystream
 from sandbox.guest.trainer.training import train_plain, train_private
-from sandbox.guest.trainer.units import Units
+from sandbox.guest.trainer.units import each_row
 from sandbox.recipe import TrainingRecipe
 from sandbox.training import TrainingOrders, order_private
 
@@ -162,7 +162,7 @@ def _train(case: Case, inputs: torch.Tensor, targets: torch.Tensor) -> float:
     )
     orders = order_private(recipe, units=case.rows, noise_multiplier=NOISE, unit="row").document()
     model, data = Model(orders["recipe"]), _encoded(inputs, targets)
-    units = Units(torch.arange(case.rows)[:, None], torch.ones(case.rows, 1))
+    units = each_row(case.rows)
     begun = time.perf_counter()
     train_private(model, data, units, orders, Keystream(bytes(SEED_BYTES)))
     return time.perf_counter() - begun

@@ -196,7 +196,7 @@ LIMITS = """\
 - **Reviewers see what would leave**, before it does; a run that has to be repeated because held files were damaged shows them a second one.
 - **What can be seen from outside**, such as how long a run took or that it failed, is not in epsilon: [covert channels](covert-channels.md)
   bounds it in bits. No claim is made that our trainer takes the same time and memory whatever the rows are: one unit with very many rows
-  takes more of both, for every unit has the room of the largest, up to `max_rows`.
+  takes more of both, up to what `max_rows` rows take.
 - **Arithmetic is in single precision.** A unit is clipped to 1/128 less than the norm, to leave room for what rounding makes of the other
   units' gradients when it comes or goes. Tests hold it against gradients taken one by one; that is no proof for every model.
 - **The provider is trusted to add the noise.** It has the data. The receipt says which software and which seal; no hardware attests it.

@@ -96,6 +96,8 @@ def _explain_privacy(privacy: PrivacyPolicy) -> Iterator[Statement]:
         return
     if isinstance(privacy.unit, ColumnUnit):
         unit = f"all rows with one value of {privacy.unit.column}, of which {privacy.unit.max_rows} at most are used"
+        if privacy.unit.count is not None:
+            unit += f"; that there are about {privacy.unit.count} is told to everybody"
     else:
         unit = "one row"
     yield Statement("unit", f"what is protected is {unit}")

@@ -34,10 +34,15 @@ Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$"), AfterValidator(s
 
 
 class ColumnUnit(StrictModel):
-    """One unit is all rows with one value in `column`, such as a patient; at most `max_rows` of them are used."""
+    """One unit is all rows with one value in `column`, such as a patient; at most `max_rows` of them are used.
+
+    `count` is how many units the owner says in public that there are: batches are planned by it, in place of the number of
+    rows. Noise and accounting follow from it, so a wrong one costs no privacy.
+    """
 
     column: Annotated[str, Field(min_length=1, max_length=200)]
     max_rows: Annotated[int, Field(ge=1, le=MAX_ROWS_PER_UNIT)]
+    count: Annotated[int, Field(ge=1)] | None = None
 
 
 class MeasuredTests(StrictModel):
@@ -57,7 +62,8 @@ class PrivacyPolicy(StrictModel):
     """The mode, and what belongs to it.
 
     `differential`: `delta`, and `budget` for the dataset's whole life, in epsilon at that delta; `consumer_budget` for each
-    consumer, `job_epsilon` for each job. `measured`: `tests`. The unit is a row, or what a column names.
+    consumer, `job_epsilon` for each job. `measured`: `tests`. The unit is a row, or what a column names; its `count` is for
+    `differential`.
     """
 
     mode: Mode = "none"
@@ -77,6 +83,8 @@ class PrivacyPolicy(StrictModel):
             raise ValueError(
                 f"delta, budgets and job_epsilon belong to the mode differential, not to {self.mode}"
             )
+        if not differential and isinstance(self.unit, ColumnUnit) and self.unit.count is not None:
+            raise ValueError(f"a count of units belongs to the mode differential, not to {self.mode}")
         if self.delta is not None and Decimal(self.delta) >= Decimal("0.01"):
             raise ValueError("delta must be below 0.01, and below 1 in the number of units")
         if (self.mode == "measured") != (self.tests is not None):

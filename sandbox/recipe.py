@@ -254,8 +254,8 @@ def training_units(recipe: TrainingRecipe, units: int) -> int:
 def steps_and_rate(recipe: TrainingRecipe, units: int) -> tuple[int, str]:
     """Return the steps of DP-SGD, and the probability (decimal text) with which each takes a unit.
 
-    A batch has `batch_size` units on average, and as many steps are made as `epochs` passes over the data would be. `units`
-    is a public count, of rows; where a unit has several, batches are smaller by that than they are counted for.
+    A batch has `batch_size` units on average, and as many steps are made as `epochs` passes over the data would be, when
+    there are `units` of them: a public count, of rows where nobody told that of units.
     """
     rate = min(Decimal(1), Decimal(recipe.batch_size) / training_units(recipe, units))
     rounded = rate.quantize(Decimal(1).scaleb(-RATE_DIGITS), ROUND_DOWN)

@@ -23,8 +23,8 @@ class PrivateTraining(StrictModel):
     """DP-SGD as it is to be run: in each of `steps` a unit is taken with probability `sampling_rate`.
 
     Noise of deviation `noise_multiplier` times the clipping norm is added to each sum. The unit is a row, or all rows with one
-    value of a column, of which at most `max_rows` are used. `divisor` is what sums are divided by: a public
-    number, the expected number of units in a batch where a unit is a row, and more where a unit has several.
+    value of a column, of which at most `max_rows` are used. `divisor` is the number of units in a batch that the public
+    count of them lets expect, and what sums are divided by.
     """
 
     noise_multiplier: PositiveDecimal

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from policies.facts import PrivacyFacts
 from policies.mechanisms import Mechanism, PrivacyCost
-from policies.privacy import PrivacyPolicy
+from policies.privacy import ColumnUnit, PrivacyPolicy
 from provider.description import Description
 from provider.privacy.accounting import compose_epsilon
 from provider.privacy.costs import cost_of, orders_for
@@ -49,7 +49,7 @@ def assess(
     """
     if recipe is None:
         return Assessment()
-    facts = _known(recipe, description)
+    facts = _known(recipe, policy, description)
     if recipe.privacy is None:
         return Assessment(facts, TrainingOrders(recipe=recipe))
     if not facts.units:
@@ -60,12 +60,19 @@ def assess(
         return Assessment(replace(facts, problem=f"what the job costs can't be told: {exc}"))
 
 
-def _known(recipe: Recipe, description: Description | None) -> PrivacyFacts:
+def _known(recipe: Recipe, policy: PrivacyPolicy, description: Description | None) -> PrivacyFacts:
     if description is None:
         return PrivacyFacts()
     schema = description.table_schema
     fits = schema is not None and fits_schema(recipe, schema) is None
-    return PrivacyFacts(units=description.row_count, fits_schema=fits)
+    return PrivacyFacts(units=_count_units(policy, description.row_count), fits_schema=fits)
+
+
+def _count_units(policy: PrivacyPolicy, rows: int | None) -> int | None:
+    """Return how many units the public takes the dataset to have: no more than rows, and those where the owner says nothing."""
+    if rows is None or not isinstance(policy.unit, ColumnUnit) or policy.unit.count is None:
+        return rows
+    return min(rows, policy.unit.count)
 
 
 def _price(

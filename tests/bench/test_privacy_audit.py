@@ -73,8 +73,8 @@ def clip_each_row_of_a_unit(patch: pytest.MonkeyPatch) -> None:
     of_units = ClippedSum.of
 
     def of_rows(clipped: ClippedSum, units: Units) -> torch.Tensor:
-        used = units.present.reshape(-1) > 0
-        return of_units(clipped, Units(units.rows.reshape(-1, 1)[used], units.present.reshape(-1, 1)[used]))
+        rows = units.used()
+        return of_units(clipped, Units(rows, torch.arange(len(rows)), torch.ones_like(rows)))
 
     patch.setattr(ClippedSum, "of", of_rows)
 

@@ -100,6 +100,11 @@ def test_two_documents_that_mean_the_same_have_different_digests() -> None:
         ({"privacy": {"mode": "measured"}}, "privacy", "tests belong to the mode measured"),
         ({"privacy": {"mode": "differential"}}, "privacy", "needs a delta and a budget"),
         ({"privacy": {"budget": "1"}}, "privacy", "belong to the mode differential"),
+        (
+            {"privacy": {"unit": {"column": "a", "max_rows": 2, "count": 9}}},
+            "privacy",
+            "a count of units belongs to",
+        ),
         ({"privacy": {"mode": "off"}}, "privacy.mode", "'none', 'measured' or 'differential'"),
         ({"consumer": []}, "consumer", "unknown key"),
     ],

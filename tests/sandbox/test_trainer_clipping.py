@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -13,7 +14,8 @@ from sandbox.guest.trainer.clipping import SLACK, ClippedSum
 from sandbox.guest.trainer.encoding import Encoded, encode
 from sandbox.guest.trainer.losses import make_loss
 from sandbox.guest.trainer.model import Model
-from sandbox.guest.trainer.units import Units
+from sandbox.guest.trainer.noise import Keystream
+from sandbox.guest.trainer.units import Units, each_row, gather_units
 from tests.recipe_samples import CATEGORY, NUMBERS, PICTURE, PRIVATE, SURVIVAL, make_recipe, make_table
 
 LINEAR = {"kind": "linear", "units": 5}
@@ -38,10 +40,11 @@ MODELS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 UNITS = {
-    "rows": Units(torch.arange(12)[:, None], torch.ones(12, 1)),
-    "units of up to three rows": Units(
-        torch.tensor([[0, 1, 2], [3, 0, 0], [4, 5, 0], [6, 7, 8]]),
-        torch.tensor([[1.0, 1, 1], [1, 0, 0], [1, 1, 0], [1, 1, 1]]),
+    "rows": each_row(12),
+    "units of up to five rows": gather_units(
+        pd.DataFrame({"who": list("aaabccdddddeeeee")}),
+        {"column": "who", "max_rows": 5},
+        Keystream(bytes(32)),
     ),
 }
 
@@ -52,8 +55,8 @@ def no_mask(values: torch.Tensor, _rate: float) -> torch.Tensor:
 
 def gradients_by_unit(model: Model, data: Encoded, recipe: dict[str, Any], units: Units) -> torch.Tensor:
     loss, found = make_loss(recipe), []
-    for rows, present in zip(units.rows, units.present, strict=True):
-        batch = data.take(rows[present > 0])
+    for unit in range(len(units)):
+        batch = data.take(units.take(np.array([unit])).used())
         value = loss(model.run(batch), batch.targets).sum()
         parts = torch.autograd.grad(value, [parameter for _, parameter in model.named()])
         found.append(torch.cat([part.reshape(-1) for part in parts]))
@@ -89,7 +92,7 @@ def test_no_unit_moves_a_sum_by_more_than_the_norm(changes: dict[str, Any]) -> N
     data, model = encode(make_table(), recipe), Model(recipe)
     model.flat.mul_(20)  # steep: every gradient is clipped
     clipped = ClippedSum(model, data, make_loss(recipe), norm=0.5, mask=no_mask)
-    units = UNITS["units of up to three rows"]
+    units = UNITS["units of up to five rows"]
     whole = clipped.of(units)
     for left_out in range(len(units)):
         others = units.take(np.array([number for number in range(len(units)) if number != left_out]))

@@ -140,10 +140,7 @@ def test_rows_of_nobody_are_one_unit_together(tmp_path: Path, content: bytes) ->
     units = gather_units(
         read_tables(str(tmp_path), ["v"]), {"column": "v", "max_rows": 3}, Keystream(bytes(32))
     )
-    members = [
-        {int(row) for row, is_there in zip(*pair, strict=True) if is_there}
-        for pair in zip(units.rows, units.present, strict=True)
-    ]
+    members = [set(units.take(np.array([unit])).used().tolist()) for unit in range(len(units))]
     assert members == [{0, 4}, {1, 3}, {2}]
 
 

@@ -74,9 +74,10 @@ class ClippedSum:
     def of(self, units: Units) -> torch.Tensor:
         """Return the sum as one vector of doubles, in the order of the model's flat tensor; zeros for no units."""
         total = torch.zeros(len(self._model.flat), dtype=torch.float64)
-        step = max(1, MAX_FORMED // (len(self._model.flat) * max(1, units.rows.shape[1])))
-        for start in range(0, len(units), step):
-            total += self._sum(units.rows[start : start + step], units.present[start : start + step])
+        for block in units.blocks():
+            step = max(1, MAX_FORMED // block.rows.shape[1] // len(self._model.flat))
+            for start in range(0, len(block), step):
+                total += self._sum(block.rows[start : start + step], block.present[start : start + step])
         return total
 
     def _sum(self, rows: torch.Tensor, present: torch.Tensor) -> torch.Tensor:

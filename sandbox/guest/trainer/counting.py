@@ -25,7 +25,7 @@ def count_private(
     """Return the noisy histograms by tensor name, as the orders have them."""
     private = orders["private"]
     units = gather_units(table, private["unit"], stream)
-    kept = np.sort(units.rows[units.present > 0].numpy())
+    kept = np.sort(units.used().numpy())
     widths = {
         item["columns"][0]: item["shape"][0] - 1
         for item in private["histograms"]

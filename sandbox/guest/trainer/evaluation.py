@@ -30,24 +30,20 @@ def evaluate(
 ) -> dict[str, float]:
     """Return the recipe's metric on these units; with noise from `stream` when there is one."""
     target = recipe["target"]
-    if len(units) == 0:  # some layers can't take none; that nobody was held out leaves with the same noise
-        return _metric(_share(_add_noise(np.zeros(2), recipe, stream)), target)
-    said = _say(model, data, units)
     if target["kind"] == "survival" and stream is None:
-        concordance = harrell(said[:, 0].numpy(), data.take(units.rows.reshape(-1)).targets.numpy(), recipe)
-        return {"concordance": round(concordance, DIGITS)}
-    values = _values(said, data.take(units.rows.reshape(-1)).targets, recipe)
-    present = units.present.double()
-    by_unit = (values.double().reshape(present.shape) * present).sum(dim=1) / present.sum(dim=1)
-    sums = np.array([by_unit.sum().item(), (1 - by_unit).sum().item()])
-    return _metric(_share(_add_noise(sums, recipe, stream)), target)
-
-
-def _add_noise(sums: Floats, recipe: dict[str, Any], stream: Keystream | None) -> Floats:
-    if stream is None:
-        return sums
-    deviation = math.nextafter(float(recipe["evaluation"]["noise_multiplier"]), math.inf)
-    return GaussianNoise(stream).add(sums, deviation)
+        return {"concordance": round(_concordance(model, data, units.used(), recipe), DIGITS)}
+    sums = np.zeros(2)
+    for block in units.blocks():
+        rows = block.rows.reshape(-1)
+        values = _values(_say(model, data, rows), data.take(rows).targets, recipe)
+        by_unit = (values.double().view_as(block.present) * block.present).sum(dim=1) / block.present.sum(
+            dim=1
+        )
+        sums += by_unit.sum().item(), (1 - by_unit).sum().item()
+    if stream is not None:
+        deviation = math.nextafter(float(recipe["evaluation"]["noise_multiplier"]), math.inf)
+        sums = GaussianNoise(stream).add(sums, deviation)
+    return _metric(_share(sums), target)
 
 
 def _share(sums: Floats) -> float:
@@ -77,10 +73,15 @@ def _values(said: torch.Tensor, targets: torch.Tensor, recipe: dict[str, Any]) -
     return torch.nan_to_num(values, nan=1.0).clamp(0, 1)
 
 
-def _say(model: Model, data: Encoded, units: Units) -> torch.Tensor:
+def _say(model: Model, data: Encoded, rows: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
-        rows = torch.split(units.rows.reshape(-1), EVALUATED_ROWS)
-        return torch.cat([model.run(data.take(part)) for part in rows])
+        return torch.cat([model.run(data.take(part)) for part in torch.split(rows, EVALUATED_ROWS)])
+
+
+def _concordance(model: Model, data: Encoded, rows: torch.Tensor, recipe: dict[str, Any]) -> float:
+    if len(rows) == 0:
+        return 0.5
+    return harrell(_say(model, data, rows)[:, 0].numpy(), data.take(rows).targets.numpy(), recipe)
 
 
 def harrell(said: Floats, targets: Floats, recipe: dict[str, Any]) -> float:

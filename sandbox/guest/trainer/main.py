@@ -74,7 +74,7 @@ def run(orders: dict[str, Any], folders: list[str], *, seed: bytes) -> tuple[Mod
     if private:
         train_private(model, data, units, orders, stream)
     else:
-        train_plain(model, data.take(units.rows[:, 0]), recipe)
+        train_plain(model, data.take(units.used()), recipe)
     secret = stream if private else None
     return model, evaluate(model, data, held_out, recipe, secret) if recipe["evaluation"] else {}
 

@@ -5,6 +5,7 @@ Each unit is treated for itself: what is chosen for one says nothing of another,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +22,45 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Units:
-    """`rows` has the row numbers of each unit, as many as the largest has; where `present` is 0, its first row stands again.
+    """Which rows each unit has: `counts` of them, in `rows` from `starts` on. One tensor of `rows` is shared by all choices."""
+
+    rows: torch.Tensor
+    starts: torch.Tensor
+    counts: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def take(self, units: Integers) -> Units:
+        """Return these units."""
+        index = torch.from_numpy(units)
+        return Units(self.rows, self.starts.index_select(0, index), self.counts.index_select(0, index))
+
+    def used(self) -> torch.Tensor:
+        """Return the row numbers of all units, one unit after the other."""
+        before = self.counts.cumsum(0) - self.counts
+        place = torch.arange(int(self.counts.sum()))
+        return self.rows[place + torch.repeat_interleave(self.starts - before, self.counts)]
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the units by size: a unit is in a block whose width, a power of two, is less than twice its rows.
+
+        So what is computed of a unit is as wide as its own rows ask for, whatever the others have.
+        """
+        widths = 2 ** torch.ceil(torch.log2(self.counts)).long()
+        for width in torch.unique(widths).tolist():
+            chosen = torch.nonzero(widths == width).reshape(-1)
+            yield self._block(self.starts[chosen], self.counts[chosen], width)
+
+    def _block(self, starts: torch.Tensor, counts: torch.Tensor, width: int) -> Block:
+        place = torch.arange(width)
+        present = place < counts[:, None]
+        return Block(self.rows[starts[:, None] + place * present], present.float())
+
+
+@dataclass(frozen=True)
+class Block:
+    """Units of like size: `rows` (units, width) are row numbers; where `present` is 0, the unit's first row stands again.
 
     Not another unit's row: a value in it that can't be computed with would disturb this one.
     """
@@ -32,11 +71,6 @@ class Units:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, units: Integers) -> Units:
-        """Return these units."""
-        index = torch.from_numpy(units)
-        return Units(self.rows.index_select(0, index), self.present.index_select(0, index))
-
 
 def gather_units(table: pd.DataFrame, unit: Literal["row"] | dict[str, Any], stream: Keystream) -> Units:
     """Return the units of a table; of one with more than `max_rows` rows, as many are chosen at random for the whole run.
@@ -44,10 +78,15 @@ def gather_units(table: pd.DataFrame, unit: Literal["row"] | dict[str, Any], str
     Rows without a value in the unit's column are one unit together.
     """
     if unit == "row":
-        rows = torch.arange(len(table)).reshape(-1, 1)
-        return Units(rows, torch.ones_like(rows, dtype=torch.float32))
+        return each_row(len(table))
     owner = pd.factorize(read_words(table[unit["column"]]))[0].astype(np.int64)
-    return _spread(owner, int(unit["max_rows"]), np.frombuffer(stream.draw(8 * len(owner)), dtype=np.uint64))
+    return _group(owner, int(unit["max_rows"]), np.frombuffer(stream.draw(8 * len(owner)), dtype=np.uint64))
+
+
+def each_row(count: int) -> Units:
+    """Return `count` rows, each a unit of its own."""
+    rows = torch.arange(count)
+    return Units(rows, rows, torch.ones_like(rows))
 
 
 def split_units(units: Units, hold_out: str, stream: Keystream) -> tuple[Units, Units]:
@@ -56,16 +95,9 @@ def split_units(units: Units, hold_out: str, stream: Keystream) -> tuple[Units, 
     return units.take(np.setdiff1d(np.arange(len(units)), out)), units.take(out)
 
 
-def _spread(owner: Integers, most: int, keys: npt.NDArray[np.uint64]) -> Units:
-    """Put each owner's rows in one line, in the order of their keys, up to `most`."""
-    order = np.lexsort((keys, owner))
+def _group(owner: Integers, most: int, keys: npt.NDArray[np.uint64]) -> Units:
+    """Put each owner's rows in the order of their keys; those after `most` are not used."""
     counts = np.bincount(owner)
-    starts = np.repeat(np.cumsum(counts) - counts, counts)
-    place = np.arange(len(owner)) - starts
-    kept = place < most
-    width = min(most, int(counts.max(initial=0)))
-    first = order[np.cumsum(counts) - counts]
-    rows, present = np.repeat(first[:, None], width, axis=1), np.zeros((len(counts), width), np.float32)
-    rows[owner[order][kept], place[kept]] = order[kept]
-    present[owner[order][kept], place[kept]] = 1
-    return Units(torch.from_numpy(rows), torch.from_numpy(present))
+    starts = np.cumsum(counts) - counts
+    rows, used = np.lexsort((keys, owner)), np.minimum(counts, most)
+    return Units(torch.from_numpy(rows), torch.from_numpy(starts), torch.from_numpy(used))

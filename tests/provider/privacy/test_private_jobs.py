@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+
+import pytest
 
 from datatokens.model import Asset
 from policies.canonical import canonical_json, digest_of
 from provider.jobs.states import State
 from provider.privacy.accounting import compose_epsilon
+from provider.receipts.facts import UnitFacts
 from provider.receipts.privacy import read_mechanisms
 from sandbox.bundle import Bundle
 from tests.hospital_fixtures import Hospital
@@ -50,3 +54,20 @@ def test_a_recipe_is_released_and_its_receipt_says_what_it_spent_and_what_the_le
     assert second.ledger_before == first.ledger_after == first.epsilon
     together = compose_epsilon((*read_mechanisms(first), *read_mechanisms(second)), Decimal("0.001"))
     assert second.ledger_after == format(together, "f")
+
+
+@pytest.mark.parametrize(
+    ("count", "planned"), [(None, ("0.5", 4)), (32, ("0.625", 3)), (1_000_000, ("0.5", 4))]
+)
+def test_batches_are_planned_by_the_units_that_the_policy_counts_and_never_by_more_than_there_are_rows(
+    hospital: Hospital, count: int | None, planned: tuple[str, int]
+) -> None:
+    unit = {"column": "age", "max_rows": 3, "count": count}
+    policy = DIFFERENTIAL.replace("mode: differential", f"mode: differential, unit: {json.dumps(unit)}")
+    asset, bundle = offer(hospital, policy=policy)
+    job_id = submit(hospital, asset, bundle)
+    hospital.pay(asset, bundle, job_id)
+    hospital.work()
+    stated = hospital.statement(job_id).facts.privacy
+    assert stated.unit == UnitFacts("age", 3)
+    assert [(item.sampling_rate, item.steps) for item in stated.mechanisms] == [planned]
