@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING
 from cli.datasets import get_asset
 from cli.errors import InputError
 from cli.governing import find_policy
-from policies.mechanisms import PrivacyCost
+from policies.mechanisms import Mechanism, PrivacyCost
 from policies.privacy import PrivacyPolicy
 from provider.ledgerviews import LedgerView, SpendingView
-from provider.privacy.accounting import compose_epsilon
 from provider.privacy.assessment import Counted
+from provider.privacy.filtering import stand_at
 
 if TYPE_CHECKING:
     from cli.context import Session
@@ -48,7 +49,7 @@ class Ledger:
 
 
 def find_counted(session: Session, asset_id: str) -> Counted | None:
-    """Return the mechanisms that count in a dataset's ledger, this account's among them."""
+    """Return the mechanisms of each job that counts in a dataset's ledger, this account's among them."""
     return _count(_read(session, asset_id))
 
 
@@ -65,14 +66,19 @@ def read_ledger(session: Session, asset_id: str, job: Path | None = None) -> Led
     privacy = policy.privacy
     view = _read(session, asset_id)
     counted = _count(view)
-    delta = None if privacy.delta is None else Decimal(privacy.delta)
     return Ledger(
         privacy,
         tuple(view.spendings),
-        spent=None if delta is None else compose_epsilon(counted.everybody, delta),
-        consumer_spent=None if delta is None else compose_epsilon(counted.consumer, delta),
+        spent=_stand(counted.everybody, privacy.delta, privacy.budget),
+        consumer_spent=_stand(counted.consumer, privacy.delta, privacy.consumer_budget),
         further=None if job is None else _foresee(session, asset_id, job),
     )
+
+
+def _stand(jobs: Sequence[Sequence[Mechanism]], delta: str | None, budget: str | None) -> Decimal | None:
+    if delta is None:
+        return None
+    return stand_at(jobs, Decimal(delta), None if budget is None else Decimal(budget))
 
 
 def _read(session: Session, asset_id: str) -> LedgerView:
@@ -81,8 +87,8 @@ def _read(session: Session, asset_id: str) -> LedgerView:
 
 def _count(view: LedgerView) -> Counted:
     return Counted(
-        tuple(used for item in view.spendings for used in item.mechanisms),
-        tuple(used for item in view.spendings if item.mine for used in item.mechanisms),
+        tuple(tuple(item.mechanisms) for item in view.spendings),
+        tuple(tuple(item.mechanisms) for item in view.spendings if item.mine),
     )
 
 

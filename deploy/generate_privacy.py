@@ -97,6 +97,11 @@ GUARANTEES: tuple[tuple[str, str, str], ...] = (
         "test_whatever_happens_in_whatever_order_the_ledger_stays_within_its_cap_and_forgets_nothing",
     ),
     (
+        "They do so too when each is chosen by what earlier ones released",
+        "a Rényi filter at one order, which budget and delta decide",
+        "test_jobs_that_are_let_in_one_by_one_stay_within_the_budget_at_one_order_that_no_job_decides",
+    ),
+    (
         "When the budget is gone, jobs are refused before they are paid",
         "one rule, asked before the order",
         "test_a_recipe_with_privacy_is_foreseen_trained_accounted_for_and_refused_unpaid_once_the_budget_is_spent",
@@ -172,7 +177,10 @@ Each dataset has one, for its life; `sealroom dataset privacy ASSET` shows it, a
 - **Settled** in the transaction that ends the job: its receipt says mechanisms, epsilon, delta, and the ledger before and after.
 
 The ledger counts everybody's jobs; `consumer_budget` counts each account's for itself. Epsilons compose as privacy loss
-distributions do, not as a sum, and are rounded up. `sealroom job preflight` says what a job would cost before anything is signed.
+distributions do, not as a sum, and are rounded up. That holds for jobs which were fixed beforehand; for whoever chooses the next
+job by what the last one released, jobs must besides pass a filter at one Rényi order that budget and delta decide (Feldman and Zrnic
+2021), which admits up to a fifth fewer of them. A ledger stands at the larger of both. `sealroom job preflight` says what a job would
+cost before anything is signed.
 """
 LIMITS = """\
 ## What is not said
@@ -184,8 +192,8 @@ LIMITS = """\
   Vadhan 2017, lemma 2.2): {pairs}.
 - **How many units there are is public**, and with it whether one came or went between two registrations.
 - **A budget belongs to a registration.** The same data registered twice has two. The owner registers, and can see it.
-- **Adaptive choices.** The ledger composes jobs as if all had been fixed before the first. Of somebody who chooses the next epsilon by the
-  last result it claims nothing: that takes a privacy filter (Rogers et al. 2016; Whitehouse et al. 2023), which this is not.
+- **A budget holds while it stays as it is.** Whoever chooses the next job by the last result is held to it by a filter, whose order follows
+  from budget and delta. An owner who changes those in view of what was released makes that argument anew.
 - **Choosing hyper-parameters by results** costs what the jobs cost that it took. Those in `examples/recipes` were found on these public
   datasets, where it costs nobody anything.
 - **The tests of the mode `measured` are tests.** They find honest mistakes and crude theft, on a sample of rows, on average: a single row

@@ -113,7 +113,9 @@ KINDS: dict[Code, Kind] = {
     Code.ORDER_MISMATCH: _critical(
         "each order named is on chain for this job, consumer, dataset and amount, before it ran", Need.CHAIN
     ),
-    Code.PRIVACY_OVERSPENT: _critical("no privacy ledger passed its cap"),
+    Code.PRIVACY_OVERSPENT: _critical(
+        "no privacy ledger passed its cap, nor the filter for jobs chosen by earlier results"
+    ),
     Code.PRIVACY_LEDGER_BROKEN: _critical(
         "a dataset's ledger begins where the receipt before left it, at the same delta"
     ),

@@ -9,7 +9,7 @@ Not checked here: that what ran was what the mechanisms say; the seal and the so
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import Protocol
@@ -19,6 +19,7 @@ from provider.audit.entries import EntryFacts
 from provider.audit.findings import Code, Finding
 from provider.privacy.accounting import compose_epsilon
 from provider.privacy.errors import NotAccountableError
+from provider.privacy.filtering import filtered_epsilon
 from provider.receipts.facts import PrivacyFacts
 from provider.receipts.privacy import NO_MECHANISM, read_mechanisms
 
@@ -108,13 +109,27 @@ def _judge(spending: _Spending, known: Ledger | None) -> Iterator[tuple[Code, st
             Code.PRIVACY_LEDGER_BROKEN,
             f"the ledger was left at {left}, and this receipt begins at {spending.before}",
         )
+    used = (*(known.mechanisms if known else ()), *spending.mechanisms)
     if spending.cap is not None and spending.after > spending.cap:
         yield Code.PRIVACY_OVERSPENT, f"the ledger stands at {spending.after}, past its cap of {spending.cap}"
+    elif spending.cap is not None and known is not None:
+        yield from _check_filter(used, spending.ledger_delta, spending.cap)
     if known is not None and known.cap != spending.cap:
         yield Code.CAP_CHANGED, f"the cap went from {known.cap} to {spending.cap}"
     yield from _check_sum("the job spent", spending.epsilon, spending.mechanisms, spending.delta)
-    used = (*(known.mechanisms if known else ()), *spending.mechanisms)
     yield from _check_sum("the ledger stands at", spending.after, used, spending.ledger_delta)
+
+
+def _check_filter(used: Sequence[Mechanism], delta: str, cap: Decimal) -> Iterator[tuple[Code, str]]:
+    """Check what several jobs may spend that are each chosen by earlier results: less than what they compose to allows."""
+    try:
+        taken = filtered_epsilon(used, Decimal(delta), cap)
+    except NotAccountableError as exc:
+        yield Code.PRIVACY_SUM_WRONG, f"what the mechanisms take of the cap can't be told: {exc}"
+        return
+    if taken > cap * (1 + TOLERANCE):
+        text = f"jobs that are chosen one after the other took {taken} of the ledger's cap of {cap}"
+        yield Code.PRIVACY_OVERSPENT, text
 
 
 def _check_sum(

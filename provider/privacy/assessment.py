@@ -12,19 +12,21 @@ from policies.facts import PrivacyFacts
 from policies.mechanisms import Mechanism, PrivacyCost
 from policies.privacy import ColumnUnit, PrivacyPolicy
 from provider.description import Description
-from provider.privacy.accounting import compose_epsilon
 from provider.privacy.costs import cost_of, orders_for
 from provider.privacy.errors import PrivacyError
+from provider.privacy.filtering import stand_at
 from sandbox.recipe import Recipe, fits_schema
 from sandbox.training import TrainingOrders
+
+Mechanisms = tuple[Mechanism, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The mechanisms that count already, reserved or spent: everybody's, and the consumer's among them."""
+    """The mechanisms of each job that counts already, reserved or spent: everybody's, and the consumer's among them."""
 
-    everybody: tuple[Mechanism, ...] = ()
-    consumer: tuple[Mechanism, ...] = ()
+    everybody: tuple[Mechanisms, ...] = ()
+    consumer: tuple[Mechanisms, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,10 @@ def _with_ledger(facts: PrivacyFacts, policy: PrivacyPolicy, counted: Counted) -
     delta, mine = Decimal(policy.delta or facts.cost.delta), facts.cost.mechanisms
     return replace(
         facts,
-        after=compose_epsilon((*counted.everybody, *mine), delta),
-        consumer_after=compose_epsilon((*counted.consumer, *mine), delta),
+        after=stand_at((*counted.everybody, mine), delta, _decimal(policy.budget)),
+        consumer_after=stand_at((*counted.consumer, mine), delta, _decimal(policy.consumer_budget)),
     )
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

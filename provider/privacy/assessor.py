@@ -61,12 +61,11 @@ class Assessor:
 
 
 def count(ledger: LedgerRecord, consumer: str, *, but_for: str = "") -> Counted:
-    """Return the mechanisms that count in a ledger, but for one job's."""
+    """Return the mechanisms of each job that counts in a ledger, but for one."""
     counting = [item for item in ledger.spendings if item.counts and item.job_id != but_for]
     mine = [item for item in counting if item.consumer.lower() == consumer.lower()]
     return Counted(
-        tuple(used for item in counting for used in item.cost.mechanisms),
-        tuple(used for item in mine for used in item.cost.mechanisms),
+        tuple(item.cost.mechanisms for item in counting), tuple(item.cost.mechanisms for item in mine)
     )
 
 

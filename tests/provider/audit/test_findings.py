@@ -22,8 +22,14 @@ Change = Callable[[Draft], object]
 
 
 def understate_the_ledger(draft: Draft) -> None:
-    draft.change(0, privacy=ledger("0", "6", "6", noise="2"))
-    draft.change(1, privacy=ledger("6", "8", "6", noise="2"))
+    draft.change(0, privacy=ledger("0", "6", "6", cap="12", noise="2"))
+    draft.change(1, privacy=ledger("6", "8", "6", cap="12", noise="2"))
+
+
+def pass_the_filter(draft: Draft) -> None:
+    """Two jobs that compose to less than the cap of 8, and take 8.4 of it by the filter."""
+    draft.change(0, privacy=ledger("0", "5.2", "5.2", noise="2.12"))
+    draft.change(1, privacy=ledger("5.2", "7.7", "5.2", noise="2.12"))
 
 
 def resign(draft: Draft, index: int = 5) -> None:
@@ -222,6 +228,11 @@ CASES: dict[str, tuple[Code, Callable[[], Draft], Change]] = {
         Code.PRIVACY_OVERSPENT,
         honest,
         lambda draft: spending(draft, "3", "3", "3"),
+    ),
+    "jobs that were chosen by earlier results spend more than the filter lets them": (
+        Code.PRIVACY_OVERSPENT,
+        honest,
+        pass_the_filter,
     ),
     "a ledger begins below where it was left": (
         Code.PRIVACY_LEDGER_BROKEN,
