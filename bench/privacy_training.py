@@ -3,7 +3,7 @@
 Opacus: PrivacyEngine.make_private on a model of PyTorch's layers, an SGD optimizer and a DataLoader, then the plain loop. The
 same layers, rows, expected batch, noise multiplier and clipping norm on both sides, one thread, several seeds; the three take
 turns, and a figure is the ratio of medians of samples per second. Opacus' noise comes from PyTorch's generator, as it does by
-default; ours from SHAKE-256.
+default; ours from AES-256.
 """
 
 from __future__ import annotations

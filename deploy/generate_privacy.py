@@ -73,7 +73,7 @@ GUARANTEES: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "The noise is Gaussian, unpredictable, and its last bits tell nothing",
-        "SHAKE-256 over the kernel's generator; sums leave on a grid that the noise alone decides (Mironov 2012)",
+        "AES-256 in counter mode under a key of the kernel's generator; sums leave on a grid that the noise alone decides (Mironov 2012)",
         "test_rounding_is_the_one_of_real_numbers",
     ),
     (

@@ -18,7 +18,8 @@ torch=$(cat "$here/../requirements/torch.txt")
 suite=bookworm
 packages=python3,python3-venv
 preload="torch torch._dynamo torch._inductor.config numpy pandas safetensors.torch \
-sklearn.linear_model sklearn.metrics sklearn.model_selection opacus.grad_sample mpmath pyarrow.parquet"
+sklearn.linear_model sklearn.metrics sklearn.model_selection opacus.grad_sample mpmath pyarrow.parquet \
+cryptography.hazmat.primitives.ciphers"
 epoch=1767225600 # 2026-01-01: the time of every file, so that no build's own time is in it
 
 out=

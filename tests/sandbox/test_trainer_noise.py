@@ -28,6 +28,11 @@ def test_a_keystream_never_repeats_and_another_seed_gives_another() -> None:
         Keystream(b"short")
 
 
+def test_a_keystream_is_aes_256_in_counter_mode() -> None:
+    # The first block is the cipher of zeros under the key.
+    assert Keystream(bytes(32)).draw(16).hex() == "dc95c078a2408989ad48a21492842087"
+
+
 @pytest.mark.parametrize("deviation", [0.003, 1.0, 1.3, 70.0])
 def test_noise_is_gaussian(deviation: float) -> None:
     grid = grid_of(deviation)

@@ -12,7 +12,7 @@ others' gradients when a unit comes to a batch or leaves it. The sums are of dou
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +21,7 @@ from torch import nn
 from sandbox.guest.trainer.encoding import Encoded
 from sandbox.guest.trainer.losses import RowLoss
 from sandbox.guest.trainer.model import Mask, Model, Seen
-from sandbox.guest.trainer.units import Units
+from sandbox.guest.trainer.units import Block, Units
 
 SLACK = 2.0**-7
 MAX_FORMED = 2**25
@@ -73,12 +73,15 @@ class ClippedSum:
 
     def of(self, units: Units) -> torch.Tensor:
         """Return the sum as one vector of doubles, in the order of the model's flat tensor; zeros for no units."""
-        total = torch.zeros(len(self._model.flat), dtype=torch.float64)
+        sums = (self._sum(piece.rows, piece.present) for piece in self._cut(units))
+        return sum(sums, start=torch.zeros(len(self._model.flat), dtype=torch.float64))
+
+    def _cut(self, units: Units) -> Iterator[Block]:
+        """Yield the units in blocks of which each needs no more memory than `MAX_FORMED` says, or is of one unit."""
         for block in units.blocks():
             step = max(1, MAX_FORMED // block.rows.shape[1] // len(self._model.flat))
             for start in range(0, len(block), step):
-                total += self._sum(block.rows[start : start + step], block.present[start : start + step])
-        return total
+                yield Block(block.rows[start : start + step], block.present[start : start + step])
 
     def _sum(self, rows: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
         parts = self._gradients(rows, present)

@@ -1,6 +1,6 @@
 """Randomness that privacy rests on: who is in a batch, and the noise on its sum.
 
-Everything comes from SHAKE-256 over a seed of the kernel's generator; PyTorch's own generators can be predicted from what
+Everything comes from AES-256 in counter mode under a key of the kernel's generator; PyTorch's own generators can be predicted from what
 they gave out (Holohan and Braghin 2021, "Secure random sampling in differential privacy", section 3).
 
 What a float can hold betrays what noise was added to (Mironov 2012, "On significance of the least significant bits for
@@ -12,7 +12,6 @@ Rounding comes after the noise, so it changes nothing about sensitivity: it is a
 
 from __future__ import annotations
 
-import hashlib
 import math
 from decimal import Decimal
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import numpy.typing as npt
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 Floats = npt.NDArray[np.float64]
 SEED_BYTES = 32
@@ -37,18 +37,16 @@ WIDEST_ERROR = 2.0**-18
 
 
 class Keystream:
-    """Bytes that nobody without the seed can tell from random ones (FIPS 202, SHAKE-256 in blocks by counter)."""
+    """Bytes that nobody without the seed can tell from random ones (AES-256 in counter mode, NIST SP 800-38A)."""
 
     def __init__(self, seed: bytes) -> None:
         if len(seed) != SEED_BYTES:
             raise ValueError(f"expected a seed of {SEED_BYTES} bytes")
-        self._seed = seed
-        self._counter = 0
+        self._cipher = Cipher(algorithms.AES256(seed), modes.CTR(bytes(16))).encryptor()
 
     def draw(self, count: int) -> bytes:
         """Return the next `count` bytes."""
-        self._counter += 1
-        return hashlib.shake_256(self._seed + self._counter.to_bytes(16, "big")).digest(count)
+        return self._cipher.update(bytes(count))
 
     def draw_integer(self, bits: int) -> int:
         """Return a number of `bits` bits, a multiple of 8."""

@@ -47,6 +47,9 @@ class Units:
 
         So what is computed of a unit is as wide as its own rows ask for, whatever the others have.
         """
+        if len(self) and torch.equal(self.counts, torch.ones_like(self.counts)):  # the usual case, quickly
+            yield Block(self.rows.index_select(0, self.starts)[:, None], torch.ones(len(self), 1))
+            return
         widths = 2 ** torch.ceil(torch.log2(self.counts)).long()
         for width in torch.unique(widths).tolist():
             chosen = torch.nonzero(widths == width).reshape(-1)
