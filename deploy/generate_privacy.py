@@ -72,6 +72,11 @@ GUARANTEES: tuple[tuple[str, str, str], ...] = (
         "test_no_unit_moves_a_sum_by_more_than_the_norm",
     ),
     (
+        "What is computed of a row is the same to the last bit whoever else is in the batch",
+        "the seal fixes how matrix products are computed, and batches are filled up to sizes at which they treat rows alike",
+        "test_what_is_computed_of_a_row_is_the_same_to_the_last_bit_whoever_else_is_in_the_batch",
+    ),
+    (
         "The noise is Gaussian, unpredictable, and its last bits tell nothing",
         "AES-256 in counter mode under a key of the kernel's generator; sums leave on a grid that the noise alone decides (Mironov 2012)",
         "test_rounding_is_the_one_of_real_numbers",
@@ -205,8 +210,9 @@ LIMITS = """\
 - **What can be seen from outside**, such as how long a run took or that it failed, is not in epsilon: [covert channels](covert-channels.md)
   bounds it in bits. No claim is made that our trainer takes the same time and memory whatever the rows are: one unit with very many rows
   takes more of both, up to what `max_rows` rows take.
-- **Arithmetic is in single precision.** A unit is clipped to 1/128 less than the norm, to leave room for what rounding makes of the other
-  units' gradients when it comes or goes. Tests hold it against gradients taken one by one; that is no proof for every model.
+- **Arithmetic is in single precision.** That no row's numbers depend on who else is in its batch is tested to the last bit for every kind
+  of layer, on the processor that runs the tests; for others it is not proved. A unit is clipped to 1/128 less than the norm, to leave
+  room for what rounding could make of the others' gradients there.
 - **The provider is trusted to add the noise.** It has the data. The receipt says which software and which seal; no hardware attests it.
 """
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,15 +14,17 @@ import pandas as pd
 import pytest
 import torch
 
+from sandbox.determinism import variables
 from sandbox.guest.trainer import clipping
 from sandbox.guest.trainer.clipping import SLACK, ClippedSum
 from sandbox.guest.trainer.encoding import Encoded, encode
 from sandbox.guest.trainer.losses import make_loss
-from sandbox.guest.trainer.model import Model
+from sandbox.guest.trainer.model import ROWS_OF_A_THREAD, Model
 from sandbox.guest.trainer.noise import Keystream
 from sandbox.guest.trainer.units import Units, each_row, gather_units
 from tests.recipe_samples import CATEGORY, NUMBERS, PICTURE, PRIVATE, SURVIVAL, make_recipe, make_table
 
+ROOT = Path(__file__).resolve().parents[2]
 LINEAR = {"kind": "linear", "units": 5}
 TANH = {"kind": "tanh"}
 MODELS: dict[str, dict[str, Any]] = {
@@ -124,3 +131,27 @@ def test_a_batch_too_large_for_one_piece_is_summed_in_parts(monkeypatch: pytest.
     whole = clipped.of(UNITS["rows"])
     monkeypatch.setattr(clipping, "MAX_FORMED", 5 * len(model.flat))
     assert torch.allclose(clipped.of(UNITS["rows"]), whole, atol=1e-6)
+
+
+def _find_disturbed(threads: int, multiple: int) -> list[str]:
+    """Return the models in which rows disturb each other, computed as in the seal."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "tests.sandbox.alone", str(threads), str(multiple)],
+        env=os.environ | variables(threads) | {"PYTHONPATH": str(ROOT)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    found: list[str] = json.loads(finished.stdout)
+    return found
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_is_computed_of_a_row_is_the_same_to_the_last_bit_whoever_else_is_in_the_batch(
+    threads: int,
+) -> None:
+    assert _find_disturbed(threads, ROWS_OF_A_THREAD) == []
+
+
+def test_batches_that_were_filled_up_to_less_would_let_rows_disturb_each_other() -> None:
+    assert _find_disturbed(1, 1) != []

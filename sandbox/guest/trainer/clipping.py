@@ -5,8 +5,9 @@ weighted by the clipping factors, the sum (book-keeping: Bu et al. 2023, "Differ
 at small cost", algorithm 1). No gradient of the learnt numbers is computed twice, and for linear layers none of one unit is
 ever formed (Goodfellow 2015). Where one has to be formed, Opacus' rules do it (Yousefpour et al. 2021).
 
-A unit is clipped to a little less than the norm (`SLACK`): so much is kept for what single-precision arithmetic makes of
-others' gradients when a unit comes to a batch or leaves it. The sums are of double precision.
+No unit changes what is computed of another, not even by rounding: batches are filled up to sizes at which matrix products
+treat all rows alike. The sums are of double precision, and a unit is clipped to a little less than the norm (`SLACK`): so
+much is kept for how those sums round, and for processors that would still make others' gradients a little different.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import nn
 
 from sandbox.guest.trainer.encoding import Encoded
 from sandbox.guest.trainer.losses import RowLoss
-from sandbox.guest.trainer.model import Mask, Model, Seen
+from sandbox.guest.trainer.model import Mask, Model, Seen, fill_up
 from sandbox.guest.trainer.units import Block, Units
 
 SLACK = 2.0**-7
@@ -94,11 +95,14 @@ class ClippedSum:
     def _gradients(self, rows: torch.Tensor, present: torch.Tensor) -> list[Factored | Formed]:
         """Return what each learnt layer's gradients are made of. A unit's loss is the sum over its rows."""
         seen: list[Seen] = []
-        batch = self._data.take(rows.reshape(-1))
+        batch = self._data.take(fill_up(rows.reshape(-1)))
         said = self._model.run(batch, mask=self._mask, seen=seen)
-        total = (self._loss(said, batch.targets) * present.reshape(-1)).sum()
-        backwards = torch.autograd.grad(total, [item.given for item in seen])
-        return [_form(item, given, len(rows)) for item, given in zip(seen, backwards, strict=True)]
+        losses = self._loss(said, batch.targets)[: rows.numel()]
+        backwards = torch.autograd.grad((losses * present.reshape(-1)).sum(), [item.given for item in seen])
+        return [
+            _form(item.layer, item.taken.detach()[: rows.numel()], given[: rows.numel()], len(rows))
+            for item, given in zip(seen, backwards, strict=True)
+        ]
 
 
 def _find_rule(layer: nn.Module) -> Callable[..., dict[nn.Parameter, torch.Tensor]]:
@@ -115,8 +119,7 @@ def _squares(vectors: torch.Tensor) -> torch.Tensor:
     return norms.square()
 
 
-def _form(item: Seen, given: torch.Tensor, units: int) -> Factored | Formed:
-    taken, layer = item.taken.detach(), item.layer
+def _form(layer: nn.Module, taken: torch.Tensor, given: torch.Tensor, units: int) -> Factored | Formed:
     width = len(given) // units
     if isinstance(layer, nn.Linear):
         if width == 1:

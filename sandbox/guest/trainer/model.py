@@ -22,6 +22,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
 }
 IMAGE_RANK = 3
+ROWS_OF_A_THREAD = 16
+"""A matrix product is given a whole multiple for each thread, and for two at least: it adds up what is over in another order."""
 Mask = Callable[[torch.Tensor, float], torch.Tensor]
 
 
@@ -147,6 +149,15 @@ class Model:
                 parts.append(rows.inputs[:, at : at + width])
             at += width
         return torch.cat(parts, dim=1)
+
+
+def fill_up(rows: torch.Tensor) -> torch.Tensor:
+    """Return row numbers, at least one, with the first repeated at the end up to a size that suits matrix products.
+
+    What a model says of a row, and its gradient, is then the same to the last bit whichever other rows are there.
+    """
+    multiple = ROWS_OF_A_THREAD * max(2, torch.get_num_threads())
+    return torch.cat([rows, rows[:1].expand(-len(rows) % multiple)])
 
 
 def width_of(feature: dict[str, Any]) -> int:
