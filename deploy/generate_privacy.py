@@ -184,8 +184,8 @@ Each dataset has one, for its life; `sealroom dataset privacy ASSET` shows it, a
 The ledger counts everybody's jobs; `consumer_budget` counts each account's for itself. Epsilons compose as privacy loss
 distributions do, not as a sum, and are rounded up. That holds for jobs which were fixed beforehand; for whoever chooses the next
 job by what the last one released, jobs must besides pass a filter at one Rényi order that budget and delta decide (Feldman and Zrnic
-2021), which admits up to a fifth fewer of them. A ledger stands at the larger of both. `sealroom job preflight` says what a job would
-cost before anything is signed.
+2021), which admits up to a fifth fewer of them. A ledger stands at the larger of both; receipts say what the jobs compose to. `sealroom job
+preflight` says what a job would cost before anything is signed.
 """
 LIMITS = """\
 ## What is not said

@@ -19,7 +19,7 @@ from sandbox.guest.trainer import clipping
 from sandbox.guest.trainer.clipping import SLACK, ClippedSum
 from sandbox.guest.trainer.encoding import Encoded, encode
 from sandbox.guest.trainer.losses import make_loss
-from sandbox.guest.trainer.model import ROWS_OF_A_THREAD, Model
+from sandbox.guest.trainer.model import Model
 from sandbox.guest.trainer.noise import Keystream
 from sandbox.guest.trainer.units import Units, each_row, gather_units
 from tests.recipe_samples import CATEGORY, NUMBERS, PICTURE, PRIVATE, SURVIVAL, make_recipe, make_table
@@ -133,10 +133,10 @@ def test_a_batch_too_large_for_one_piece_is_summed_in_parts(monkeypatch: pytest.
     assert torch.allclose(clipped.of(UNITS["rows"]), whole, atol=1e-6)
 
 
-def _find_disturbed(threads: int, multiple: int) -> list[str]:
+def _find_disturbed(threads: int, batches: str) -> list[str]:
     """Return the models in which rows disturb each other, computed as in the seal."""
     finished = subprocess.run(
-        [sys.executable, "-m", "tests.sandbox.alone", str(threads), str(multiple)],
+        [sys.executable, "-m", "tests.sandbox.alone", str(threads), batches],
         env=os.environ | variables(threads) | {"PYTHONPATH": str(ROOT)},
         check=True,
         capture_output=True,
@@ -150,8 +150,8 @@ def _find_disturbed(threads: int, multiple: int) -> list[str]:
 def test_what_is_computed_of_a_row_is_the_same_to_the_last_bit_whoever_else_is_in_the_batch(
     threads: int,
 ) -> None:
-    assert _find_disturbed(threads, ROWS_OF_A_THREAD) == []
+    assert _find_disturbed(threads, "filled up") == []
 
 
-def test_batches_that_were_filled_up_to_less_would_let_rows_disturb_each_other() -> None:
-    assert _find_disturbed(1, 1) != []
+def test_in_batches_as_they_come_rows_would_disturb_each_other() -> None:
+    assert _find_disturbed(1, "as they come") != []

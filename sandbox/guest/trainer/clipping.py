@@ -21,7 +21,7 @@ from torch import nn
 
 from sandbox.guest.trainer.encoding import Encoded
 from sandbox.guest.trainer.losses import RowLoss
-from sandbox.guest.trainer.model import Mask, Model, Seen, fill_up
+from sandbox.guest.trainer.model import Mask, Model, Seen
 from sandbox.guest.trainer.units import Block, Units
 
 SLACK = 2.0**-7
@@ -95,7 +95,7 @@ class ClippedSum:
     def _gradients(self, rows: torch.Tensor, present: torch.Tensor) -> list[Factored | Formed]:
         """Return what each learnt layer's gradients are made of. A unit's loss is the sum over its rows."""
         seen: list[Seen] = []
-        batch = self._data.take(fill_up(rows.reshape(-1)))
+        batch = self._data.take(self._model.fill_up(rows.reshape(-1)))
         said = self._model.run(batch, mask=self._mask, seen=seen)
         losses = self._loss(said, batch.targets)[: rows.numel()]
         backwards = torch.autograd.grad((losses * present.reshape(-1)).sum(), [item.given for item in seen])

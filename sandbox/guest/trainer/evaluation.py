@@ -15,7 +15,7 @@ import torch
 
 from sandbox.guest.trainer.encoding import Encoded
 from sandbox.guest.trainer.losses import make_loss
-from sandbox.guest.trainer.model import Model, fill_up
+from sandbox.guest.trainer.model import Model
 from sandbox.guest.trainer.noise import GaussianNoise, Keystream
 from sandbox.guest.trainer.units import Units
 
@@ -76,7 +76,7 @@ def _values(said: torch.Tensor, targets: torch.Tensor, recipe: dict[str, Any]) -
 def _say(model: Model, data: Encoded, rows: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
         parts = torch.split(rows, EVALUATED_ROWS)
-        return torch.cat([model.run(data.take(fill_up(part)))[: len(part)] for part in parts])
+        return torch.cat([model.run(data.take(model.fill_up(part)))[: len(part)] for part in parts])
 
 
 def _concordance(model: Model, data: Encoded, rows: torch.Tensor, recipe: dict[str, Any]) -> float:

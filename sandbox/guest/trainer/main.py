@@ -20,7 +20,7 @@ import torch
 from sandbox.guest.trainer.counting import count_private
 from sandbox.guest.trainer.encoding import encode
 from sandbox.guest.trainer.evaluation import evaluate
-from sandbox.guest.trainer.model import Model
+from sandbox.guest.trainer.model import MAX_THREADS, Model
 from sandbox.guest.trainer.noise import SEED_BYTES, Keystream
 from sandbox.guest.trainer.scoring import score
 from sandbox.guest.trainer.tables import ColumnMissingError, concat, read_tables
@@ -72,6 +72,7 @@ def run(orders: dict[str, Any], folders: list[str], *, seed: bytes) -> tuple[Mod
     units, held_out = split_units(units, (recipe["evaluation"] or {"hold_out": "0"})["hold_out"], stream)
     data, model = encode(table, recipe), Model(recipe)
     if private:
+        torch.set_num_threads(min(MAX_THREADS, torch.get_num_threads()))
         train_private(model, data, units, orders, stream)
     else:
         train_plain(model, data.take(units.used()), recipe)

@@ -22,8 +22,12 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
 }
 IMAGE_RANK = 3
-ROWS_OF_A_THREAD = 16
-"""A matrix product is given a whole multiple for each thread, and for two at least: it adds up what is over in another order."""
+MAX_THREADS = 2
+"""What exact results are asked of: more would cut long tensors at places that depend on how many rows there are."""
+ROWS_OF_PRODUCTS = (8, 32)
+"""A matrix product is given whole multiples, by one thread and by two: it adds up what is over in another order."""
+NUMBERS_AT_ONCE = 32
+"""Of each layer's output a thread gets whole multiples: what is over goes through other functions, which round otherwise."""
 Mask = Callable[[torch.Tensor, float], torch.Tensor]
 
 
@@ -99,7 +103,7 @@ class Model:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe["seed"])
             self.embeddings = _make_embeddings(self._features)
-            self.layers = _make_layers(recipe)
+            self.layers, self._sizes = _make_layers(recipe)
         self._learnt = {
             name for name, layer in self.layers.items() if next(layer.parameters(), None) is not None
         }
@@ -115,6 +119,16 @@ class Model:
         """Take every learnt number from tensors by name."""
         for name, parameter in self.named():
             parameter.data.copy_(torch.from_numpy(tensors[name]))
+
+    def fill_up(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return row numbers, at least one, with the first repeated at the end, as often as exact results ask for.
+
+        What this model says of a row, and its gradient, is then the same to the last bit whichever other rows are there.
+        """
+        threads = torch.get_num_threads()
+        evenly = NUMBERS_AT_ONCE * threads
+        multiple = math.lcm(ROWS_OF_PRODUCTS[threads > 1], evenly // math.gcd(evenly, *self._sizes))
+        return torch.cat([rows, rows[:1].expand(-len(rows) % multiple)])
 
     def run(self, rows: Encoded, *, mask: Mask | None = None, seen: list[Seen] | None = None) -> torch.Tensor:
         """Return what the model says of each row; `mask` applies dropout, `seen` takes note of every learnt layer."""
@@ -151,15 +165,6 @@ class Model:
         return torch.cat(parts, dim=1)
 
 
-def fill_up(rows: torch.Tensor) -> torch.Tensor:
-    """Return row numbers, at least one, with the first repeated at the end up to a size that suits matrix products.
-
-    What a model says of a row, and its gradient, is then the same to the last bit whichever other rows are there.
-    """
-    multiple = ROWS_OF_A_THREAD * max(2, torch.get_num_threads())
-    return torch.cat([rows, rows[:1].expand(-len(rows) % multiple)])
-
-
 def width_of(feature: dict[str, Any]) -> int:
     """Return how many of the model's inputs a feature is."""
     if feature["kind"] == "image":
@@ -185,19 +190,21 @@ def _make_embeddings(features: list[dict[str, Any]]) -> dict[str, nn.Module]:
     }
 
 
-def _make_layers(recipe: dict[str, Any]) -> dict[str, nn.Module]:
-    """Return the layers by name; each is made for the shape that leaves the one before, which an example tells."""
+def _make_layers(recipe: dict[str, Any]) -> tuple[dict[str, nn.Module], list[int]]:
+    """Return the layers by name, each made for the shape that leaves the one before, and how many numbers a row is after each."""
     first = recipe["features"][0]
     shape = first["shape"] if first["kind"] == "image" else [sum(map(width_of, recipe["features"]))]
     example = torch.zeros(1, *shape)
     layers: dict[str, nn.Module] = {}
+    sizes = []
     with torch.no_grad():
         for number, layer in enumerate(recipe["layers"], 1):
             made = _make_layer(layer, example)
             layers[f"layer{number}"] = made
             example = example if isinstance(made, Dropout) else made(example)
+            sizes.append(example.numel())
     layers["head"] = nn.Linear(example.numel(), count_outputs(recipe))
-    return layers
+    return layers, [*sizes, count_outputs(recipe)]
 
 
 def _make_layer(layer: dict[str, Any], example: torch.Tensor) -> nn.Module:
