@@ -133,11 +133,14 @@ def test_a_batch_too_large_for_one_piece_is_summed_in_parts(monkeypatch: pytest.
     assert torch.allclose(clipped.of(UNITS["rows"]), whole, atol=1e-6)
 
 
-def _find_disturbed(threads: int, batches: str) -> list[str]:
-    """Return the models in which rows disturb each other, computed as in the seal."""
+OLDER = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+
+
+def _find_disturbed(threads: int, batches: str, **changes: str) -> list[str]:
+    """Return the models in which rows disturb each other, computed as in the seal but for `changes` of its variables."""
     finished = subprocess.run(
         [sys.executable, "-m", "tests.sandbox.alone", str(threads), batches],
-        env=os.environ | variables(threads) | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | variables(threads) | {"PYTHONPATH": str(ROOT)} | changes,
         check=True,
         capture_output=True,
         text=True,
@@ -147,10 +150,11 @@ def _find_disturbed(threads: int, batches: str) -> list[str]:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("changes", [{}, OLDER], ids=["this processor", "one without AVX-512"])
 def test_what_is_computed_of_a_row_is_the_same_to_the_last_bit_whoever_else_is_in_the_batch(
-    threads: int,
+    threads: int, changes: dict[str, str]
 ) -> None:
-    assert _find_disturbed(threads, "filled up") == []
+    assert _find_disturbed(threads, "filled up", **changes) == []
 
 
 def test_in_batches_as_they_come_rows_would_disturb_each_other() -> None:
