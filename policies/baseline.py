@@ -20,6 +20,7 @@ from policies.facts import (
 from policies.mechanisms import Gaussian, PrivacyCost
 from policies.policy import Policy
 from policies.privacy import DAY_S, PrivacyPolicy
+from policies.terms import can_serve
 from policies.verdicts import Decision, Verdict
 
 NOW = 1_800_000_000
@@ -57,15 +58,16 @@ def _first_consumer(policy: Policy) -> str:
 
 
 def _first_purpose(policy: Policy) -> str:
-    purposes = [purpose for term in policy.purposes for purpose in term.purposes]
-    return purposes[0].text if purposes else ""
+    purposes = [purpose.text for term in policy.purposes for purpose in term.purposes]
+    return next((text for text in purposes if can_serve(text, policy.purposes)), "")
 
 
 def _shown(policy: Policy, facts: CaseFacts, consumer: str) -> tuple[CredentialFacts, ...]:
     issuers = {demand.claim: demand.issuers[0] for demand in policy.credentials}
     shown = facts.credentials
     if shown is None:
-        shown = tuple(ShownCredential(claim=claim) for claim in issuers)
+        demands = policy.credentials
+        shown = tuple(ShownCredential(claim=demand.claim, issuer=demand.issuers[0]) for demand in demands)
     return tuple(
         CredentialFacts(
             issuer=one.issuer or issuers.get(one.claim, SOMEBODY),
@@ -115,7 +117,7 @@ def _privacy(policy: PrivacyPolicy, facts: CaseFacts) -> PrivacyFacts:
         return PrivacyFacts(fits_schema=facts.fits_schema)
     delta = Decimal(policy.delta or "0.00001")
     most = [policy.job_epsilon, policy.budget, policy.consumer_budget, str(_EPSILON)]
-    epsilon = facts.epsilon or str(min(Decimal(limit) for limit in most if limit is not None))
+    epsilon = facts.epsilon or format(min(Decimal(limit) for limit in most if limit is not None), "f")
     cost = PrivacyCost(
         epsilon=epsilon, delta=format(delta, "f"), mechanisms=(Gaussian(noise_multiplier="1"),)
     )

@@ -20,6 +20,9 @@ class ShownCredential(StrictModel):
     expired: bool = False
 
 
+Count = Annotated[int, Field(ge=0)]
+
+
 class CaseFacts(StrictModel):
     """What differs from the baseline. `listed`: on every allow-list of the policy; `private`: a recipe with privacy.
 
@@ -40,13 +43,13 @@ class CaseFacts(StrictModel):
     kind: Literal["code", "recipe"] | None = None
     weights: bool | None = None
     weights_bytes: Size | None = None
-    metrics_count: int | None = None
-    metrics_digits: int | None = None
-    information_bits: int | None = None
+    metrics_count: Count | None = None
+    metrics_digits: Count | None = None
+    information_bits: Count | None = None
     scorer: bool = True
-    gpus: int = 0
+    gpus: Count = 0
     private: bool | None = None
-    units: int | None = None
+    units: Annotated[int, Field(ge=1)] | None = None
     epsilon: PositiveDecimal | None = None
     after: PositiveDecimal | None = None
     consumer_after: PositiveDecimal | None = None

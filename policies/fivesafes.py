@@ -118,5 +118,11 @@ class FiveSafesDocument(StrictModel):
     @staticmethod
     def place_of(path: Path) -> Path:
         """Return where in the document a part of the policy stands."""
-        heading = {"purposes": "projects", "consumers": "people", "credentials": "people", "privacy": "data"}
+        heading = {
+            "purposes": "projects",
+            "consumers": "people",
+            "credentials": "people",
+            "privacy": "data",
+            "review": "outputs",
+        }
         return (heading.get(str(path[0]), "settings"), *path)

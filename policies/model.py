@@ -61,7 +61,8 @@ def parse_policy(data: bytes) -> Policy:
         DocumentError: not strict YAML, an unknown key, or a value out of range, with its line and its path.
     """
     source = read_source(data, document="policy")
-    flat = source.value.get("version") == 1
+    version = source.value.get("version")
+    flat = type(version) is int and version == 1
     document = source.read(FlatDocument) if flat else source.read(FiveSafesDocument)
     policy = document.to_policy(digest_of(data))
     try:

@@ -213,6 +213,11 @@ def check_policy(policy: Policy) -> None:
             raise ContradictionError(
                 ("purposes", index, "credential"), f"people.credentials doesn't demand {term.credential}"
             )
+    if policy.privacy.tests is None and any(review.when == "not-passed" for review in policy.reviews):
+        raise ContradictionError(
+            ("review", "when"),
+            "not-passed needs the privacy tests of the mode measured; without them nobody is asked: say always",
+        )
     cap = policy.outputs.max_information_bits
     if cap is not None and policy.log_information_bits > cap:
         raise ContradictionError(

@@ -27,7 +27,13 @@ from sandbox.declaration import (
     WeightsDeclaration,
 )
 from sandbox.errors import BundleInvalidError
-from sandbox.manifest import IMAGE_PLACEHOLDER, AlgorithmManifest, ScorerDeclaration, count_nodes
+from sandbox.manifest import (
+    IMAGE_PLACEHOLDER,
+    AlgorithmManifest,
+    ScorerDeclaration,
+    count_levels,
+    count_nodes,
+)
 from sandbox.recipe import Recipe, override
 
 __all__ = [
@@ -50,6 +56,7 @@ MAX_BUNDLE_FILES = 256
 MAX_BUNDLE_BYTES = 6 * 1024 * 1024
 MAX_PATH_BYTES = 200
 MAX_PARAMETERS_BYTES = 64 * 1024
+MAX_PARAMETERS_DEPTH = 8
 MAX_PARAMETER_CHECKS = 200_000
 """Parts of the schema times values of the parameters: what checking them can cost at most."""
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
@@ -116,6 +123,8 @@ def check_parameters(manifest: AlgorithmManifest, parameters: dict[str, Any]) ->
         raise BundleInvalidError(
             "parameters", f"are {size} bytes, at most {MAX_PARAMETERS_BYTES} are allowed"
         )
+    if count_levels(parameters) > MAX_PARAMETERS_DEPTH:
+        raise BundleInvalidError("parameters", f"are nested deeper than {MAX_PARAMETERS_DEPTH}")
     if count_nodes(manifest.parameters) * count_nodes(parameters) > MAX_PARAMETER_CHECKS:
         raise BundleInvalidError("parameters", "are too many values for a schema of this size")
     error = next(jsonschema.Draft202012Validator(manifest.parameters).iter_errors(parameters), None)

@@ -235,6 +235,13 @@ def count_nodes(value: object) -> int:
     return 1 + sum(count_nodes(part) for part in parts)
 
 
+def count_levels(value: object) -> int:
+    """Return how deep lists and objects are nested in a JSON document; 0 for a plain value."""
+    if not isinstance(value, (dict, list)):
+        return 0
+    return 1 + max(map(count_levels, value.values() if isinstance(value, dict) else value), default=0)
+
+
 def _check_schema(value: object, depth: int) -> None:
     """Refuse what would make a schema reach outside itself, or what a check of a few kilobytes could take hours over.
 

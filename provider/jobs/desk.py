@@ -30,10 +30,10 @@ from provider.wire import (
     recover_signer,
 )
 from provider.witnessing import WitnessDesk
-from sandbox.bundle import check_parameters, parse_bundle
+from sandbox.bundle import MAX_PARAMETERS_BYTES, MAX_PARAMETERS_DEPTH, check_parameters, parse_bundle
 
 HOUR_S = 3600
-PARAMETER_LIMITS = JsonLimits(size_bytes=64 * 1024, depth=8, fractions=True)
+PARAMETER_LIMITS = JsonLimits(MAX_PARAMETERS_BYTES, MAX_PARAMETERS_DEPTH, fractions=True)
 
 
 class JobDesk:

@@ -13,7 +13,9 @@ from policies.canonical import canonical_json
 from policies.casefacts import CaseFacts
 from policies.cases import parse_cases, run_cases
 from policies.errors import DocumentError
+from policies.model import parse_policy
 from policies.verdicts import Verdict
+from tests.policies.test_fivesafes import WHOLE
 from tests.policy_samples import CONSUMER, IMAGE, STRANGER, make_policy
 
 
@@ -32,6 +34,8 @@ def table(*cases: dict[str, Any]) -> bytes:
         {"outputs": {"weights": {"max_bytes": 10}}},
         {"review": {"reviewers": [CONSUMER]}},
         {"consumers": [STRANGER, CONSUMER], "review": {"reviewers": [STRANGER]}},
+        {"purposes": ["DUO:0000011", "DUO:0000042", "DUO:0000044"]},
+        {"privacy": {"mode": "differential", "delta": "0.00001", "budget": "0.0000001"}},
     ],
     ids=[
         "the sample",
@@ -42,10 +46,18 @@ def table(*cases: dict[str, Any]) -> bytes:
         "small weights",
         "a reviewer",
         "a consumer who reviews, and one who doesn't",
+        "a purpose that another term prohibits, and one that may be served",
+        "hardly any budget",
     ],
 )
 def test_the_baseline_is_a_job_that_the_policy_allows(changes: dict[str, Any]) -> None:
     assert is_baseline_allowed(make_policy(**changes))
+
+
+def test_the_baseline_shows_a_credential_for_each_demand_of_one_claim() -> None:
+    demands = "".join(f"    - {{claim: vetted, issuers: ['{issuer}']}}\n" for issuer in (CONSUMER, STRANGER))
+    text = WHOLE.decode().replace("  credentials:\n", f"  credentials:\n{demands}")
+    assert is_baseline_allowed(parse_policy(text.encode()))
 
 
 @pytest.mark.parametrize(
@@ -101,9 +113,9 @@ def test_a_mistake_in_a_table_is_told_with_its_place(
         CaseFacts,
         purpose=st.none() | st.text(),
         datasets=st.integers(1, 9),
-        metrics_count=st.none() | st.integers(),
-        information_bits=st.none() | st.integers(),
-        gpus=st.integers(),
+        metrics_count=st.none() | st.integers(0),
+        information_bits=st.none() | st.integers(0),
+        gpus=st.integers(0),
         weights=st.none() | st.booleans(),
         kind=st.sampled_from([None, "code", "recipe"]),
         approval=st.sampled_from(["given", "none", "revoked", "expired"]),

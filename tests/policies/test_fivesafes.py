@@ -120,6 +120,10 @@ def test_both_versions_of_a_document_are_the_same_policy_with_their_own_digests(
         ("  logs: nobody", "  logs: all", "line 17: settings.logs", "'nobody'"),
         ("max_bytes: 1MiB", "max_bytes: 1TiB", "line 19: outputs.weights.max_bytes", "such as 512MiB"),
         ("data:\n", "date:\n", "data", "required"),
+        ("review: {", "review: {when: not-passed, ", "line 20: outputs.review.when", "nobody is asked"),
+        ("version: 2", "version: 2.5", "line 1: version", "input should be 2"),
+        ("version: 2", "version: 1.0", "line 1: version", "input should be 2"),
+        ("version: 2", "version: true", "line 1: version", "input should be 2"),
         ("mode: differential", "mode: measured", "line 13: data.privacy", "belong to the mode differential"),
     ],
 )

@@ -105,6 +105,11 @@ def test_two_documents_that_mean_the_same_have_different_digests() -> None:
             "privacy",
             "a count of units belongs to",
         ),
+        (
+            {"review": {"reviewers": ["0x" + "a" * 40], "when": "not-passed"}},
+            "review.when",
+            "without them nobody is asked",
+        ),
         ({"privacy": {"mode": "off"}}, "privacy.mode", "'none', 'measured' or 'differential'"),
         ({"consumer": []}, "consumer", "unknown key"),
     ],

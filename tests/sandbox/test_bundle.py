@@ -13,7 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.bundle import MAX_BUNDLE_BYTES, MAX_BUNDLE_FILES, check_parameters, load_bundle, parse_bundle
+from policies.canonical import canonical_json
+from provider.jobs.desk import PARAMETER_LIMITS
+from provider.receipts.strictjson import parse_json_strict
+from sandbox.bundle import (
+    MAX_BUNDLE_BYTES,
+    MAX_BUNDLE_FILES,
+    MAX_PARAMETERS_DEPTH,
+    check_parameters,
+    load_bundle,
+    parse_bundle,
+)
 from sandbox.errors import BundleInvalidError
 from tests.sandbox_fixtures import IMAGE, make_bundle
 
@@ -216,6 +226,18 @@ def test_a_parameter_is_refused_with_its_path(parameters: dict[str, Any], where:
     check_parameters(manifest, {"epochs": 9})
     with pytest.raises(BundleInvalidError, match=where):
         check_parameters(manifest, parameters)
+
+
+@pytest.mark.parametrize("wrapped", [lambda part: {"a": part}, lambda part: [part]], ids=["objects", "lists"])
+def test_parameters_nested_deeper_than_a_provider_reads_are_refused(wrapped: Callable[[Any], Any]) -> None:
+    manifest = parse_bundle(FILES).manifest
+    parameters: Any = 1
+    for _ in range(MAX_PARAMETERS_DEPTH - 1):
+        parameters = wrapped(parameters)
+    check_parameters(manifest, {"a": parameters})
+    parse_json_strict(canonical_json({"a": parameters}), limits=PARAMETER_LIMITS)
+    with pytest.raises(BundleInvalidError, match="nested deeper than 8"):
+        check_parameters(manifest, {"a": wrapped(parameters)})
 
 
 def test_parameters_that_would_take_long_to_check_are_refused_before_they_are_checked() -> None:
