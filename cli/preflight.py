@@ -5,7 +5,8 @@
 - What can't be known is unknown: every way in which it might be is decided, and what differs is not foreseen.
 - Nothing is uploaded. A login is signed where the provider wants one for a reading.
 
-Not foreseen: what changes meanwhile, such as prices, approvals or other people's jobs, and how a run ends.
+Not foreseen: what changes meanwhile, such as prices, approvals or other people's jobs, how a run ends, and what a provider
+sets for itself alone: how long a request may live, and how many jobs an account may have open.
 """
 
 from __future__ import annotations
