@@ -144,7 +144,7 @@ TESTS_SAY: dict[str, tuple[str, str]] = {
     ),
     "scores-useful": (
         "that the scorer knows labels it was not given, answers alike when asked twice, and fits the released accuracy",
-        "that what was scored are the weights: a scorer is the algorithm's own code",
+        "that what was scored are the weights: a scorer is the algorithm's own code, and chooses which column it tells",
     ),
     "generalisation-gap": (
         "that the model is not much better on rows that it was trained on",
@@ -152,19 +152,22 @@ TESTS_SAY: dict[str, tuple[str, str]] = {
     ),
     "membership-loss": (
         "that the loss of a row doesn't tell whether it was trained on (Yeom et al. 2018)",
-        "an attacker who knows how hard each row is",
+        "an attacker who knows how hard each row is, or looks at more than which loss is smaller",
     ),
     "membership-likelihood": (
         "the same by a ratio of likelihoods of the confidence (Carlini et al. 2022)",
-        "the attack at its strongest, which trains shadow models",
+        "the attack at its strongest, which trains shadow models; scores whose mean and spread alone are alike",
     ),
     "rows-verbatim": (
         "that no run of a row's or column's values stands in a tensor, as it is or scaled, nor a value in a metric",
-        "rows that are shuffled, mixed or encrypted",
+        (
+            "rows that are shuffled, mixed or encrypted; columns of more rows than the 20,000 it samples; numbers past single "
+            "precision; rows of few values, such as yes and no; a metric with a digit changed"
+        ),
     ),
     "low-bits": (
-        "that the low bits of weights, before rounding, are no text and no structure",
-        "what is encrypted: it looks like noise",
+        "that the low bits of floating-point weights, before rounding, are no text and no structure",
+        "what is encrypted: it looks like noise; text in tensors of integers, or short text in whole bytes of weights",
     ),
     "spare-tensors": (
         "that each tensor changes the scores when it is overwritten",
@@ -178,7 +181,8 @@ Each dataset has one, for its life; `sealroom dataset privacy ASSET` shows it, a
 
 - **Reserved** in the transaction that queues a paid job, on the very ledger that its sum was computed from; else it is computed again.
 - **Spent** in the transaction that starts its run. A job that is run again after a crash has spent once: one attempt's output leaves.
-- **Returned** only when nothing of a run can have touched the data. Withheld, failed and cancelled runs have spent.
+- **Returned** only when a run ended before anything was heard of it, and nothing of such a run leaves. Other runs have spent, whether
+  they were withheld, failed or were cancelled.
 - **Settled** in the transaction that ends the job: its receipt says mechanisms, epsilon, delta, and the ledger before and after.
 
 The ledger counts everybody's jobs; `consumer_budget` counts each account's for itself. Epsilons compose as privacy loss

@@ -69,9 +69,9 @@ class PrivacyFacts:
     """What a job would do to privacy; None where that can't be told, and `problem` says why a cost can't be.
 
     `cost` is of the recipe on this dataset, None for code and for a recipe without privacy. `units` is the number of units
-    that is public: the policy's count of them, or the description's of rows. `after` and `consumer_after` are what its ledger and the consumer's
-    would stand at with this job, in epsilon at the policy's delta, everything reserved counted. `fits_schema` says that
-    the recipe's columns and bounds are those of the dataset's schema.
+    that is public: the policy's count of them, or the description's of rows. `after` and `consumer_after` are what its ledger
+    and the consumer's would stand at with this job, in epsilon at the policy's delta, everything reserved counted.
+    `fits_schema` says that the recipe's columns and bounds are those of the dataset's schema.
     """
 
     cost: PrivacyCost | None = None

@@ -218,6 +218,11 @@ def check_policy(policy: Policy) -> None:
             ("review", "when"),
             "not-passed needs the privacy tests of the mode measured; without them nobody is asked: say always",
         )
+    if policy.logs == "consumer" and (policy.reviews or policy.privacy.mode != "none"):
+        raise ContradictionError(
+            ("logs",),
+            "consumer opens a log that no test and no reviewer sees: it belongs to the mode none without a review",
+        )
     cap = policy.outputs.max_information_bits
     if cap is not None and policy.log_information_bits > cap:
         raise ContradictionError(

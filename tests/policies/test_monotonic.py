@@ -353,6 +353,8 @@ def test_what_leaves_with_an_open_log_is_under_the_cap_in_all(
     log_bytes: int, logs: str, document: Document, job: Job
 ) -> None:
     document["settings"] |= {"logs": logs, "limits": {"log_bytes": log_bytes, "gpus": 2}}
+    if logs == "consumer":
+        document["data"] = {"privacy": {"mode": "none"}}
     policy, decision = decide(document, job)
     if decision.allowed:
         assert job[1].information_bits + policy.log_information_bits <= 50_000

@@ -95,6 +95,13 @@ def test_two_documents_that_mean_the_same_have_different_digests() -> None:
         ({"approvals": ["board"]}, "approvals.0", "'owner'"),
         ({"images": ["python:3.11"]}, "images.0", "a tag can change under you"),
         ({"logs": "scientist"}, "logs", "'owner', 'nobody' or 'consumer'"),
+        ({"logs": "consumer", "review": {"reviewers": ["0x" + "a" * 40]}}, "logs", "no reviewer sees"),
+        ({"logs": "consumer", "privacy": {"mode": "measured", "tests": {}}}, "logs", "no test"),
+        (
+            {"logs": "consumer", "privacy": {"mode": "differential", "delta": "0.00001", "budget": "1"}},
+            "logs",
+            "belongs to the mode none",
+        ),
         ({"logs": "consumer"}, "logs", "opens a log of up to 8388608 bits"),
         ({"logs": "consumer", "limits": {"log_bytes": 12_501}}, "logs", "opens a log of up to 100008 bits"),
         ({"privacy": {"mode": "measured"}}, "privacy", "tests belong to the mode measured"),

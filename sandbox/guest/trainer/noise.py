@@ -1,7 +1,7 @@
 """Randomness that privacy rests on: who is in a batch, and the noise on its sum.
 
-Everything comes from AES-256 in counter mode under a key of the kernel's generator; PyTorch's own generators can be predicted from what
-they gave out (Holohan and Braghin 2021, "Secure random sampling in differential privacy", section 3).
+Everything comes from AES-256 in counter mode under a key of the kernel's generator; PyTorch's own generators can be predicted
+from what they gave out (Holohan and Braghin 2021, "Secure random sampling in differential privacy", section 3).
 
 What a float can hold betrays what noise was added to (Mironov 2012, "On significance of the least significant bits for
 differential privacy"). So sums leave rounded to a grid that depends on the noise alone, and a rounded value is the very one
