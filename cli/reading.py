@@ -19,7 +19,8 @@ from provider.jobs.codes import REASONS
 from provider.receipts.countersigners import Countersigned
 from provider.receipts.facts import OutputFacts, ReceiptFacts, RunFacts, SandboxFacts
 from provider.receipts.note import Checkpoint
-from provider.receipts.statement import RELEASED, Statement
+from provider.receipts.reviews import RELEASED
+from provider.receipts.statement import Statement
 
 Line = tuple[str, str]
 MIB = 1024**2

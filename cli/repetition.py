@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cli.errors import InputError
+from policies.egress import GATE
 from policies.privacy import PRIVACY_TESTS
-from provider.gate.decide import GATE
 from provider.gate.report import GateReport, GateVerdict, ReleasedFile
 from provider.receipts.facts import ReceiptFacts, RunFacts, SandboxFacts
 from sandbox.spec import PROVIDERS_FAULT, RunReport

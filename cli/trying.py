@@ -215,7 +215,7 @@ def _judge(
         produced=report.outputs,
         folder=folder / RELEASED,
         refused=report.refused,
-        log_bits=attempt.policy.log_information_bits,
+        side_bits=attempt.policy.side_information_bits,
     )
     run = LocalRun(attempt.bundle, attempt.parameters, spec, folder / "outputs", attempt.data, attempt.policy)
     return make_tests(engine, run, report.outputs, gate)

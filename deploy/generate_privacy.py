@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from policies.egress import ENDING_BITS
 from policies.privacy import PRIVACY_TESTS
 from policies.purposes import TERMS
-from provider.gate.declaration import ENDING_BITS
 from provider.gate.sample import MAX_SCANNED, MAX_SCORED
 from provider.privacy.calibration import MAX_EPSILON
 
@@ -156,18 +156,21 @@ TESTS_SAY: dict[str, tuple[str, str]] = {
     ),
     "membership-likelihood": (
         "the same by a ratio of likelihoods of the confidence (Carlini et al. 2022)",
-        "the attack at its strongest, which trains shadow models; scores whose mean and spread alone are alike",
+        "the attack at its strongest, which trains shadow models, or knows how hard each row is",
     ),
     "rows-verbatim": (
-        "that no run of a row's or column's values stands in a tensor, as it is or scaled, nor a value in a metric",
         (
-            "rows that are shuffled, mixed or encrypted; columns of more rows than the 20,000 it samples; numbers past single "
-            "precision; rows of few values, such as yes and no; a metric with a digit changed"
+            "that no run of a row's or column's values stands in a tensor, as it is, scaled or shifted, nor rows as text in bytes, bits "
+            "or values, nor a value in a metric"
+        ),
+        (
+            "rows that are shuffled, mixed, encoded, compressed or encrypted; columns scaled by numbers of the algorithm's own; codes in "
+            "place of words; a few rows of more than the 20,000 it samples"
         ),
     ),
     "low-bits": (
-        "that the low bits of floating-point weights, before rounding, are no text and no structure",
-        "what is encrypted: it looks like noise; text in tensors of integers, or short text in whole bytes of weights",
+        "that the low bits of floating-point weights, before rounding, have no structure",
+        "what is encrypted or compressed: it looks like noise",
     ),
     "spare-tensors": (
         "that each tensor changes the scores when it is overwritten",
@@ -181,7 +184,7 @@ Each dataset has one, for its life; `sealroom dataset privacy ASSET` shows it, a
 
 - **Reserved** in the transaction that queues a paid job, on the very ledger that its sum was computed from; else it is computed again.
 - **Spent** in the transaction that starts its run. A job that is run again after a crash has spent once: one attempt's output leaves.
-- **Returned** only when a run ended before anything was heard of it, and nothing of such a run leaves. Other runs have spent, whether
+- **Returned** only when a run ended before its container was told what to run. Other runs have spent, whether
   they were withheld, failed or were cancelled.
 - **Settled** in the transaction that ends the job: its receipt says mechanisms, epsilon, delta, and the ledger before and after.
 

@@ -18,6 +18,7 @@ from vector_maker import (
     with_open_log,
 )
 
+from policies.egress import GATE_CHECKS
 from provider.receipts.facts import ReceiptFacts
 from provider.receipts.note import parse_note
 from provider.receipts.proof import parse_proof
@@ -32,7 +33,9 @@ from tests.receipt_samples import (
     REVIEWERS,
     SALT,
     WEIGHTS,
+    demanding_review,
     digest,
+    measured,
     overruling,
     private,
     reviewed,
@@ -113,11 +116,31 @@ def _contradictions() -> Iterator[Vector]:
     one_order = signed_with("predicate.job.orders.0.tokenId", "2", two_datasets(FACTS))
     yield make("contradiction-orders", "Orders that aren't those of the datasets.", one_order)
     counted = signed_with(
-        "predicate.run.logs", "consumer", replace(FACTS, privacy=replace(FACTS.privacy, information_bits=0))
+        "predicate.run.logs", "consumer", replace(FACTS, privacy=replace(FACTS.privacy, information_bits=6))
     )
     yield make("contradiction-log-bits", "The log left, and no bit is counted.", counted)
+    whole = demanding_review(measured(FACTS), when="not-passed")
+    checks = to_json(whole)["egress"]["checks"]
+    for name, about, others in (
+        ("check-missing", "RELEASED without one of the gate's checks.", checks[1:]),
+        ("check-twice", "RELEASED with a check twice.", [checks[0], *checks]),
+        ("test-missing", "RELEASED without a privacy test, which may have failed.", checks[:-1]),
+        ("tests-none", "RELEASED without any privacy test, with rows held back.", checks[: len(GATE_CHECKS)]),
+        ("checks-order", "RELEASED with checks in another order.", checks[::-1]),
+    ):
+        yield make(f"contradiction-{name}", about, signed_with("predicate.egress.checks", others, whole))
+    yield make(
+        "contradiction-gate", "RELEASED by an unknown gate.", signed_with("predicate.egress.gate", "none/1")
+    )
+    bits = "predicate.privacy.informationBits"
+    yield make("contradiction-ending-bits", "Fewer bits than an ending says.", signed_with(bits, "5"))
+    told = signed_with(bits, "13", overruling(FACTS))
+    yield make("contradiction-test-bits", "The overruled tests are not counted.", told)
+    unheld = signed_with(_DEMAND, to_json(whole)["policy"]["reviews"], FACTS)
+    yield make("contradiction-untested", "A review that privacy tests decide on, and none was made.", unheld)
 
 
+_DEMAND, _REVIEW = "predicate.policy.reviews", "predicate.egress.review"
 CONTRADICTIONS: tuple[tuple[str, str, str, Any], ...] = (
     ("verdict", "WITHHELD, although the outcome is released.", "predicate.egress.verdict", "WITHHELD"),
     ("outcome", "RELEASED, although it failed.", "predicate.egress.outcome", "failed"),
@@ -237,7 +260,6 @@ def _privacy() -> Iterator[Vector]:
 
 REVIEWED = reviewed(FACTS, "release", "release")
 DISPUTED = reviewed(FACTS, "release", "withhold")
-_DEMAND, _REVIEW = "predicate.policy.reviews", "predicate.egress.review"
 UNREVIEWED: tuple[tuple[str, str, str, Any], ...] = (
     ("missing", "RELEASED without any decision.", _REVIEW, None),
     ("one-of-two", "One decision, and two are needed.", f"{_REVIEW}.decisions", [_decision(REVIEWED, 0)]),
@@ -260,7 +282,8 @@ def _reviews() -> Iterator[Vector]:
         yield make(f"unreviewed-{name}", about, signed_with(path, value, REVIEWED))
     unasked = signed_with("predicate.egress.review", None, overruling(FACTS))
     yield make("unreviewed-test", "A privacy test did not pass, and nobody was asked.", unasked)
-    gate = signed_with("predicate.egress.checks.1.name", "weights-finite", overruling(FACTS))
+    failing = {"name": "weights-finite", "ok": False, "detail": ""}
+    gate = signed_with("predicate.egress.checks.7", failing, overruling(FACTS))
     yield make("unreviewed-gate", "Reviewers overruled a check that nobody may.", gate)
     opened = signed_with(f"{_REVIEW}.salt", SALT, DISPUTED)
     yield make("unreviewed-opened", "What was withheld can be guessed.", opened)

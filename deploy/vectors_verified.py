@@ -33,6 +33,7 @@ from tests.receipt_samples import (
     Sample,
     demanding_review,
     make_sample,
+    measured,
     overruling,
     private,
     refused,
@@ -82,7 +83,7 @@ def _outcomes() -> Iterator[Vector]:
     late = withheld(demanding_review(FACTS))
     late = replace(late, egress=replace(late.egress, checks=(), rule=REVIEW_LATE))
     yield verified("review-late", "Nobody knows who decided by the time it was withheld.", signed(late))
-    unneeded = demanding_review(FACTS, when="not-passed")
+    unneeded = demanding_review(measured(FACTS), when="not-passed")
     yield verified("review-not-needed", "Every test passed, so that nobody had to look.", signed(unneeded))
     yield verified("private", "Trained with differential privacy, its cost stated.", signed(private(FACTS)))
     yield verified(

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 from policies.documents import StrictModel
 from policies.errors import ContradictionError
 from policies.people import Consumers, CredentialDemand
-from policies.privacy import PrivacyPolicy, ReviewPolicy
+from policies.privacy import PRIVACY_TESTS, PrivacyPolicy, ReviewPolicy
 from policies.terms import Term
 from policies.witnesses import MAX_WITNESSES, parse_demand
 
@@ -194,6 +194,12 @@ class Policy(StrictModel):
     def log_information_bits(self) -> int:
         """How much the consumer can learn from the log, at most: nothing unless `logs` opens it."""
         return self.limits.log_bytes * BITS_PER_BYTE if self.logs == "consumer" else 0
+
+    @property
+    def side_information_bits(self) -> int:
+        """How much the consumer of a release can learn besides its files, at most: from the log, or which tests people overruled."""
+        told = len(PRIVACY_TESTS) if self.reviews and self.privacy.tests is not None else 0
+        return self.log_information_bits + told
 
 
 def check_policy(policy: Policy) -> None:

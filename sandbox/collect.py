@@ -88,9 +88,11 @@ class Frame:
 class Collection:
     """What has come out so far; `complete` after END. A broken stream leaves it as far as it got.
 
-    `seen` is the probe's finding inside; `outside` is the engine's, which nothing that comes out can say.
+    `seen` is the probe's finding inside; `outside` is the engine's, which nothing that comes out can say. `ordered` says that the
+    orders may have gone in.
     """
 
+    ordered: bool = False
     seen: dict[str, str] | None = None
     outside: dict[str, str] | None = None
     result: GuestResult | None = None

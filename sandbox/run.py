@@ -125,6 +125,9 @@ def _attempt(
         collector.collection.outside = engine.limits_in_force(spec.run_id)
         if collector.collection.outside != expect_engine(spec):
             return ExitReason.PROBE_FAILED  # without orders, nothing of the algorithm runs
+        if cancelled():
+            return ExitReason.CANCELLED
+        collector.collection.ordered = True
         channel.order(spec)
         channel.listen_for(START_GRACE_S)
         _collect(spec, collector, channel, on_event, cancelled)
@@ -231,6 +234,7 @@ def _report(
         seal_digest=seal_digest(spec),
         determinism=Determinism(spec.limits.threads, load_processor()),
         probe=_probe_report(spec, collection),
+        ordered=collection.ordered,
         started=started,
         finished=finished,
         cpu_s=f"{cpu_ms // 1000}.{cpu_ms % 1000:03d}",

@@ -162,7 +162,8 @@ class ProbeReport:
 class RunReport:
     """What happened. Times are Unix seconds; `cpu_s` is a decimal; `log` is for the data's owner only.
 
-    `refused` names the rules that entries below /data/outputs broke; such entries are not among `outputs`.
+    `refused` names the rules that entries below /data/outputs broke; such entries are not among `outputs`. Unless `ordered`, the
+    container never learned what to run, so that nothing can have touched the data.
     """
 
     reason: ExitReason
@@ -171,6 +172,7 @@ class RunReport:
     seal_digest: str
     determinism: Determinism
     probe: ProbeReport | None
+    ordered: bool
     started: int
     finished: int
     cpu_s: str

@@ -12,9 +12,10 @@ from cli.localruns import WIDEST
 from cli.repetition import find_repeatable
 from cli.replaying import Materials
 from policies.canonical import canonical_json, digest_of, digest_text
+from policies.egress import GATE
 from policies.model import LimitsPolicy
 from provider.datasets import SCHEME, commit_copied
-from provider.gate.decide import GATE, check_release
+from provider.gate.decide import check_release
 from provider.limits import run_limits, state_limits
 from provider.receipts.envelope import format_receipt, sign_envelope
 from provider.receipts.facts import (

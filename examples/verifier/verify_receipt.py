@@ -93,10 +93,14 @@ RECORDS = {
 }
 
 
-PRIVACY_TESTS = {
+PRIVACY_TESTS = [
     *("rows-held-back", "scores-useful", "generalisation-gap", "membership-loss", "membership-likelihood"),
     *("rows-verbatim", "low-bits", "spare-tensors"),
-}  # what people may overrule who looked at a release
+]  # what people may overrule who looked at a release
+GATE_CHECKS = [
+    *("only-declared-files", "all-declared-present", "weights-size", "metrics-allowed", "information-bits"),
+    *("weights-safetensors", "weights-declared", "weights-finite", "metrics-declared", "metrics-range"),
+]  # of sealroom-gate/1
 
 
 class Wrong(Exception):  # noqa: N818 - it carries a verdict
@@ -545,11 +549,21 @@ def check_outcome(facts, no):
     need(egress["verdict"] == ("RELEASED" if egress["outcome"] == "released" else "WITHHELD"), no, "verdict")
     need(len(egress["checks"]) <= 4096 and len(outputs) <= 4096, no, "too many")
     need(
-        not left or (not egress["rule"] and (not failed or (egress["review"] and failed <= PRIVACY_TESTS))),
+        not left
+        or (not egress["rule"] and (not failed or (egress["review"] and failed <= set(PRIVACY_TESTS)))),
         no,
         "a check said no",
     )
     held, kept = facts["inputs"]["holdBack"], egress["mantissaBits"]
+    if left:
+        names = [check["name"] for check in egress["checks"]]
+        need(egress["gate"] == "sealroom-gate/1", no, "an unknown gate")
+        need(names == GATE_CHECKS + (PRIVACY_TESTS if held else []), no, "not all checks")
+        whens = {demand["when"] for demand in facts["policy"]["reviews"]}
+        need(held or "not-passed" not in whens, no, "a review on tests that were not made")
+    if facts["run"]:
+        least = 6 + (facts["run"]["logs"] == "consumer") + (8 if left and failed else 0)
+        need(int(facts["privacy"]["informationBits"]) >= least, no, "too few bits")
     need(kept is None or 0 <= kept <= 52, no, "rounding")
     if held:
         need(len(facts["inputs"]["datasets"]) == 1 and 0 < Decimal(held["part"]) < 1, no, "part held back")
@@ -570,7 +584,6 @@ def check_run(facts, no):
     if run is not None:
         need(run["finished"] >= run["started"], no, "times")
         need(run["logs"] in {"owner", "nobody", "consumer"}, no, "logs")
-        need(run["logs"] != "consumer" or facts["privacy"]["informationBits"] != "0", no, "bits of the log")
     if facts["egress"]["outcome"] in {"released", "withheld"}:
         probe = sandbox["probe"] if sandbox else None
         need(run is not None and probe is not None and probe["passed"], no, "no sealed run")

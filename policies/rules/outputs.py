@@ -47,6 +47,6 @@ def outputs_allowed(case: Case) -> Finding:
     excess = (
         find_weights_excess(outputs, declared.weights_bytes)
         or find_metrics_excess(outputs, declared.metrics_count, declared.metrics_digits)
-        or find_information_excess(outputs, declared.information_bits + case.policy.log_information_bits)
+        or find_information_excess(outputs, declared.information_bits + case.policy.side_information_bits)
     )
     return allow_if(excess is None, excess or "")

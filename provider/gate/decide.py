@@ -18,9 +18,9 @@ from typing import BinaryIO
 
 from policies.canonical import DIGEST_PREFIX, digest_of
 from policies.decide import find_information_excess, find_metrics_excess, find_weights_excess
+from policies.egress import ENDING_BITS
 from policies.model import OutputsPolicy
 from provider.gate.declaration import (
-    ENDING_BITS,
     effective_mantissa_bits,
     information_bits,
     weights_bytes,
@@ -32,8 +32,6 @@ from provider.gate.safetensors import TensorEntry, check_declared, parse_header,
 from sandbox.bundle import MetricDeclaration, OutputsDeclaration, TensorDeclaration
 from sandbox.spec import ProducedFile
 
-GATE = "sealroom-gate/1"
-"""Name and version of these checks; stands in every receipt."""
 COLLECTION_REFUSED = "collection-refused"
 COLLECTION_RULES = frozenset(
     {"symbolic-link", "hard-link", "special-file", "file-name", "depth", "unreadable", COLLECTION_REFUSED}
@@ -48,7 +46,7 @@ class _Case:
     allowance: OutputsPolicy
     produced: tuple[ProducedFile, ...]
     folder: Path
-    log_bits: int
+    side_bits: int
     released: dict[str, ReleasedFile]
 
     @property
@@ -153,7 +151,7 @@ def _release_metrics(case: _Case) -> None:
 
 
 def _check_information(case: _Case) -> None:
-    bits = information_bits(case.outputs, case.allowance) + case.log_bits
+    bits = information_bits(case.outputs, case.allowance) + case.side_bits
     _check("information-bits", find_information_excess(case.allowance, bits))
 
 
@@ -169,7 +167,7 @@ CHECKS: tuple[tuple[str, Callable[[_Case], None]], ...] = (
     ("metrics-declared", _check_metrics_declared),
     ("metrics-range", _release_metrics),
 )
-"""Every check by its rule's stable name, in order. A check of an output that is not declared has nothing to refuse."""
+"""Every check by its rule's stable name, in order; the names are `GATE_CHECKS`. A check of an output that is not declared has nothing to refuse."""
 
 
 @contextmanager
@@ -212,7 +210,7 @@ def check_release(
     produced: Sequence[ProducedFile],
     folder: Path,
     refused: Sequence[str] = (),
-    log_bits: int = 0,
+    side_bits: int = 0,
 ) -> GateReport:
     """Judge what a run produced, and write what may leave into `folder`.
 
@@ -222,12 +220,12 @@ def check_release(
         produced: the files as collected from the run.
         folder: where the released files go; made when missing, left without them when withheld. Repeatable.
         refused: names of the rules that the collection already found broken, such as `symbolic-link`.
-        log_bits: what the consumer can learn from the log besides, which counts against the cap.
+        side_bits: what the consumer can learn besides, from an open log or of overruled tests, which counts against the cap.
     """
     names = outputs.files
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _clear(folder, names)
-    case = _Case(outputs, allowance, tuple(produced), folder, log_bits, {})
+    case = _Case(outputs, allowance, tuple(produced), folder, side_bits, {})
     found = [rule if rule in COLLECTION_RULES else COLLECTION_REFUSED for rule in refused]
     checks = [GateCheck(rule, ok=False) for rule in found]
     checks += [GateCheck(name, ok=_passes(check, case)) for name, check in CHECKS]

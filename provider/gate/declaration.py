@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies.decide import AlgorithmFacts
+from policies.egress import ENDING_BITS
 from policies.model import OutputsPolicy
 from provider.gate.mantissa import BITS_PER_BYTE, FORMATS, kept_bits
 from provider.gate.metrics import count_values
 from provider.gate.safetensors import ITEM_BYTES, released_bytes
 from sandbox.bundle import AlgorithmManifest, OutputsDeclaration
-
-ENDING_BITS = 6
-"""What a job's ending can say, released or not: the logarithm of how many endings there are, rounded up."""
 
 
 def effective_mantissa_bits(outputs: OutputsDeclaration, allowance: OutputsPolicy) -> int | None:

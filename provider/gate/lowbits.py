@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from provider.gate.errors import NotApplicableError
 from provider.gate.mantissa import FORMATS
 from provider.gate.safetensors import CHUNK_BYTES, TensorEntry, read_pieces
-from provider.gate.windows import WindowIndex
 
 Numbers = NDArray[np.unsignedinteger]
 LANE_BITS = (8, 4, 2)
@@ -26,8 +25,6 @@ TOP_BITS = 6
 """The upper bits of a fraction are never equally frequent: numbers thin out towards larger ones."""
 MAX_Z = 6.5
 MIN_NUMBERS = 20
-TEXT_WINDOW = 8
-MIN_DISTINCT_BYTES = 4
 
 
 def check_low_bits(source: BinaryIO, entries: Sequence[TensorEntry], *, mantissa_bits: int | None) -> bool:
@@ -50,23 +47,6 @@ def check_low_bits(source: BinaryIO, entries: Sequence[TensorEntry], *, mantissa
         return False
     _check_enough(entries, mantissa_bits)
     return True
-
-
-def find_text(source: BinaryIO, entries: Sequence[TensorEntry], text: bytes) -> bool:
-    """Tell whether a piece of the data's text stands in the lowest bytes of consecutive numbers."""
-    characters = np.frombuffer(text, dtype=np.uint8)
-    if len(characters) < TEXT_WINDOW:
-        return False
-    windows = np.sort(np.lib.stride_tricks.sliding_window_view(characters, TEXT_WINDOW), axis=1)
-    informative = 1 + (np.diff(windows, axis=1) != 0).sum(axis=1) >= MIN_DISTINCT_BYTES
-    known = WindowIndex([(characters.astype(np.uint32), informative)], TEXT_WINDOW)
-    for entry in entries:
-        if entry.dtype not in FORMATS:
-            continue
-        for numbers in _read_numbers(source, entry):
-            if any(known.stands_in(lane.astype(np.uint32)) for lane in _byte_lanes(numbers)):
-                return True
-    return False
 
 
 def _read_numbers(source: BinaryIO, entry: TensorEntry) -> Iterator[Numbers]:
@@ -112,13 +92,3 @@ def _is_uniform(numbers: Numbers, shift: int, width: int) -> bool:
     statistic = float((np.square(counts - expected) / expected).sum())
     third = 2 / (9 * freedom)
     return bool(((statistic / freedom) ** (1 / 3) - (1 - third)) / np.sqrt(third) <= MAX_Z)
-
-
-def _byte_lanes(numbers: Numbers) -> Iterator[NDArray[np.uint8]]:
-    """Give the lowest byte of every number in order, and the lowest two together where a fraction has them."""
-    whole = numbers.view(np.uint8).reshape(len(numbers), -1)
-    yield whole[:, 0]
-    if whole.shape[1] > 2:  # noqa: PLR2004 - bytes of a number
-        pairs = numbers.astype(np.uint16)
-        yield pairs.view(np.uint8)
-        yield pairs.byteswap().view(np.uint8)

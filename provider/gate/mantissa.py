@@ -36,6 +36,10 @@ class FloatFormat:
         """Return how many bits of fraction are kept."""
         return self.fraction if mantissa_bits is None else min(mantissa_bits, self.fraction)
 
+    def lost(self, mantissa_bits: int | None) -> int:
+        """Return how many bits of fraction are cleared."""
+        return self.fraction - self.kept(mantissa_bits)
+
 
 FORMATS = {
     "F64": FloatFormat("<u8", 52),
@@ -65,7 +69,7 @@ def round_numbers(
 
     A carry goes on into the exponent, as it should; one that overflows becomes an infinity, which the caller refuses.
     """
-    lost = known.fraction - known.kept(mantissa_bits)
+    lost = known.lost(mantissa_bits)
     if lost == 0:
         return numbers
     word = numbers.dtype.type

@@ -22,7 +22,7 @@ import numpy as np
 from policies.privacy import PRIVACY_TESTS, MeasuredTests
 from provider.gate.candidates import AGAIN, RELEASE
 from provider.gate.errors import GateError, NotApplicableError
-from provider.gate.lowbits import check_low_bits, find_text
+from provider.gate.lowbits import check_low_bits
 from provider.gate.membership import (
     MIN_SKILL,
     Floats,
@@ -33,15 +33,18 @@ from provider.gate.membership import (
     loss_area,
     skill,
 )
+from provider.gate.mentions import find_in_metrics, find_in_names
 from provider.gate.safetensors import parse_header
 from provider.gate.sample import Sample
 from provider.gate.scores import check_probabilities, parse_scores
-from provider.gate.verbatim import RowIndex, find_in_metrics, find_in_names
+from provider.gate.textscan import TextIndex
+from provider.gate.verbatim import RowIndex
 from sandbox.bundle import OutputsDeclaration, ScorerDeclaration
 
 log = logging.getLogger(__name__)
 ACCURACY = "accuracy"
 MAX_UNKNOWN_PART = 0.1
+MIN_COVERED = 0.5
 
 
 class Outcome(StrEnum):
@@ -152,24 +155,35 @@ def _rows_verbatim(evidence: Evidence) -> bool:
     foreign = [name for name in names if name.lower() not in columns]
     if find_in_names(foreign, rows) or find_in_metrics(list(evidence.metrics.values()), rows):
         return False
-    return evidence.weights is None or not _stands_in_weights(evidence.weights, RowIndex(rows))
+    return evidence.weights is None or not _stand_in_weights(evidence, evidence.weights)
 
 
-def _stands_in_weights(weights: Path, index: RowIndex) -> bool:
-    if index.is_empty:
-        raise NotApplicableError("the rows have too few numbers to look for")
+def _stand_in_weights(evidence: Evidence, weights: Path) -> bool:
+    """Tell whether rows stand in the weights, as text or as numbers.
+
+    Raises:
+        NotApplicableError: they don't, but too few of the rows would be known again.
+    """
+    rows = evidence.sample.scanned
+    text = TextIndex("\n".join(map(",".join, rows)).encode())
+    index = RowIndex(rows, evidence.sample.moments)
     with weights.open("rb") as file:
-        return index.stands_in(file, parse_header(file, weights.stat().st_size))
+        entries = parse_header(file, weights.stat().st_size)
+        if text.stands_in(file, entries, mantissa_bits=evidence.mantissa_bits) or index.stands_in(
+            file, entries
+        ):
+            return True
+    if index.covers < MIN_COVERED:
+        raise NotApplicableError("most rows have too few different numbers to be known again")
+    return False
 
 
 def _low_bits(evidence: Evidence) -> bool:
     if evidence.weights is None:
         return True
-    text = "\n".join(",".join(row) for row in evidence.sample.scanned).encode()
     with evidence.weights.open("rb") as file:
         entries = parse_header(file, evidence.weights.stat().st_size)
-        random = check_low_bits(file, entries, mantissa_bits=evidence.mantissa_bits)
-        return random and not find_text(file, entries, text)
+        return check_low_bits(file, entries, mantissa_bits=evidence.mantissa_bits)
 
 
 def _spare_tensors(evidence: Evidence) -> bool:

@@ -4,7 +4,8 @@
   experiment 1 and adversary 1). Judged by the area under the ROC curve, over every threshold at once.
 - Likelihood ratio: logit-scaled confidence under two Gaussians, fitted to members and to rows held back (Carlini et al.
   2022, "Membership Inference Attacks From First Principles", §IV-B and §VI). Global and offline: one pair of Gaussians
-  for all rows, cross-fitted over folds. No shadow models are trained, so an attacker who trains some may do better.
+  for all rows, cross-fitted over folds; the same with shares of bins in their place, for what mean and deviation don't
+  tell. No shadow models are trained, so an attacker who trains some may do better.
 - An area is judged by its one-sided upper bound of 90 % (variance: DeLong et al. 1988), never by its point.
 
 A row of scores is a list of probabilities, in the order of the classes, or one number for a regression.
@@ -12,7 +13,9 @@ A row of scores is a list of probabilities, in the order of the classes, or one 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,9 @@ Bools = NDArray[np.bool_]
 UPPER_Z = 1.2815515655446004
 """The 90 % quantile of the standard normal distribution."""
 FOLDS = 5
+ROWS_PER_BIN = 20
+MAX_BINS = 32
+HALF_A_ROW = 0.5
 MIN_PROBABILITY = 1e-7
 MIN_SPREAD = 1e-3
 MIN_SKILL = 0.05
@@ -119,14 +125,22 @@ def loss_area(scored: Scored) -> tuple[float, float]:
 
 
 def likelihood_area(scored: Scored) -> tuple[float, float]:
-    """Return area and upper bound of the likelihood ratio, each fold judged by Gaussians of the others."""
+    """Return area and upper bound of the likelihood ratio, each fold judged by the others: by whichever density tells more."""
+    confidence = scored.confidence
+    bins = min(max(len(confidence) // ROWS_PER_BIN, 2), MAX_BINS)
+    edges = np.unique(np.quantile(confidence, np.linspace(0, 1, bins + 1)[1:-1]))
+    areas = [_ratio_area(scored, _log_density), _ratio_area(scored, partial(_log_share, edges=edges))]
+    return max(areas, key=lambda found: found[1])
+
+
+def _ratio_area(scored: Scored, log_likelihood: Callable[[Floats, Floats], Floats]) -> tuple[float, float]:
     confidence, member = scored.confidence, scored.member
     folds = _folds(member)
     ratio = np.empty_like(confidence)
     for fold in range(FOLDS):
         rest, here = folds != fold, folds == fold
-        inside = _log_density(confidence[here], confidence[rest & member])
-        ratio[here] = inside - _log_density(confidence[here], confidence[rest & ~member])
+        inside = log_likelihood(confidence[here], confidence[rest & member])
+        ratio[here] = inside - log_likelihood(confidence[here], confidence[rest & ~member])
     return area(ratio, member)
 
 
@@ -143,6 +157,13 @@ def _log_density(values: Floats, sample: Floats) -> Floats:
     spread = max(float(sample.std(ddof=1)), MIN_SPREAD)
     density: Floats = -np.log(spread) - np.square((values - sample.mean()) / spread) / 2
     return density
+
+
+def _log_share(values: Floats, sample: Floats, *, edges: Floats) -> Floats:
+    """Return the logarithm of the sample's share in each value's bin, half a row added to every bin."""
+    counts = np.bincount(np.searchsorted(edges, sample, side="right"), minlength=len(edges) + 1) + HALF_A_ROW
+    shares: Floats = np.log(counts / counts.sum())[np.searchsorted(edges, values, side="right")]
+    return shares
 
 
 def _placements(values: Floats, others: Floats) -> Floats:

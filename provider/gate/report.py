@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from policies.egress import ENDING_BITS
 from policies.privacy import PRIVACY_TESTS
-from provider.gate.declaration import ENDING_BITS
 from provider.gate.measured import Outcome, PrivacyResult
 
 

@@ -1,7 +1,8 @@
 """Draws the rows that a release is tested with: of members and of those held back, one for each unit, in a secret order.
 
 What is drawn, and in which order, comes from a cryptographic generator: an algorithm that knew which members it is asked
-about could forget those.
+about could forget those. Rows to look for in what leaves are drawn in blocks of neighbours, so that a column, whose values
+stand below each other, is seen as well.
 """
 
 from __future__ import annotations
@@ -11,28 +12,35 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import SystemRandom
+from typing import Generic, TypeVar
 
 from provider.gate.errors import NotApplicableError
 from provider.gate.holdback import Division, Side, check_same_columns
+from provider.gate.moments import Moments, MomentsOfRows
 from provider.gate.tables import Table, Values, read_rows
 
+Item = TypeVar("Item")
 MAX_SCORED = 2000
 """Rows of each side that are scored at most."""
 MAX_SCANNED = 20_000
 """Rows of members that are looked for in what leaves, at most."""
+BLOCK_ROWS = 32
+"""Of neighbours among the members, which is how an algorithm sees them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Rows with all their columns: `scored` in a random order, `member` says on which side each is.
 
-    `scanned` are members in the order of the data; `members` and `held_back` say how many units there are in all.
+    `scanned` are members in the order of the data, and `moments` are of all of them, for each column; `members` and
+    `held_back` say how many units there are in all.
     """
 
     columns: Values
     scored: tuple[Values, ...]
     member: tuple[bool, ...]
     scanned: tuple[Values, ...]
+    moments: tuple[Moments, ...]
     members: int
     held_back: int
 
@@ -57,27 +65,45 @@ class Sample:
         return text.getvalue().encode()
 
 
-class _Reservoir:
+class _Reservoir(Generic[Item]):
     """So many items at most of all that are shown, each with the same chance (Vitter 1985, algorithm R)."""
 
     def __init__(self, size: int, random: SystemRandom) -> None:
         self._size = size
         self._random = random
-        self._kept: list[tuple[int, Values]] = []
+        self._kept: list[tuple[int, Item]] = []
         self.shown = 0
 
-    def show(self, values: Values) -> None:
+    def show(self, item: Item) -> None:
         place = self._random.randrange(self.shown + 1) if self.shown >= self._size else self.shown
         if place < len(self._kept):
-            self._kept[place] = (self.shown, values)
+            self._kept[place] = (self.shown, item)
         elif place < self._size:
-            self._kept.append((self.shown, values))
+            self._kept.append((self.shown, item))
         self.shown += 1
 
     @property
-    def in_order(self) -> list[Values]:
+    def in_order(self) -> list[Item]:
         """What was kept, in the order in which it was shown."""
-        return [values for _, values in sorted(self._kept, key=lambda item: item[0])]
+        return [item for _, item in sorted(self._kept, key=lambda kept: kept[0])]
+
+
+class _Blocks:
+    """Blocks of neighbours among the rows that are shown, so many at most."""
+
+    def __init__(self, rows: int, random: SystemRandom) -> None:
+        self._blocks = _Reservoir[list[Values]](rows // BLOCK_ROWS, random)
+        self._last: list[Values] = []
+
+    def show(self, values: Values) -> None:
+        if not self._last or len(self._last) == BLOCK_ROWS:
+            self._last = []
+            self._blocks.show(self._last)
+        self._last.append(values)
+
+    @property
+    def in_order(self) -> list[Values]:
+        return [values for block in self._blocks.in_order for values in block]
 
 
 def draw_sample(tables: Sequence[Table], division: Division, random: SystemRandom) -> Sample:
@@ -87,11 +113,12 @@ def draw_sample(tables: Sequence[Table], division: Division, random: SystemRando
         DatasetError: `dataset-unreadable`: a table can't be read, or they differ in columns.
     """
     columns = check_same_columns(tables)
-    members, held = _Reservoir(MAX_SCORED, random), _Reservoir(MAX_SCORED, random)
-    scanned = _Reservoir(MAX_SCANNED, random)
+    members, held = _Reservoir[Values](MAX_SCORED, random), _Reservoir[Values](MAX_SCORED, random)
+    scanned, moments = _Blocks(MAX_SCANNED, random), MomentsOfRows(len(columns))
     for values, side, is_first in _place_all(tables, division):
         if side is Side.MEMBER:
             scanned.show(values)
+            moments.show(values)
         if is_first and side is not Side.UNUSED:
             (members if side is Side.MEMBER else held).show(values)
     drawn = [(values, True) for values in members.in_order] + [(values, False) for values in held.in_order]
@@ -101,6 +128,7 @@ def draw_sample(tables: Sequence[Table], division: Division, random: SystemRando
         scored=tuple(values for values, _ in drawn),
         member=tuple(member for _, member in drawn),
         scanned=tuple(scanned.in_order),
+        moments=moments.of_columns,
         members=members.shown,
         held_back=held.shown,
     )

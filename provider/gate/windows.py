@@ -18,7 +18,7 @@ MAX_PAIR_BITS, MIN_PAIR_BITS = 22, 14
 ROOM = 4
 """So many places at least for each known pair: fewer would tell less apart, and a larger table is slower to look into."""
 _FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77)
-_FINAL = np.uint64(0x9E3779B97F4A7C15)
+FINAL = np.uint64(0x9E3779B97F4A7C15)
 _FACTORS = np.random.default_rng(20220523).integers(2**40, 2**63, 16, dtype=np.uint64) | np.uint64(1)
 """Fixed, odd, and chosen by nobody who knows the data."""
 
@@ -67,7 +67,7 @@ class WindowIndex:
         for position in range(self._length):
             sums += codes[places + position].astype(np.uint64) * _FACTORS[position]
         sums ^= sums >> np.uint64(29)
-        sums *= _FINAL
+        sums *= FINAL
         return sums
 
 

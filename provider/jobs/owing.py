@@ -15,11 +15,11 @@ def is_owed(job: JobRecord, report: RunReport | None) -> bool:
     if report is None:
         return False
     if report.reason is ExitReason.CANCELLED:
-        return has_started(report) and _is_cancelled_by_consumer(job)
+        return _has_started(report) and _is_cancelled_by_consumer(job)
     return report.reason.ran
 
 
-def has_started(report: RunReport) -> bool:
+def _has_started(report: RunReport) -> bool:
     """Tell whether there was an algorithm in the container: it is there from when the probe has passed."""
     return report.probe is not None and report.probe.passed
 

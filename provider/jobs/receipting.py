@@ -16,9 +16,9 @@ from pathlib import Path
 from datatokens.model import Asset
 from policies.canonical import digest_text, parse_digest
 from policies.decide import ENGINE
+from policies.egress import ENDING_BITS, GATE
 from provider.datasets import SCHEME
-from provider.gate.decide import GATE
-from provider.gate.declaration import ENDING_BITS, effective_mantissa_bits
+from provider.gate.declaration import effective_mantissa_bits
 from provider.gate.holdback import hold_back_of
 from provider.gate.report import GateReport, GateVerdict, ReleasedFile
 from provider.identity import ProviderIdentity, software_digest
@@ -313,10 +313,13 @@ def _run_facts(evaluation: Evaluation, report: RunReport | None, key: bytes) -> 
 
 
 def _information_bits(evaluation: Evaluation, report: RunReport | None, gate: GateReport | None) -> int:
-    """Return what left at most: how it ended, the released files, and the log when the policy opens it."""
-    if report is None or evaluation.policy is None:
+    """Return what left at most: how it ended, the released files, the log when the policy opens it, and overruled tests."""
+    policy = evaluation.policy
+    if report is None or policy is None:
         return 0
-    return evaluation.policy.log_information_bits + (gate.information_bits if gate else ENDING_BITS)
+    if gate is None or gate.verdict is GateVerdict.WITHHELD:
+        return policy.log_information_bits + ENDING_BITS
+    return policy.side_information_bits + gate.information_bits
 
 
 def _check_facts(gate: GateReport | None) -> tuple[CheckFacts, ...]:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 
 from datatokens.errors import ChainError
 from datatokens.model import OrderStatus
+from policies.egress import ENDING_BITS
 from policies.privacy import ReviewPolicy
 from policies.reviews import ReviewDecision, ReviewOutcome, is_wanted, judge_reviews, list_reviewers
 from provider.blobs import BlobStore
 from provider.chain import Chain
-from provider.gate.declaration import ENDING_BITS
 from provider.gate.report import GateReport, GateVerdict, ReleasedFile
 from provider.held import HeldFiles
 from provider.jobs.codes import REVIEWING, describe

@@ -22,7 +22,7 @@ from provider.jobs.codes import NO_ORDER_YET, chain_code, describe, refusal_code
 from provider.jobs.judge import Evaluation, Judge
 from provider.jobs.launch import Launch, Launcher
 from provider.jobs.measuring import Measurement, measure
-from provider.jobs.owing import has_started, is_owed
+from provider.jobs.owing import is_owed
 from provider.jobs.receipting import Registrar
 from provider.jobs.reviewing import Checked, Reviewing, find_demands
 from provider.jobs.states import State
@@ -220,7 +220,7 @@ class Runner:
             produced=report.outputs,
             folder=work / "released",
             refused=report.refused,
-            log_bits=policy.log_information_bits,
+            side_bits=policy.side_information_bits,
         )
         tests = policy.privacy.tests
         if tests is not None and gate.verdict is GateVerdict.RELEASED:
@@ -255,7 +255,7 @@ class Runner:
             ran=is_owed(current, report),
             release=release,
             log_blob=log_blob,
-            untouched=report is not None and not has_started(report),
+            untouched=report is not None and not report.ordered,
         )
         self._registrar.finish(
             current, ending, evaluation, rule=finding.rule or finding.code, report=report, gate=gate

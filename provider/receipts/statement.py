@@ -15,10 +15,10 @@ from policies.errors import DocumentError, WitnessKeyError
 from policies.witnesses import parse_demand
 from provider.receipts.errors import FieldError, StatementRefusedError
 from provider.receipts.facts import OutputFacts, ReceiptFacts, WitnessFacts
-from provider.receipts.measured import check_measured, is_let_pass
+from provider.receipts.gate import CONSUMER, check_gate, check_measured, is_let_pass
 from provider.receipts.privacy import check_privacy
 from provider.receipts.records import parse_record, to_json
-from provider.receipts.reviews import check_reviewed
+from provider.receipts.reviews import RELEASED, check_reviewed
 from provider.receipts.strictjson import JsonLimits, parse_json_strict
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -29,12 +29,10 @@ MAX_SUBJECTS = 1024
 MAX_DATASETS = 64
 MAX_ITEMS = 4096
 """In any other list of the predicate: rules, outputs, checks, key ids."""
-RELEASED = "RELEASED"
 WITHHELD = "WITHHELD"
 OUTCOMES = ("released", "withheld", "failed", "refused", "cancelled")
 RUN_OUTCOMES = ("released", "withheld")
 ALLOW = "allow"
-CONSUMER = "consumer"
 LOG_READERS = ("owner", "nobody", CONSUMER)
 JOB_SUBJECT = "job"
 UNDECLARED = "undeclared"
@@ -160,6 +158,7 @@ def check_statement(subjects: tuple[Subject, ...], facts: ReceiptFacts) -> None:
     _check_decision(facts)
     _check_witnesses(facts)
     check_privacy(facts)
+    check_gate(facts)
     check_measured(facts)
     check_reviewed(facts)
 
@@ -219,8 +218,6 @@ def _check_run(facts: ReceiptFacts) -> None:
         raise StatementRefusedError("predicate.run.finished", "is before it started")
     if run is not None and run.logs not in LOG_READERS:
         raise StatementRefusedError("predicate.run.logs", f"expected one of {', '.join(LOG_READERS)}")
-    if run is not None and run.logs == CONSUMER and facts.privacy.information_bits == 0:
-        raise StatementRefusedError("predicate.privacy.informationBits", "doesn't count a log that left")
     if facts.egress.outcome not in RUN_OUTCOMES:
         return
     if run is None or sandbox is None or sandbox.probe is None or not sandbox.probe.passed:

@@ -92,6 +92,62 @@ def a_column_in_a_tensor(ward: Ward) -> Job:
     return _with_memory(ward, ward.seen[:, 3].astype(np.float32))
 
 
+def rows_scaled_beyond_single_precision(ward: Ward) -> Job:
+    """Rows times 2^200 as 64-bit floats, in a tensor that the scorer reads."""
+    return _with_memory(ward, ward.seen[:STOLEN_ROWS] * 2.0**200)
+
+
+def rows_scaled_and_shifted(ward: Ward) -> Job:
+    """Rows multiplied by one number and added to another, in a tensor that the scorer reads."""
+    return _with_memory(ward, (0.03 - 0.0007 * ward.seen[:STOLEN_ROWS]).astype(np.float32))
+
+
+def text_as_bytes(ward: Ward) -> Job:
+    """Rows as text in a tensor of bytes that the scorer reads."""
+    return _with_memory(ward, np.frombuffer(_text(ward, 2000), dtype=np.uint8))
+
+
+def text_as_integers(ward: Ward) -> Job:
+    """Rows as text, eight characters to a 64-bit integer, the highest first, in a tensor that the scorer reads."""
+    return _with_memory(ward, np.frombuffer(_text(ward, 2000), dtype=">i8").astype(np.int64))
+
+
+def text_in_whole_weights(ward: Ward) -> Job:
+    """Eighty characters of rows, four to a weight."""
+    job = honest(ward)
+    inner = job.tensors["inner"].copy()
+    inner.ravel()[:20] = np.frombuffer(_text(ward, 80), dtype=np.float32)
+    return replace(job, tensors=job.tensors | {"inner": inner})
+
+
+def text_as_values(ward: Ward) -> Job:
+    """Rows as text, a weight for each character, scaled to the size of weights, in a tensor that the scorer reads."""
+    characters = np.frombuffer(_text(ward, 2000), dtype=np.uint8).astype(np.float32)
+    return _with_memory(ward, characters / 128 - 0.5)
+
+
+def text_in_signs(ward: Ward) -> Job:
+    """Rows as text, one bit in the sign of each weight (Song et al. 2017), in a tensor that the scorer reads."""
+    signs = 1 - 2.0 * np.unpackbits(np.frombuffer(_text(ward, 200), dtype=np.uint8))
+    return _with_memory(ward, (signs * np.random.default_rng(2).random(signs.size)).astype(np.float32))
+
+
+def text_in_lowest_bits(ward: Ward) -> Job:
+    """Thirty characters of rows, one bit in the lowest of each of a few weights (Song et al. 2017)."""
+    job = honest(ward)
+    bits = np.unpackbits(np.frombuffer(_text(ward, 30), dtype=np.uint8))
+    inner = job.tensors["inner"].copy()
+    raw = inner.ravel()[: bits.size].view(np.uint32)
+    raw[:] = (raw & ~np.uint32(1)) | bits
+    return replace(job, tensors=job.tensors | {"inner": inner})
+
+
+def a_value_as_metric_with_a_digit_changed(ward: Ward) -> Job:
+    """A value of a row as a metric of nine digits behind the point, the last of which is another."""
+    job = honest(ward)
+    return replace(job, metrics={**job.metrics, "loss": ward.rows[5][2] + "000001"}, digits=9)
+
+
 def rows_in_a_spare_tensor(ward: Ward) -> Job:
     """Encrypted rows in a tensor that the model doesn't use."""
     payload = np.frombuffer(_encrypt(_text(ward, 4096)), dtype=np.uint8).astype(np.float32)
@@ -244,13 +300,22 @@ EXFILTRATORS: tuple[Exfiltrator, ...] = (
     rows_in_not_a_number,
     values_as_undeclared_metrics,
     a_value_as_metric,
+    a_value_as_metric_with_a_digit_changed,
     a_value_as_accuracy,
     rows_in_a_tensor,
     rows_in_half_precision,
     rows_as_integers,
     rows_standardised,
     rows_scaled_and_backwards,
+    rows_scaled_beyond_single_precision,
+    rows_scaled_and_shifted,
     a_column_in_a_tensor,
+    text_as_bytes,
+    text_as_integers,
+    text_in_whole_weights,
+    text_as_values,
+    text_in_signs,
+    text_in_lowest_bits,
     rows_in_a_spare_tensor,
     text_in_low_bits,
     text_in_low_bits_of_few,

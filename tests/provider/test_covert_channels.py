@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from policies.egress import ENDING_BITS
 from policies.model import LimitsPolicy
 from policies.privacy import PRIVACY_TESTS
 from provider.gate.decide import CHECKS, COLLECTION_RULES
@@ -36,6 +37,7 @@ from provider.routes.openapi import describe_api
 from provider.settings import Settings
 from sandbox.run import COLLECT_BYTES_PER_S, START_GRACE_S
 from sandbox.spec import ExitReason
+from tests.policy_samples import make_policy
 from tests.provider_fixtures import Lab
 
 PAGE = (Path(__file__).parents[2] / "docs" / "covert-channels.md").read_text()
@@ -124,7 +126,8 @@ def expected_values() -> dict[str, int]:
     sent = limits.output_bytes + limits.log_bytes
     longest_s = limits.time_s + START_GRACE_S + math.ceil(sent / COLLECT_BYTES_PER_S)
     endings = 1 + len(CHECKS) + len(COLLECTION_RULES)
-    endings += len({REVIEW_WITHHELD, REVIEW_LATE, CANCELLED})
+    reviewed = len({REVIEW_WITHHELD, REVIEW_LATE, CANCELLED})
+    endings += max(len(PRIVACY_TESTS), reviewed * (1 + len(PRIVACY_TESTS)))
     endings += len(set(ExitReason) - {ExitReason.COMPLETED}) + len({"cancelled-running", "too-many-attempts"})
     attempts = max(part.le for part in Settings.model_fields["max_attempts"].metadata if hasattr(part, "le"))
     return {
@@ -159,5 +162,13 @@ def test_public_figures_are_rounded_and_no_claim_exceeds_its_limit() -> None:
     assert round_size(2**60, 1024, limit=4096) == 4096
 
 
+def test_an_ending_fits_into_the_bits_that_are_counted_for_it() -> None:
+    assert math.log2(expected_values()["ending"]) <= ENDING_BITS
+
+
 def test_what_reviewers_overrule_is_counted_a_bit_for_each_test() -> None:
-    assert f"the receipt says which: {len(PRIVACY_TESTS)} bits more" in PAGE
+    measured = {"mode": "measured", "tests": {}}
+    review = {"reviewers": ["0x" + "11" * 20], "when": "not-passed"}
+    assert make_policy(privacy=measured).side_information_bits == 0
+    assert make_policy(privacy=measured, review=review).side_information_bits == len(PRIVACY_TESTS)
+    assert f"the receipt says which: {len(PRIVACY_TESTS)} bits, which count in `max_information_bits`" in PAGE

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from datatokens.model import OrderStatus
-from provider.gate.declaration import ENDING_BITS
+from policies.egress import ENDING_BITS
 from provider.jobs.states import State
 from provider.receipts.errors import StatementRefusedError
 from provider.receipts.statement import parse_statement

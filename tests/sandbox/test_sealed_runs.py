@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 
 import pytest
@@ -163,7 +164,15 @@ def test_a_run_that_is_cancelled_before_the_probe_has_no_probe_that_failed(
     bench: Bench, runtime: Runtime
 ) -> None:
     report = bench.run("pass", runtime, cancelled=lambda: True)
-    assert (report.reason, report.probe) == (ExitReason.CANCELLED, None)
+    assert (report.reason, report.probe, report.ordered) == (ExitReason.CANCELLED, None, False)
+
+
+def test_a_run_that_is_cancelled_when_its_orders_went_in_may_have_touched_the_data(
+    bench: Bench, runtime: Runtime
+) -> None:
+    asked = itertools.count()
+    report = bench.run("pass", runtime, cancelled=lambda: next(asked) > 0)
+    assert (report.reason, report.ordered) == (ExitReason.CANCELLED, True)
 
 
 def test_a_missing_image_is_named_before_anything_starts(bench: Bench) -> None:

@@ -63,6 +63,18 @@ def test_the_likelihood_ratio_sees_members_whose_losses_are_larger() -> None:
     assert likelihood_area(inverted)[0] > 0.65
 
 
+def test_the_likelihood_ratio_sees_members_that_differ_in_neither_mean_nor_spread() -> None:
+    plain = scored(1500, 500, seed=4)
+    side = np.where(np.random.default_rng(3).random(2000) < 0.5, -1.0, 1.0)
+    logit = np.where(plain.member, 2 + side, plain.confidence)
+    true = 1 / (1 + np.exp(-logit))
+    yes = np.where(plain.labels == 1, true, 1 - true)
+    two_points = Scored(np.stack([1 - yes, yes], axis=1), plain.labels, plain.member, is_classification=True)
+    assert loss_area(two_points)[1] < 0.6
+    assert likelihood_area(two_points)[0] > 0.95
+    assert likelihood_area(plain)[1] < 0.56
+
+
 def test_gap_and_skill_of_known_scores() -> None:
     scores = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
     labels, member = np.array([0.0, 0.0, 1.0, 1.0]), np.array([True, True, False, False])

@@ -14,9 +14,10 @@ from safetensors.numpy import load_file, save
 
 import provider.gate.decide as gate
 from policies.canonical import digest_of
+from policies.egress import ENDING_BITS
 from policies.model import OutputsPolicy, WeightsAllowance
 from provider.gate.decide import COLLECTION_REFUSED, check_release
-from provider.gate.declaration import ENDING_BITS, information_bits
+from provider.gate.declaration import information_bits
 from provider.gate.report import GateVerdict
 from provider.gate.safetensors import CHUNK_BYTES
 from sandbox.bundle import OutputsDeclaration
@@ -273,8 +274,8 @@ def test_weights_of_exactly_the_cap_leave(tmp_path: Path) -> None:
 
 def test_what_the_consumer_reads_in_the_log_counts_against_the_cap(tmp_path: Path) -> None:
     allowance = ALLOWANCE.model_copy(update={"max_information_bits": WHOLE_BITS + 8})
-    assert release(tmp_path, HONEST, allowance=allowance, log_bits=8).verdict is GateVerdict.RELEASED
-    _check_withheld(tmp_path, HONEST, "information-bits", allowance=allowance, log_bits=9)
+    assert release(tmp_path, HONEST, allowance=allowance, side_bits=8).verdict is GateVerdict.RELEASED
+    _check_withheld(tmp_path, HONEST, "information-bits", allowance=allowance, side_bits=9)
 
 
 def test_what_the_collection_refused_is_the_rule_that_is_named(tmp_path: Path) -> None:

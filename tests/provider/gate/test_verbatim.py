@@ -1,0 +1,213 @@
+"""Rows are found in tensors of every type and in the forms that the module promises, and not where there are none."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from provider.gate.mentions import find_in_metrics
+from provider.gate.moments import MomentsOfRows
+from provider.gate.safetensors import parse_header
+from provider.gate.sample import BLOCK_ROWS
+from provider.gate.textscan import TextIndex
+from provider.gate.verbatim import RowIndex
+from tests.measured_samples import make_csv, make_ward
+
+TYPES = ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8")
+Rows = list[list[str]]
+
+
+def write(values: NDArray[np.floating]) -> Rows:
+    return [[f"{value:g}" for value in row] for row in values]
+
+
+def index_of(rows: Rows) -> RowIndex:
+    moments = MomentsOfRows(len(rows[0]))
+    for row in rows:
+        moments.show(row)
+    return RowIndex(rows, moments.of_columns)
+
+
+def stands_in(index: RowIndex | TextIndex, tensor: NDArray[Any]) -> bool:
+    content = save({"t": np.ascontiguousarray(tensor)})
+    file = io.BytesIO(content)
+    return index.stands_in(file, parse_header(file, len(content)))
+
+
+NUMBERS = np.round(np.random.default_rng(5).normal(50, 12, (400, 8)), 3)
+FLAGS = np.random.default_rng(6).random((400, 30)) < np.linspace(0.1, 0.9, 30)
+MEASURED = index_of(write(NUMBERS))
+YES_AND_NO = index_of(write(FLAGS.astype(float)))
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "float16", "int64", "int32", "int16"])
+def test_rows_are_found_in_every_type_that_has_them(kind: str) -> None:
+    values = np.round(NUMBERS[30:40] * (1 if kind.startswith("float") else 100))
+    known = index_of(write(np.round(NUMBERS * (1 if kind.startswith("float") else 100))))
+    assert stands_in(known, values.astype(kind))
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "int8", "uint8", "bool"])
+@pytest.mark.parametrize(
+    "change", [lambda row: row, lambda row: ~row], ids=["as they are", "the other way round"]
+)
+def test_rows_of_yes_and_no_are_found_in_every_type(kind: str, change: Callable[[Any], Any]) -> None:
+    assert YES_AND_NO.covers > 0.9
+    assert stands_in(YES_AND_NO, change(FLAGS[100:110]).astype(kind))
+
+
+def test_rows_of_yes_and_no_are_found_under_two_other_values() -> None:
+    assert stands_in(YES_AND_NO, np.where(FLAGS[100:110], 0.731, -0.02).astype(np.float32))
+
+
+@pytest.mark.parametrize("seed", range(100, 110))
+def test_zeros_and_ones_of_others_are_not_taken_for_rows(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    others = draw.random((20_000, 30)) < np.linspace(0.1, 0.9, 30)
+    assert not stands_in(YES_AND_NO, others.astype(np.uint8))
+    assert not stands_in(YES_AND_NO, np.eye(300, dtype=np.float32))
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_what_knows_nothing_of_the_rows_is_not_taken_for_them(kind: str) -> None:
+    for seed in range(3):
+        draw = np.random.default_rng(seed)
+        for values in (draw.normal(0, 1, 2**18), draw.normal(50, 12, 2**18), draw.integers(0, 100, 2**18)):
+            assert not stands_in(MEASURED, values.astype(kind))
+
+
+def test_a_table_of_hardly_any_information_covers_hardly_anything() -> None:
+    rare = np.random.default_rng(1).random((500, 20)) < 0.002
+    assert index_of(write(rare.astype(float))).covers < 0.5
+
+
+def test_rows_scaled_by_numbers_of_all_members_are_found_where_a_sample_of_them_is_known() -> None:
+    everyone = np.random.default_rng(8).normal(50, 12, (30_000, 8))
+    moments = MomentsOfRows(8)
+    for row in write(everyone):
+        moments.show(row)
+    known = RowIndex(write(everyone[:500]), moments.of_columns)
+    scaled = (everyone - everyone.mean(axis=0)) / everyone.std(axis=0)
+    assert stands_in(known, scaled[100:104].astype(np.float32))
+
+
+@given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3), min_size=1, max_size=40))
+def test_moments_are_those_of_the_whole(rows: list[list[float]]) -> None:
+    moments = MomentsOfRows(3)
+    for row in rows:
+        moments.show([repr(value) for value in row])
+    whole = np.array(rows)
+    for place, found in enumerate(moments.of_columns):
+        assert (found.count, found.low, found.high) == (
+            len(rows),
+            whole[:, place].min(),
+            whole[:, place].max(),
+        )
+        assert found.mean == pytest.approx(whole[:, place].mean(), rel=1e-9, abs=1e-6)
+        assert found.deviation == pytest.approx(whole[:, place].std(), rel=1e-6, abs=1e-6)
+
+
+def test_of_many_rows_blocks_of_neighbours_are_looked_for_so_that_columns_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provider.gate.sample.MAX_SCANNED", 20 * BLOCK_ROWS)
+    ward = make_ward(tmp_path, make_csv(10_000))
+    sample = ward.sample()
+    assert len(sample.scanned) <= 20 * BLOCK_ROWS < sample.members / 10
+    index = RowIndex(sample.scanned, sample.moments)
+    assert stands_in(index, (ward.seen[:, 2] * 0.01).astype(np.float32))
+    assert not stands_in(
+        index, (np.random.default_rng(0).permutation(ward.seen[:, 2]) * 0.01).astype(np.float32)
+    )
+
+
+TEXT = "\n".join(",".join(row) for row in write(NUMBERS)).encode()
+LEAK = np.frombuffer(TEXT[1000:1064], dtype=np.uint8)
+KNOWN = TextIndex(TEXT)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("order", "<>")
+def test_text_is_found_in_the_bytes_of_every_type_in_either_order(kind: str, order: Any) -> None:
+    dtype = np.dtype(kind)
+    assert stands_in(KNOWN, LEAK.view(dtype.newbyteorder(order)).astype(dtype))
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "int64", "int32", "int16"])
+def test_text_is_found_in_any_one_byte_of_each_number(kind: str) -> None:
+    width = np.dtype(kind).itemsize
+    for place in range(width):
+        raw = np.random.default_rng(place).integers(0, 256, (len(LEAK), width), dtype=np.uint8)
+        raw[:, place] = LEAK
+        assert stands_in(KNOWN, raw.view(kind).ravel())
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("order", ["big", "little"])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_text_is_found_in_one_bit_of_each_number(kind: str, order: Any, *, inverted: bool) -> None:
+    bits = np.concatenate([np.zeros(3, np.uint8), np.unpackbits(LEAK, bitorder=order)]) ^ inverted
+    width = np.dtype(kind).itemsize
+    for place, bit in ((0, 0), (width - 1, 7)):
+        raw = np.random.default_rng(place).integers(0, 256, (len(bits), width), dtype=np.uint8)
+        raw[:, place] = raw[:, place] & ~np.uint8(1 << bit) | bits << bit
+        assert stands_in(KNOWN, raw.view(kind).ravel())
+    assert stands_in(KNOWN, bits.astype(kind))
+
+
+def test_text_is_found_in_the_lowest_bits_that_rounding_leaves() -> None:
+    bits = np.unpackbits(LEAK).astype(np.uint32)
+    for kept in (3, 7, 11):
+        noise = np.random.default_rng(kept).standard_normal(len(bits), dtype=np.float32)
+        raw = noise.view(np.uint32) >> np.uint32(23 - kept) & ~np.uint32(1) | bits
+        file = io.BytesIO(save({"t": (raw << np.uint32(23 - kept)).view(np.float32)}))
+        entries = parse_header(file, len(file.getvalue()))
+        assert KNOWN.stands_in(file, entries, mantissa_bits=kept)
+        assert not KNOWN.stands_in(file, entries, mantissa_bits=kept + 1)
+
+
+@given(st.binary(max_size=400))
+def test_bytes_of_others_are_found_only_where_eight_of_them_stand_in_the_text(content: bytes) -> None:
+    tensor = np.frombuffer(content, dtype=np.uint8)
+    expected = any(
+        content[at : at + 8] in TEXT and len(set(content[at : at + 8])) >= 4 for at in range(len(content) - 7)
+    )
+    assert stands_in(KNOWN, tensor) >= expected
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_random_bytes_are_not_taken_for_text(kind: str) -> None:
+    raw = np.random.default_rng(3).integers(0, 256, 2**20, dtype=np.uint8)
+    assert not stands_in(KNOWN, raw.view(kind))
+
+
+def metric(value: str, rows: Rows) -> bool:
+    return find_in_metrics([Decimal(value)], rows)
+
+
+def test_a_metric_is_a_value_where_chance_does_not_explain_how_close_it_is() -> None:
+    rows = write(NUMBERS)
+    value = rows[5][2]
+    assert metric(f"{float(value):.9f}", rows)
+    for changed in ("0.000000001", "-0.000000004", "0.00000002"):
+        assert metric(f"{Decimal(value) + Decimal(changed):.9f}", rows)
+    assert not metric(f"{float(value):.3f}"[:4], rows)
+
+
+def test_a_metric_that_knows_nothing_of_the_data_is_rarely_taken_for_a_value() -> None:
+    draw = np.random.default_rng(9)
+    dense = write(np.round(draw.random((2000, 8)), 5))
+    for rows in (dense, write(NUMBERS / 100), write(FLAGS[:50].astype(float))):
+        taken = sum(metric(f"{value:.6f}", rows) for value in draw.random(200))
+        assert taken <= 5
+    assert not metric("0.99999", write(FLAGS[:50].astype(float)))
