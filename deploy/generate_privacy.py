@@ -144,7 +144,7 @@ TESTS_SAY: dict[str, tuple[str, str]] = {
     ),
     "scores-useful": (
         "that the scorer knows labels it was not given, answers alike when asked twice, and fits the released accuracy",
-        "that what was scored are the weights: a scorer is the algorithm's own code, and chooses which column it tells",
+        "that what was scored are the weights: a scorer is the algorithm's own code, and chooses which column it tells unless the policy says it",
     ),
     "generalisation-gap": (
         "that the model is not much better on rows that it was trained on",

@@ -97,9 +97,15 @@ def _algorithm(policy: Policy, facts: CaseFacts) -> AlgorithmFacts:
         metrics_digits=digits if digits is not None else (metrics.max_digits if metrics else 0),
         information_bits=bits if bits is not None else min(cap or _BITS, _BITS),
         gpus=facts.gpus,
-        has_scorer=facts.scorer,
+        scored_target=_scored_target(policy, facts),
         kind=facts.kind or ("recipe" if policy.privacy.mode == "differential" else "code"),
     )
+
+
+def _scored_target(policy: Policy, facts: CaseFacts) -> str | None:
+    tests = policy.privacy.tests
+    wanted = tests.target if tests is not None else None
+    return (facts.target or wanted or "target") if facts.scorer else None
 
 
 def _approval(facts: CaseFacts) -> ApprovalFacts | None:

@@ -10,6 +10,7 @@ from policies.documents import StrictModel
 from policies.mechanisms import PositiveDecimal
 from policies.people import AddressText, Slug
 from policies.policy import ImageDigest, Size
+from policies.privacy import ColumnName
 
 
 class ShownCredential(StrictModel):
@@ -26,6 +27,7 @@ Count = Annotated[int, Field(ge=0)]
 class CaseFacts(StrictModel):
     """What differs from the baseline. `listed`: on every allow-list of the policy; `private`: a recipe with privacy.
 
+    `target` is the column that the scorer tells.
     `epsilon` is what the job costs, `after` and `consumer_after` are what the ledgers would stand at with it.
     """
 
@@ -47,6 +49,7 @@ class CaseFacts(StrictModel):
     metrics_digits: Count | None = None
     information_bits: Count | None = None
     scorer: bool = True
+    target: ColumnName | None = None
     gpus: Count = 0
     private: bool | None = None
     units: Annotated[int, Field(ge=1)] | None = None

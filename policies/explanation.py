@@ -114,7 +114,7 @@ def _tests_words(tests: MeasuredTests) -> str:
         f"the model is tested for memory of its rows: {tests.hold_back} of the units are held back, a gap over"
         f" {tests.max_gap} or a membership test with an AUC over {tests.max_auc} does not pass, nor do fewer than"
         f" {tests.min_rows} rows"
-    )
+    ) + ("" if tests.target is None else f"; code has to be a model of {tests.target}")
 
 
 def _budget_words(privacy: PrivacyPolicy) -> str:

@@ -50,8 +50,8 @@ class AlgorithmFacts:
     """What a verified bundle declares; `provider.gate.declaration.algorithm_facts` computes it.
 
     `weights_bytes` is the exact size of the file that would be released, None when no weights are declared; `gpus` is how
-    many graphics processors the algorithm asks for; `kind` says whether it is code or a recipe of ours, `has_scorer`
-    whether code says how the gate can have its weights scored.
+    many graphics processors the algorithm asks for; `kind` says whether it is code or a recipe of ours, `scored_target`
+    which column a scorer tells of rows from the weights, None where there is no scorer.
     """
 
     image: str
@@ -61,7 +61,7 @@ class AlgorithmFacts:
     information_bits: int
     gpus: int = 0
     kind: Literal["code", "recipe"] = "code"
-    has_scorer: bool = False
+    scored_target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ PRIVACY_TESTS = (
     "spare-tensors",
 )
 """The tests of the mode `measured`, by their stable names, in order. People may let something out that did not pass these."""
+ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
 Fraction = Annotated[str, Field(pattern=r"^0\.[0-9]{0,5}[1-9][0-9]{0,5}$")]
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$"), AfterValidator(str.lower)]
 
@@ -40,7 +41,7 @@ class ColumnUnit(StrictModel):
     rows. Noise and accounting follow from it, so a wrong one costs no privacy.
     """
 
-    column: Annotated[str, Field(min_length=1, max_length=200)]
+    column: ColumnName
     max_rows: Annotated[int, Field(ge=1, le=MAX_ROWS_PER_UNIT)]
     count: Annotated[int, Field(ge=1)] | None = None
 
@@ -49,13 +50,15 @@ class MeasuredTests(StrictModel):
     """What the measured gate asks: `hold_back` is the part of the units that no algorithm sees.
 
     `min_rows` are needed among members and among those held back; `max_gap` bounds the difference between both in accuracy
-    (or of losses, relative), `max_auc` how well a membership test may tell them apart (0.5 is chance).
+    (or of losses, relative), `max_auc` how well a membership test may tell them apart (0.5 is chance). `target` is the column
+    that a scorer of code has to tell; without it code chooses, and may choose an easy one.
     """
 
     hold_back: Fraction = "0.2"
     min_rows: Annotated[int, Field(ge=20, le=10**6)] = 100
     max_gap: Fraction = "0.1"
     max_auc: Fraction = "0.6"
+    target: ColumnName | None = None
 
 
 class PrivacyPolicy(StrictModel):

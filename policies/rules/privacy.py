@@ -59,12 +59,16 @@ def _find_excess(whose: str, after: Decimal | None, budget: str) -> str | None:
 
 
 def privacy_measurable(case: Case) -> Finding:
-    """Deny code whose weights could not be tested, where nobody would look at them instead."""
+    """Deny code whose weights could not be tested where nobody would look at them instead, or tested by another column."""
     algorithm, policy = case.algorithm, case.policy
-    measurable = algorithm.kind == "recipe" or (algorithm.has_scorer and algorithm.weights_bytes is not None)
-    holds = policy.privacy.mode != "measured" or measurable or policy.review is not None
+    tests, told = policy.privacy.tests, algorithm.scored_target
+    if tests is None or algorithm.kind == "recipe":
+        return OK
+    if tests.target is not None and told not in {None, tests.target}:
+        return Verdict.DENY, f"the privacy tests are of {tests.target}, and the scorer tells {told}"
+    measurable = told is not None and algorithm.weights_bytes is not None
     return allow_if(
-        holds,
+        measurable or policy.review is not None,
         "the privacy tests need weights and a scorer: add weights to outputs, and a scorer to algorithm.yaml",
     )
 

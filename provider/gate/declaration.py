@@ -64,5 +64,5 @@ def algorithm_facts(manifest: AlgorithmManifest, allowance: OutputsPolicy) -> Al
         information_bits=information_bits(outputs, allowance),
         gpus=manifest.gpus,
         kind=manifest.kind,
-        has_scorer=manifest.scorer is not None,
+        scored_target=manifest.scorer.target if manifest.scorer else None,
     )

@@ -15,13 +15,8 @@ def is_owed(job: JobRecord, report: RunReport | None) -> bool:
     if report is None:
         return False
     if report.reason is ExitReason.CANCELLED:
-        return _has_started(report) and _is_cancelled_by_consumer(job)
+        return report.ordered and _is_cancelled_by_consumer(job)
     return report.reason.ran
-
-
-def _has_started(report: RunReport) -> bool:
-    """Tell whether there was an algorithm in the container: it is there from when the probe has passed."""
-    return report.probe is not None and report.probe.passed
 
 
 def _is_cancelled_by_consumer(job: JobRecord) -> bool:

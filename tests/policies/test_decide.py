@@ -261,6 +261,36 @@ def test_a_log_that_the_consumer_may_read_counts_against_the_cap_with_the_output
     assert allowed_facts(logs="owner", limits={"log_bytes": log_bytes}).decide().status is ALLOW
 
 
+@pytest.mark.parametrize("review", [None, {"reviewers": [STRANGER], "when": "not-passed"}])
+@pytest.mark.parametrize(
+    ("kind", "told", "target", "verdict"),
+    [
+        ("code", "ill", "ill", ALLOW),
+        ("code", "old", None, ALLOW),
+        ("code", "old", "ill", DENY),
+        ("recipe", "old", "ill", ALLOW),
+    ],
+)
+def test_code_that_is_tested_by_another_column_than_the_policy_s_is_denied_also_where_people_look(
+    kind: str, told: str, target: str | None, verdict: Verdict, review: object
+) -> None:
+    facts = allowed_facts(
+        privacy={"mode": "measured", "tests": {"target": target} if target else {}}, review=review
+    )
+    facts = facts.but("algorithm", kind=kind, scored_target=told)
+    (found,) = [rule.verdict for rule in facts.decide().rules if rule.name == "privacy-measurable"]
+    assert found is verdict
+
+
+@pytest.mark.parametrize("target", [None, "ill"])
+def test_code_without_a_scorer_is_denied_where_nobody_would_look(target: str | None) -> None:
+    tests = {"target": target} if target else {}
+    for review, verdict in ((None, DENY), ({"reviewers": [STRANGER]}, ALLOW)):
+        facts = allowed_facts(privacy={"mode": "measured", "tests": tests}, review=review)
+        (found,) = [rule.verdict for rule in facts.decide().rules if rule.name == "privacy-measurable"]
+        assert found is verdict
+
+
 @pytest.mark.parametrize(("count", "verdict"), [(1, ALLOW), (2, DENY)])
 def test_a_dataset_under_a_privacy_mode_stands_alone_in_its_job(count: int, verdict: Verdict) -> None:
     facts = allowed_facts(privacy={"mode": "measured", "tests": {}}).but("request", datasets=count)

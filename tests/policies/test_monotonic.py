@@ -172,6 +172,12 @@ def demand_tests(document: Document) -> None:
         document["data"]["privacy"] = {"mode": "measured", "tests": {}}
 
 
+def demand_tests_of_one_column(document: Document) -> None:
+    demand_tests(document)
+    if document["data"]["privacy"]["mode"] == "measured":
+        document["data"]["privacy"] = {"mode": "measured", "tests": {"target": "ill"}}
+
+
 def lower_the_budgets(document: Document) -> None:
     privacy = document["data"]["privacy"]
     if privacy["mode"] == "differential":
@@ -201,6 +207,7 @@ TIGHTER: list[Callable[[Document], None]] = [
     lower_the_bits,
     demand_differential_privacy,
     demand_tests,
+    demand_tests_of_one_column,
     lower_the_budgets,
 ]
 EPSILONS = st.none() | st.decimals(min_value="0.5", max_value="4", places=1)
@@ -249,7 +256,7 @@ JOBS = st.tuples(
         st.sampled_from([20_000, 40_000]),
         st.integers(0, 2),
         st.sampled_from(["code", "recipe"]),
-        st.booleans(),
+        st.sampled_from([None, "ill", "old"]),
     ),
     st.just(ApprovalFacts(NOW - 1, NOW + 1, None)) | st.none(),
     st.sampled_from([frozenset({"runc"}), frozenset({"runsc"}), frozenset({"runc", "runsc"})]),
