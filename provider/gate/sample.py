@@ -24,6 +24,8 @@ MAX_SCORED = 2000
 """Rows of each side that are scored at most."""
 MAX_SCANNED = 20_000
 """Rows of members that are looked for in what leaves, at most."""
+MAX_SCANNED_CHARS = 2**22
+"""Characters that those rows have together, at most, but for a single row that has more."""
 BLOCK_ROWS = 32
 """Of neighbours among the members, which is how an algorithm sees them."""
 
@@ -89,10 +91,12 @@ class _Reservoir(Generic[Item]):
 
 
 class _Blocks:
-    """Blocks of neighbours among the rows that are shown, so many at most."""
+    """Blocks of neighbours among the rows that are shown: so many rows and characters at most."""
 
-    def __init__(self, rows: int, random: SystemRandom) -> None:
+    def __init__(self, rows: int, characters: int, random: SystemRandom) -> None:
         self._blocks = _Reservoir[list[Values]](rows // BLOCK_ROWS, random)
+        self._characters = characters
+        self._random = random
         self._last: list[Values] = []
 
     def show(self, values: Values) -> None:
@@ -103,7 +107,17 @@ class _Blocks:
 
     @property
     def in_order(self) -> list[Values]:
-        return [values for block in self._blocks.in_order for values in block]
+        """The rows in the order in which they were shown; where they have too many characters, those of some blocks."""
+        blocks = self._blocks.in_order
+        places = list(range(len(blocks)))
+        self._random.shuffle(places)
+        found: dict[int, list[Values]] = {}
+        room = self._characters
+        for place in places:
+            found[place], room = _cut(blocks[place], room)
+            if room <= 0:
+                break
+        return [values for place in sorted(found) for values in found[place]]
 
 
 def draw_sample(tables: Sequence[Table], division: Division, random: SystemRandom) -> Sample:
@@ -114,7 +128,8 @@ def draw_sample(tables: Sequence[Table], division: Division, random: SystemRando
     """
     columns = check_same_columns(tables)
     members, held = _Reservoir[Values](MAX_SCORED, random), _Reservoir[Values](MAX_SCORED, random)
-    scanned, moments = _Blocks(MAX_SCANNED, random), MomentsOfRows(len(columns))
+    scanned = _Blocks(MAX_SCANNED, MAX_SCANNED_CHARS, random)
+    moments = MomentsOfRows(len(columns))
     for values, side, is_first in _place_all(tables, division):
         if side is Side.MEMBER:
             scanned.show(values)
@@ -132,6 +147,15 @@ def draw_sample(tables: Sequence[Table], division: Division, random: SystemRando
         members=members.shown,
         held_back=held.shown,
     )
+
+
+def _cut(block: list[Values], room: int) -> tuple[list[Values], int]:
+    """Return the first rows of a block, up to the one that fills the room, and what room they leave."""
+    for count, values in enumerate(block, start=1):
+        room -= sum(map(len, values)) + len(values)
+        if room <= 0:
+            return block[:count], room
+    return block, room
 
 
 def _place_all(tables: Sequence[Table], division: Division) -> Iterator[tuple[Values, Side, bool]]:

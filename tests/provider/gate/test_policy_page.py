@@ -20,7 +20,7 @@ from policies.purposes import PARAMETERS, TERMS
 from provider.gate.candidates import MAX_CANDIDATES
 from provider.gate.decide import CHECKS
 from provider.gate.declaration import algorithm_facts, information_bits
-from provider.gate.sample import MAX_SCANNED, MAX_SCORED
+from provider.gate.sample import BLOCK_ROWS, MAX_SCANNED, MAX_SCORED
 from sandbox.bundle import AlgorithmManifest, ScorerDeclaration, load_bundle
 from tests.policy_samples import IMAGE
 
@@ -45,7 +45,12 @@ def test_the_page_lists_every_rule_every_check_and_every_term_in_order() -> None
 def test_the_page_on_the_measured_gate_lists_every_test_in_order_and_its_limits() -> None:
     table = MEASURED_PAGE.split("## The tests\n")[1].split("\n## ")[0]
     assert re.findall(r"^\| `([^`]+)` \|", table, flags=re.MULTILINE) == list(PRIVACY_TESTS)
-    for said in (f"Up to {MAX_SCORED}\nrows", f"{MAX_SCANNED:,} members", f"up to {MAX_CANDIDATES} files"):
+    for said in (
+        f"Up to {MAX_SCORED}\nrows",
+        f"{MAX_SCANNED:,} members",
+        f"blocks of {BLOCK_ROWS}",
+        f"up to {MAX_CANDIDATES} files",
+    ):
         assert said in MEASURED_PAGE
     (scorer,) = re.findall(r"```yaml\n(.*?)```", MEASURED_PAGE, flags=re.DOTALL)
     example = load_bundle(ROOT / "examples/algorithms/logistic_regression", image=IMAGE).manifest.scorer

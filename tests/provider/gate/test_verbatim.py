@@ -131,6 +131,20 @@ def test_of_many_rows_blocks_of_neighbours_are_looked_for_so_that_columns_are_fo
     )
 
 
+def test_rows_of_much_text_are_looked_for_up_to_so_many_characters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provider.gate.sample.MAX_SCANNED_CHARS", 10_000)
+    ward = make_ward(tmp_path, make_csv(5000))
+    found = ward.sample().scanned
+    assert 9_800 < len("\n".join(map(",".join, found))) < 10_200
+    places = {tuple(row): place for place, row in enumerate(ward.rows)}
+    where = [places[tuple(row)] for row in found]
+    assert where == sorted(where)
+    monkeypatch.setattr("provider.gate.sample.MAX_SCANNED_CHARS", 1)
+    assert len(ward.sample().scanned) == 1
+
+
 TEXT = "\n".join(",".join(row) for row in write(NUMBERS)).encode()
 LEAK = np.frombuffer(TEXT[1000:1064], dtype=np.uint8)
 KNOWN = TextIndex(TEXT)
