@@ -82,9 +82,10 @@ def _read_witnesses(value: object) -> object:
 
 
 _SizeText = Annotated[str, Field(pattern=f"^{_SIZE.pattern}$")]
+_CpusNumber = Annotated[float, Field(ge=float(MIN_CPUS), le=float(MAX_CPUS))]
 _CpusText = Annotated[str, Field(pattern=f"^{_CPUS.pattern}$")]
 Size = Annotated[int, BeforeValidator(parse_size, json_schema_input_type=int | _SizeText)]
-Cpus = Annotated[str, BeforeValidator(_check_cpus, json_schema_input_type=float | _CpusText)]
+Cpus = Annotated[str, BeforeValidator(_check_cpus, json_schema_input_type=_CpusNumber | _CpusText)]
 ImageDigest = Annotated[
     str, AfterValidator(_check_digest), Field(json_schema_extra={"pattern": f"^{_DIGEST.pattern}$"})
 ]

@@ -86,6 +86,8 @@ class PrivacyPolicy(StrictModel):
             raise ValueError(
                 f"delta, budgets and job_epsilon belong to the mode differential, not to {self.mode}"
             )
+        if self.mode == "none" and self.unit != "row":
+            raise ValueError("a unit belongs to the modes measured and differential; none protects no unit")
         if not differential and isinstance(self.unit, ColumnUnit) and self.unit.count is not None:
             raise ValueError(f"a count of units belongs to the mode differential, not to {self.mode}")
         if self.delta is not None and Decimal(self.delta) >= Decimal("0.01"):

@@ -88,7 +88,11 @@ Regions = Annotated[
     Field(strict=False, min_length=1, max_length=MAX_NAMES),
     AfterValidator(_check_distinct),
 ]
-Date = Annotated[str, AfterValidator(_check_date), Field(json_schema_extra={"format": "date"})]
+Date = Annotated[
+    str,
+    AfterValidator(_check_date),
+    Field(json_schema_extra={"format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}),
+]
 Months = Annotated[int, Field(ge=1, le=MAX_MONTHS)]
 
 

@@ -108,10 +108,17 @@ def test_two_documents_that_mean_the_same_have_different_digests() -> None:
         ({"privacy": {"mode": "differential"}}, "privacy", "needs a delta and a budget"),
         ({"privacy": {"budget": "1"}}, "privacy", "belong to the mode differential"),
         (
-            {"privacy": {"unit": {"column": "a", "max_rows": 2, "count": 9}}},
+            {
+                "privacy": {
+                    "mode": "measured",
+                    "tests": {},
+                    "unit": {"column": "a", "max_rows": 2, "count": 9},
+                }
+            },
             "privacy",
             "a count of units belongs to",
         ),
+        ({"privacy": {"unit": {"column": "a", "max_rows": 2}}}, "privacy", "none protects no unit"),
         (
             {"review": {"reviewers": ["0x" + "a" * 40], "when": "not-passed"}},
             "review.when",

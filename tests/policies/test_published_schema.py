@@ -61,6 +61,11 @@ MISTAKES: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("a size in words", lambda d: d["settings"]["limits"].update(memory_bytes="lots")),
     ("too little memory", lambda d: d["settings"]["limits"].update(memory_bytes=1)),
     ("too much time", lambda d: d["settings"]["limits"].update(time_s=10**7)),
+    ("too many processors", lambda d: d["settings"]["limits"].update(cpus=1000)),
+    (
+        "a date in words",
+        lambda d: d["projects"]["purposes"].append({"term": "DUO:0000024", "until": "next year"}),
+    ),
     ("three reviewers needed", lambda d: d["outputs"]["review"].update(needed=3)),
 ]
 
