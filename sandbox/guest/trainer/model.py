@@ -24,7 +24,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 IMAGE_RANK = 3
 MAX_THREADS = 2
 """What exact results are asked of: more would cut long tensors at places that depend on how many rows there are."""
-ROWS_OF_PRODUCTS = (8, 32)
+ROWS_OF_PRODUCTS = (16, 32)
 """A matrix product is given whole multiples, by one thread and by two: it adds up what is over in another order."""
 NUMBERS_AT_ONCE = 32
 """Of each layer's output a thread gets whole multiples: what is over goes through other functions, which round otherwise."""
