@@ -159,3 +159,32 @@ def test_what_is_computed_of_a_row_is_the_same_to_the_last_bit_whoever_else_is_i
 
 def test_in_batches_as_they_come_rows_would_disturb_each_other() -> None:
     assert _find_disturbed(1, "as they come") != []
+
+
+@pytest.mark.parametrize("others", [8, 236])
+def test_no_unit_moves_a_sum_by_more_than_the_norm_where_layers_amplify_what_rounding_does(
+    others: int,
+) -> None:
+    """Instance norms of nearly equal numbers make a difference in the last bit as large as the numbers are."""
+    block = [{"kind": "conv", "channels": 128, "size": 1}] * 2 + [{"kind": "instance-norm"}]
+    recipe = make_recipe(
+        features=[PICTURE | {"pixels": ["p0", "p1", "p2"], "shape": [1, 1, 3], "max": "1"}],
+        target=CATEGORY | {"categories": ["a", "b", "c", "d"]},
+        layers=[*block * 18, {"kind": "flatten"}],
+        seed=1,
+    ).model_dump(mode="json")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        random = torch.Generator().manual_seed(0)
+        images = torch.rand(others + 1, 1, 1, 3, generator=random) * 2 - 1
+        images[:others] = images[0]
+        data = Encoded(
+            images, torch.empty(others + 1, 0, dtype=torch.int64), torch.zeros(others + 1, dtype=torch.int64)
+        )
+        clipped = ClippedSum(Model(recipe), data, make_loss(recipe), norm=1.0, mask=no_mask)
+        units = each_row(others + 1)
+        moved = clipped.of(units) - clipped.of(units.take(np.arange(others)))
+    finally:
+        torch.set_num_threads(threads)
+    assert moved.norm() <= 1
