@@ -220,6 +220,10 @@ LIMITS = """\
 - **Arithmetic is in single precision.** That no row's numbers depend on who else is in its batch is tested to the last bit for every kind
   of layer, on the processor that runs the tests; for others it is not proved. A unit is clipped to 1/128 less than the norm, to leave
   room for what rounding could make of the others' gradients there.
+- **The image is part of the trainer.** Our trainer's files come from the provider, but Python and the libraries that it loads are those
+  of the image that a recipe's author names, among the images that the provider has. Name the training image's digest under
+  `settings.images`; a policy of the mode `differential` without it trusts whoever made each image that the provider holds.
+- **Below a delta of 0.000000001** epsilons are computed with errors as large as the delta, of either sign. Ask for a larger one.
 - **The provider is trusted to add the noise.** It has the data. The receipt says which software and which seal; no hardware attests it.
 """
 

@@ -235,6 +235,7 @@ def _requests() -> Iterator[Vector]:
 
 
 _PRIVACY = "predicate.privacy"
+_UNCOUNTED = {"kind": "gaussian", "noiseMultiplier": "1", "samplingRate": None, "steps": None, "count": None}
 UNACCOUNTED: tuple[tuple[str, str, str, Any], ...] = (
     ("epsilon", "Privacy was spent, and how much isn't said.", f"{_PRIVACY}.epsilon", None),
     ("ledger", "Privacy was spent, and the ledger isn't stated.", f"{_PRIVACY}.ledgerBefore", None),
@@ -244,6 +245,7 @@ UNACCOUNTED: tuple[tuple[str, str, str, Any], ...] = (
     ("steps", "Steps that were never counted.", f"{_PRIVACY}.mechanisms.0.steps", None),
     ("no-step", "No step at all.", f"{_PRIVACY}.mechanisms.0.steps", 0),
     ("count", "The parameter of another kind.", f"{_PRIVACY}.mechanisms.0.count", 1),
+    ("no-count", "A release of which nobody says how often.", f"{_PRIVACY}.mechanisms", [_UNCOUNTED]),
     ("no-noise", "Noise of nothing.", f"{_PRIVACY}.mechanisms.0.noiseMultiplier", "0.0"),
 )
 

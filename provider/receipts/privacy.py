@@ -14,6 +14,7 @@ from provider.receipts.facts import MechanismFacts, PrivacyFacts, ReceiptFacts
 NO_MECHANISM = "none"
 DP_SGD = "dp-sgd"
 NOISY_COUNTS = "noisy-counts"
+GAUSSIAN = "gaussian"
 MAX_MECHANISMS = 16
 _MECHANISM: TypeAdapter[Mechanism] = TypeAdapter(Mechanism)
 
@@ -73,8 +74,10 @@ def _read(item: MechanismFacts, index: int) -> Mechanism:
         "count": item.count,
     }
     given = {name: value for name, value in stated.items() if value is not None}
+    problem = "is no mechanism with the parameters of its kind"
+    if item.kind == GAUSSIAN and item.count is None:
+        raise StatementRefusedError(f"predicate.privacy.mechanisms[{index}]", problem)
     try:
         return _MECHANISM.validate_python({"kind": item.kind, **given})
     except ValidationError as exc:
-        problem = "is no mechanism with the parameters of its kind"
         raise StatementRefusedError(f"predicate.privacy.mechanisms[{index}]", problem) from exc
