@@ -19,6 +19,7 @@ from provider.gate.decide import check_release
 from provider.limits import run_limits, state_limits
 from provider.receipts.envelope import format_receipt, sign_envelope
 from provider.receipts.facts import (
+    CheckFacts,
     DatasetFacts,
     DeterminismFacts,
     EgressFacts,
@@ -129,7 +130,11 @@ def _facts(
             "RELEASED" if outcome == "released" else "WITHHELD",
             outcome,
             GATE,
-            (),
+            tuple(
+                CheckFacts(c.name, c.ok, c.detail)
+                for c in gate.checks
+                if not gate.rule or c.name == gate.rule
+            ),
             (gate.rule if ran else report.reason.value),
         ),
     )
