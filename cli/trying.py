@@ -218,4 +218,4 @@ def _judge(
         side_bits=attempt.policy.side_information_bits,
     )
     run = LocalRun(attempt.bundle, attempt.parameters, spec, folder / "outputs", attempt.data, attempt.policy)
-    return make_tests(engine, run, report.outputs, gate)
+    return make_tests(engine, run, gate)

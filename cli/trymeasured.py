@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from policies.policy import OutputsPolicy, Policy
     from sandbox.bundle import Bundle
     from sandbox.engine import Engine
-    from sandbox.spec import ProducedFile, RunSpec
+    from sandbox.spec import RunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,7 @@ def hold_back_rows(data: Sequence[StagedDataset], policy: Policy) -> tuple[Stage
     return tuple(replace(dataset, rewrite=MembersOnly(_commit(dataset), rule)) for dataset in data)
 
 
-def make_tests(
-    engine: Engine, run: LocalRun, produced: Sequence[ProducedFile], gate: GateReport
-) -> GateReport:
+def make_tests(engine: Engine, run: LocalRun, gate: GateReport) -> GateReport:
     """Return what follows from the privacy tests, where the policy asks for them and there is something to test.
 
     Raises:
@@ -78,7 +76,7 @@ def make_tests(
         stage_datasets(target, run.data)
         return run.data
 
-    results = measure(engine, Measurement(run, tests, produced, gate), stage_whole)
+    results = measure(engine, Measurement(run, tests, gate), stage_whole)
     return add_results(gate, results, review=run.policy.review is not None)
 
 

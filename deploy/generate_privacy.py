@@ -169,7 +169,7 @@ TESTS_SAY: dict[str, tuple[str, str]] = {
         ),
     ),
     "low-bits": (
-        "that the low bits of floating-point weights, before rounding, have no structure",
+        "that the low bits of the floating-point weights that leave have no structure of their own",
         "what is encrypted or compressed: it looks like noise",
     ),
     "spare-tensors": (

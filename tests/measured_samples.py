@@ -177,7 +177,8 @@ def judge(folder: Path, ward: Ward, job: Job, *, review: bool = False) -> Judged
         tests=TESTS,
         sample=sample,
         scorer=SCORER,
-        weights=produced[0].content,
+        unit=None,
+        weights=released[WEIGHTS],
         metrics=json.loads(released[METRICS].read_bytes(), parse_float=Decimal, parse_int=Decimal),
         scores={name: write_scores(job.scorer(load_file(path), table)) for name, path in candidates.items()},
     )

@@ -66,7 +66,7 @@ class PrivacyResult:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the tests look at. `weights` are as the algorithm wrote them; `metrics` are those that would leave.
+    """What the tests look at: `weights` and `metrics` are those that would leave, rounded; `unit` is the column of units.
 
     `scores` has what the scorer wrote about each candidate (see `candidates`); a run that did not end well has none.
     """
@@ -76,6 +76,7 @@ class Evidence:
     tests: MeasuredTests
     sample: Sample
     scorer: ScorerDeclaration | None
+    unit: str | None
     weights: Path | None
     metrics: Mapping[str, Decimal]
     scores: Mapping[str, bytes]
@@ -118,7 +119,7 @@ class Evidence:
         scored = self.scored()
         if min(scored.member.sum(), (~scored.member).sum()) < self.tests.min_rows:
             raise NotApplicableError("too few rows")
-        if skill(scored) < MIN_SKILL:
+        if not skill(scored) >= MIN_SKILL:
             raise NotApplicableError("the scores are no better than a constant")
         return scored
 
@@ -164,13 +165,15 @@ def _stand_in_weights(evidence: Evidence, weights: Path) -> bool:
     Raises:
         NotApplicableError: they don't, but too few of the rows would be known again.
     """
-    rows = evidence.sample.scanned
+    rows, columns = evidence.sample.scanned, evidence.sample.columns
     text = TextIndex("\n".join(map(",".join, rows)).encode())
-    index = RowIndex(rows, evidence.sample.moments)
+    names = {evidence.unit, evidence.scorer.target if evidence.scorer else None}
+    apart = [place for place, name in enumerate(columns) if name in names]
+    index = RowIndex(rows, evidence.sample.moments, apart=apart)
     with weights.open("rb") as file:
         entries = parse_header(file, weights.stat().st_size)
-        if text.stands_in(file, entries, mantissa_bits=evidence.mantissa_bits) or index.stands_in(
-            file, entries
+        if any(
+            found.stands_in(file, entries, mantissa_bits=evidence.mantissa_bits) for found in (text, index)
         ):
             return True
     if index.covers < MIN_COVERED:

@@ -11,7 +11,7 @@ or encrypted; the bound in bits is for that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO
 
@@ -23,7 +23,7 @@ from provider.gate.safetensors import ITEM_BYTES, TensorEntry, read_pieces
 
 WINDOW = 8
 """Characters: as many as a 64-bit number has bytes, so that a window is one number."""
-MIN_DISTINCT = 4
+MIN_DISTINCT = 3
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 Numbers = NDArray[np.unsignedinteger]
@@ -54,12 +54,13 @@ class TextIndex:
     def stands_in(
         self, source: BinaryIO, entries: Sequence[TensorEntry], *, mantissa_bits: int | None = None
     ) -> bool:
-        """Tell whether a piece of the text stands in a tensor of the file, which will be rounded to `mantissa_bits`."""
+        """Tell whether a piece of the text stands in a tensor of the file, which was rounded to `mantissa_bits`."""
         for entry in entries:
             lost = FORMATS[entry.dtype].lost(mantissa_bits) if entry.dtype in FORMATS else 0
             for piece in read_pieces(source, entry):
                 numbers = np.frombuffer(piece, dtype=f"<u{ITEM_BYTES[entry.dtype]}")
-                if self._stands_in_bytes(numbers, lost) or self._stands_in_bits(numbers, lost):
+                planes = _bit_planes(numbers, lost, is_float=entry.dtype in FORMATS)
+                if self._stands_in_bytes(numbers, lost) or self._stands_in_bits(planes):
                     return True
         return False
 
@@ -71,11 +72,11 @@ class TextIndex:
         low = (numbers >> numbers.dtype.type(lost)).astype(np.uint8)
         return _has_run(_translate(low, self._table)) and self._has_window(low)
 
-    def _stands_in_bits(self, numbers: Numbers, lost: int) -> bool:
+    def _stands_in_bits(self, planes: Iterable[NDArray[np.bool_]]) -> bool:
         return any(
             _has_run(_translate(found, self._bits_table))
             and any(self._has_window(reading[found]) for reading in _BIT_READINGS)
-            for plane in _bit_planes(numbers, lost)
+            for plane in planes
             for found in (np.packbits(plane[begin:]) for begin in range(BITS_PER_BYTE))
         )
 
@@ -105,15 +106,17 @@ def _byte_orders(numbers: Numbers) -> Iterator[Bytes]:
             yield pairs.byteswap().view(np.uint8)
 
 
-def _bit_planes(numbers: Numbers, lost: int) -> Iterator[NDArray[np.bool_]]:
-    """Give one bit of each number: its sign or highest, whether it is zero, the lowest, and the lowest that is left."""
+def _bit_planes(numbers: Numbers, lost: int, *, is_float: bool) -> Iterator[NDArray[np.bool_]]:
+    """Give one bit of each number: its sign or highest, the lowest, the lowest that is left, and whether it is zero."""
     word = numbers.dtype.type
-    yield numbers >= word(1 << (BITS_PER_BYTE * numbers.itemsize - 1))
+    highest = word(1 << (BITS_PER_BYTE * numbers.itemsize - 1))
+    yield numbers >= highest
     yield (numbers & word(1)) != 0
     if lost:
         yield (numbers & word(1 << lost)) != 0
-    if not numbers.all():
-        yield numbers != 0
+    sizes = numbers & ~highest if is_float else numbers
+    if not sizes.all():
+        yield sizes != 0
 
 
 def _translate(found: Bytes, table: bytes) -> Bytes:

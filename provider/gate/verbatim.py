@@ -1,39 +1,41 @@
 """Looks for rows of a dataset in the values of tensors.
 
-- Sequences of `WINDOW` values that stand in a row, in a row backwards, or down a column: as they are; with each column scaled
-  to 0..1, or to mean 0 and deviation 1; under one factor; under one factor and shift. Compared to 8 bits of fraction, so
-  that a change of type hides nothing. Integers are looked at as numbers.
-- Where columns have few values, such as yes and no, sequences of `WIDE` values, or of whether each is another than the last.
+- Sequences of `SHORT` or `LONG` values in the orders and forms of `numbertable`: as they are, under one factor, under one
+  factor and shift. Compared to 8 bits of fraction, or to as many as a tensor's numbers have, so that neither a change
+  of type nor rounding hides them. Of whole numbers, and of few values, which models have for themselves, only long ones.
+- Sequences of `WIDE` values where columns have few values, such as yes and no, or of whether each is another than the last.
 - The text of the rows, where values are its characters, under any factor and shift.
 
-Not found here: rows in another order, mixed, encrypted, or spread over bits; see `textscan` and `lowbits`, and the bound in
-bits for the rest.
+A sequence counts if it says at least `MIN_BITS`, were its values drawn one by one as often as they are in the data: others
+stand in an honest model by chance. Not found here: rows in another order, mixed, encrypted, or spread over bits; see
+`textscan` and `lowbits`, and the bound in bits for the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from provider.gate.moments import Moments, to_numbers
+from provider.gate.mantissa import FORMATS, round_numbers
+from provider.gate.moments import Moments
+from provider.gate.numbertable import NumberSequence, NumberTable
 from provider.gate.safetensors import TensorEntry, read_pieces
 from provider.gate.tables import Values
-from provider.gate.widewindows import WIDE, WideIndex
+from provider.gate.widewindows import WIDE, WideIndex, says_enough, surprises
 from provider.gate.windows import Bools, Codes, WindowIndex
 
-WINDOW = 6
+SHORT, LONG = 6, 16
 MIN_DISTINCT = 4
-TEXT_WINDOW = 16
 MIN_DISTINCT_TEXT = 6
-WELL_COVERED = 0.9
-"""The part of the rows from which on narrow windows are enough."""
-MIN_NUMERIC_PART = 0.9
+MANY_TIMES = 8
 PIECE = 2**16
-_DROPPED_BITS = np.uint32(15)
-_HALF = np.uint32(1 << 14)
+FRACTION_BITS = 8
+_SINGLE = FORMATS["F32"]
+_HALF = np.uint32(1 << (_SINGLE.fraction - FRACTION_BITS - 1))
 _TYPES = {
     "F64": "<f8",
     "F32": "<f4",
@@ -46,92 +48,161 @@ _TYPES = {
     "BOOL": "u1",
 }
 _WIDER_THAN_SINGLE = {"F64", "I64", "I32"}
-Floats = NDArray[np.float64]
 Numbers = NDArray[np.floating]
+Places = NDArray[np.intp]
 
 
 class RowIndex:
-    """The windows of a dataset's rows, in every form that is looked for; `moments` are those of its columns."""
+    """A dataset's rows, in every form that is looked for; `moments` are those of its columns.
 
-    def __init__(self, rows: Sequence[Values], moments: Sequence[Moments]) -> None:
-        numbers, kept = _numeric_columns(rows, moments)
-        orders = list(_orders(numbers))
-        sequences = [sequence for form in _forms(numbers, kept) for sequence in _orders(form)]
-        self._plain = WindowIndex(map(_mark_rows, sequences), WINDOW)
-        self._scaled = WindowIndex((_mark_rows(_ratios(order)) for order in orders), WINDOW)
-        self._shifted = WindowIndex((_mark_rows(_shifted(order)) for order in orders), WINDOW)
-        text = "\n".join(map(",".join, rows)).encode()
-        characters = np.frombuffer(text, dtype=np.uint8).astype(np.float32)
-        self._spelled = WindowIndex(
-            [_mark(_shifted(characters), TEXT_WINDOW, MIN_DISTINCT_TEXT)], TEXT_WINDOW
-        )
-        covered = _starts_in_rows(_mark_rows(orders[0])[1], numbers.shape)
-        self._wide: WideIndex | None = None
-        if numbers.size and covered.mean() < WELL_COVERED:
-            self._wide = WideIndex(_codes(numbers))
-            covered |= _starts_in_rows(self._wide.marked, numbers.shape)
-        self.covers = float(covered.mean()) if numbers.size else 0.0
+    `apart` are the places of columns that an algorithm may have left out: the one to tell, and the one of units.
+    """
+
+    def __init__(
+        self, rows: Sequence[Values], moments: Sequence[Moments], *, apart: Sequence[int] = ()
+    ) -> None:
+        self._table = NumberTable(rows, moments, apart)
+        self._plain, self._scaled, self._shifted = (WindowIndex(SHORT, LONG) for _ in range(3))
+        _add_all(self._plain, self._table.sequences(), _same)
+        _add_all(self._scaled, self._table.plain_sequences(), _ratios)
+        _add_all(self._shifted, self._table.plain_sequences(), _shifted)
+        _add_text(self._scaled, rows, _ratios)
+        _add_text(self._shifted, rows, _shifted)
+        self._rounded = cache(self._index_rounded)
+        self._wide = self._index_wide(FRACTION_BITS)
+        self.covers = self._find_covered()
         """The part of the rows that would be known again as they are."""
 
-    def stands_in(self, source: BinaryIO, entries: Sequence[TensorEntry]) -> bool:
-        """Tell whether a sequence of the rows stands in a tensor of the file."""
-        return any(self._stands_in(source, entry) for entry in entries)
+    def stands_in(
+        self, source: BinaryIO, entries: Sequence[TensorEntry], *, mantissa_bits: int | None = None
+    ) -> bool:
+        """Tell whether a sequence of the rows stands in a tensor of the file, which was rounded to `mantissa_bits`."""
+        return any(self._stands_in(source, entry, mantissa_bits) for entry in entries)
 
-    def _stands_in(self, source: BinaryIO, entry: TensorEntry) -> bool:
+    def _stands_in(self, source: BinaryIO, entry: TensorEntry, mantissa_bits: int | None) -> bool:
+        known = FORMATS.get(entry.dtype)
+        fraction_bits = min(known.kept(mantissa_bits), FRACTION_BITS) if known else FRACTION_BITS
         carried: Numbers = np.empty(0, dtype=np.float32)
         for values in _read_values(source, entry):
             joined = np.concatenate([carried, values])
-            if self._stands_in_values(joined):
+            if self._stands_in_values(joined, fraction_bits):
                 return True
             carried = joined[-WIDE:]
         return False
 
-    def _stands_in_values(self, values: Numbers) -> bool:
-        codes, shifted = _codes(values), _codes(_shifted(values))
+    def _stands_in_values(self, values: Numbers, fraction_bits: int) -> bool:
+        plain, wide = self._plain, self._wide
+        if fraction_bits < FRACTION_BITS:
+            plain, wide = self._rounded(fraction_bits)
+        codes = _encode(values, fraction_bits)
+        shortest = LONG if _has_few_values(values, codes) else SHORT
         return (
-            self._plain.stands_in(codes)
-            or self._scaled.stands_in(_codes(_ratios(values)))
-            or self._shifted.stands_in(shifted)
-            or self._spelled.stands_in(shifted)
-            or (self._wide is not None and self._wide.stands_in(codes))
+            plain.stands_in(codes, shortest=shortest)
+            or self._scaled.stands_in(_encode(_ratios(values)), shortest=shortest)
+            or self._shifted.stands_in(_encode(_shifted(values)), shortest=shortest)
+            or wide.stands_in(codes)
         )
 
+    def _index_rounded(self, fraction_bits: int) -> tuple[WindowIndex, WideIndex]:
+        index = WindowIndex(LONG)
+        _add_all(index, self._table.sequences(), _same, fraction_bits)
+        return index, self._index_wide(fraction_bits)
 
-def _numeric_columns(rows: Sequence[Values], moments: Sequence[Moments]) -> tuple[Floats, list[Moments]]:
-    """Return the columns that hold numbers, shape (rows, columns), and their moments; what is no number there is NaN."""
-    if not rows:
-        return np.empty((0, 0)), []
-    numbers = to_numbers(rows)
-    kept = np.isfinite(numbers).mean(axis=0) >= MIN_NUMERIC_PART
-    return numbers[:, kept], [one for one, is_kept in zip(moments, kept, strict=True) if is_kept]
+    def _index_wide(self, fraction_bits: int) -> WideIndex:
+        codes = _encode(self._table.numbers, fraction_bits, of_data=True)
+        return WideIndex([codes[:, columns] for columns in self._table.of_few_values()])
 
-
-def _forms(numbers: Floats, moments: Sequence[Moments]) -> Iterator[Floats]:
-    """Give the columns as they are, scaled to 0..1, and to mean 0 and deviation 1."""
-    yield numbers
-    low, high, mean, deviation = (
-        np.array([getattr(one, name) for one in moments]) for name in ("low", "high", "mean", "deviation")
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        yield (numbers - low) / (high - low)
-        yield (numbers - mean) / deviation
-
-
-def _orders(numbers: Floats) -> Iterator[Floats]:
-    """Give the numbers row by row, that backwards, and column by column."""
-    flat = numbers.ravel()
-    yield flat
-    yield flat[::-1]
-    yield numbers.T.ravel()
+    def _find_covered(self) -> float:
+        numbers = self._table.numbers
+        if not numbers.size:
+            return 0.0
+        first = next(self._table.plain_sequences())
+        codes = _encode(first.values)
+        covered = np.zeros(numbers.shape, dtype=np.bool_)
+        for marked in (_mark(first, codes, SHORT), _mark(first, codes, LONG), self._wide.marked):
+            covered.ravel()[: len(marked)] |= marked
+        return float(covered.any(axis=1).mean())
 
 
-def _codes(values: Numbers) -> Codes:
-    """Return each number as its sign, exponent and 8 bits of fraction, rounded."""
+def _add_all(
+    index: WindowIndex,
+    sequences: Iterable[NumberSequence],
+    change: Callable[[Numbers], Numbers],
+    fraction_bits: int = FRACTION_BITS,
+) -> None:
+    for sequence in sequences:
+        values = change(sequence.values)
+        changed = NumberSequence(values, sequence.columns[len(sequence.columns) - len(values) :])
+        codes = _encode(values, fraction_bits, of_data=True)
+        for length in index.lengths:
+            index.add(codes, _mark(changed, codes, length), length)
+
+
+def _add_text(index: WindowIndex, rows: Sequence[Values], change: Callable[[Numbers], Numbers]) -> None:
+    text = np.frombuffer("\n".join(map(",".join, rows)).encode(), dtype=np.uint8)
+    values = change(text.astype(np.float64))
+    codes = _encode(values)
+    index.add(codes, _mark_text(values, codes), LONG)
+
+
+def _mark(sequence: NumberSequence, codes: Codes, length: int) -> Bools:
+    """Tell which windows say enough to be known again: bits, several values, no gap, and no plain count."""
+    marked = says_enough(surprises(codes, sequence.columns), length)
+    for places in _in_pieces(np.flatnonzero(marked)):
+        reach = places[:, None] + np.arange(length)
+        shown = sequence.values[reach]
+        with np.errstate(invalid="ignore", over="ignore"):
+            steps = np.diff(shown, axis=1)
+        marked[places] = (
+            (_count_distinct(codes[reach]) >= MIN_DISTINCT)
+            & np.isfinite(shown).all(axis=1)
+            & (steps != steps[:, :1]).any(axis=1)
+        )
+    return marked
+
+
+def _mark_text(values: Numbers, codes: Codes) -> Bools:
+    marked = np.ones(max(len(values) - LONG + 1, 0), dtype=np.bool_)
+    for places in _in_pieces(np.flatnonzero(marked)):
+        reach = places[:, None] + np.arange(LONG)
+        marked[places] = (_count_distinct(codes[reach]) >= MIN_DISTINCT_TEXT) & ~np.isnan(values[reach]).any(
+            axis=1
+        )
+    return marked
+
+
+def _has_few_values(values: Numbers, codes: Codes) -> bool:
+    """Tell whether these are whole numbers, or so few different ones that short sequences of them stand anywhere."""
+    different = np.count_nonzero(np.bincount(codes))
+    return bool(different * MANY_TIMES <= len(codes) or (values == np.rint(values)).all())
+
+
+def _in_pieces(places: Places) -> Iterator[Places]:
+    for begin in range(0, len(places), PIECE):
+        yield places[begin : begin + PIECE]
+
+
+def _count_distinct(windows: Codes) -> Places:
+    found: Places = 1 + (np.diff(np.sort(windows, axis=1), axis=1) != 0).sum(axis=1)
+    return found
+
+
+def _encode(
+    values: NDArray[np.floating], fraction_bits: int = FRACTION_BITS, *, of_data: bool = False
+) -> Codes:
+    """Return each number as its sign, exponent and so many bits of fraction, rounded; those of a tensor are already."""
     with np.errstate(over="ignore", invalid="ignore"):
-        bits = values.astype(np.float32).view(np.uint32)
-    bits += _HALF
-    bits >>= _DROPPED_BITS
+        bits: Codes = values.astype(np.float32).view(np.uint32)
+    if fraction_bits == FRACTION_BITS:
+        bits += _HALF
+    elif of_data:
+        bits = round_numbers(bits, _SINGLE, fraction_bits)
+    bits >>= np.uint32(_SINGLE.fraction - fraction_bits)
     return bits
+
+
+def _same(values: Numbers) -> Numbers:
+    return values
 
 
 def _ratios(values: Numbers) -> Numbers:
@@ -146,35 +217,6 @@ def _shifted(values: Numbers) -> Numbers:
     with np.errstate(invalid="ignore", over="ignore"):
         steps = np.diff(values)
     return _ratios(steps)
-
-
-def _mark_rows(values: Numbers) -> tuple[Codes, Bools]:
-    return _mark(values, WINDOW, MIN_DISTINCT)
-
-
-def _mark(values: Numbers, length: int, min_distinct: int) -> tuple[Codes, Bools]:
-    """Return the codes, and which of their windows say something: no gap, several values, and no plain count."""
-    codes = _codes(values)
-    marked = np.zeros(max(len(values) - length + 1, 0), dtype=np.bool_)
-    for begin in range(0, len(marked), PIECE):
-        end = min(begin + PIECE, len(marked))
-        reach = slice(begin, end + length - 1)
-        windows = np.sort(np.lib.stride_tricks.sliding_window_view(codes[reach], length), axis=1)
-        distinct = 1 + (np.diff(windows, axis=1) != 0).sum(axis=1)
-        shown = np.lib.stride_tricks.sliding_window_view(values[reach], length)
-        with np.errstate(invalid="ignore", over="ignore"):
-            steps = np.diff(shown, axis=1)
-        marked[begin:end] = distinct >= min_distinct
-        marked[begin:end] &= np.isfinite(shown).all(axis=1) & (steps != steps[:, :1]).any(axis=1)
-    return codes, marked
-
-
-def _starts_in_rows(marked: Bools, shape: tuple[int, ...]) -> Bools:
-    """Tell for each row whether a marked window begins in it."""
-    starts = np.zeros(shape, dtype=np.bool_)
-    starts.ravel()[: len(marked)] = marked
-    found: Bools = np.logical_or.reduce(starts, axis=1)
-    return found
 
 
 def _read_values(source: BinaryIO, entry: TensorEntry) -> Iterator[Numbers]:

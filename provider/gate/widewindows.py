@@ -2,10 +2,12 @@
 
 A sequence is known by which value stands where, and by where a value differs from the one before it, which stays when two
 values are replaced by two others. It counts if it says at least `MIN_BITS`, were the values drawn one by one as often as
-they are in the data: others would be found in a model's zeros and ones by chance.
+they are in the data, and changes at `MIN_CHANGES` places: others would be found in a model's zeros and ones by chance.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from provider.gate.windows import FINAL, Bools, Codes, Hashes
 Floats = NDArray[np.float64]
 WIDE = 64
 MIN_BITS = 48
+MIN_CHANGES = 8
 CODE_VALUES = 2**17 + 1
 """Codes are below it: of 32 bits, rounded up to 17."""
 _STEPS = tuple(2**step for step in range(6))
@@ -23,24 +26,50 @@ _RUN = bytes([1]) * WIDE
 
 
 class WideIndex:
-    """The windows of a table of codes, shape (rows, columns), that is asked whether one stands in an array."""
+    """The windows of tables of codes, each of shape (rows, columns), asked whether one stands in an array."""
 
-    def __init__(self, table: Codes) -> None:
-        self._values = np.bincount(table.ravel(), minlength=CODE_VALUES).astype(np.bool_)
-        rows, columns = table.ravel(), table.T.ravel()
-        by_rows = _changes(rows).reshape(table.shape)
-        by_columns = _changes(columns).reshape(table.T.shape).T
-        self.marked = _says_enough(_surprises(table).ravel())
-        """Which windows of the rows say enough to be known again."""
-        self._known = _known(table, table)
-        self._known_changes = _known(by_rows, by_columns)
+    def __init__(self, tables: Sequence[Codes]) -> None:
+        self._values = np.zeros(CODE_VALUES, dtype=np.bool_)
+        for table in tables:
+            self._values[table.ravel()] = True
+        self.marked = _mark(*next(_orders(tables[0]))) if tables else np.empty(0, dtype=np.bool_)
+        """Which windows of the first table's rows say enough to be known again."""
+        orders = [order for table in tables for order in _orders(table)]
+        changes = [(_changes(codes), columns) for codes, columns in orders]
+        self._known, self._known_changes = _known(orders), _known(changes)
+        self._rests = min(map(_fewest_rests, changes), default=0)
 
     def stands_in(self, codes: Codes) -> bool:
         """Tell whether a known window stands anywhere in the codes."""
         if _RUN in self._values[codes].tobytes() and _shares(self._known, _hash(codes)):
             return True
         changes = _changes(codes)
-        return not changes.all() and _shares(self._known_changes, _hash(changes))
+        likely = _rests(changes).max(initial=0) >= self._rests
+        return bool(likely) and _shares(self._known_changes, _hash(changes))
+
+
+def surprises(codes: Codes, columns: Codes) -> Floats:
+    """Return how many bits each code says, by how often it stands among those of its column."""
+    _, places, counts = np.unique(
+        columns.astype(np.uint64) << np.uint64(32) | codes, return_inverse=True, return_counts=True
+    )
+    bits: Floats = np.log2(np.bincount(columns)[columns] / counts[places])
+    return bits
+
+
+def says_enough(bits: Floats, length: int) -> Bools:
+    """Tell which windows of `length` say at least `MIN_BITS`."""
+    sums = np.concatenate([[0.0], np.cumsum(bits)])
+    enough: Bools = sums[length:] - sums[:-length] >= MIN_BITS
+    return enough
+
+
+def _orders(table: Codes) -> Iterator[tuple[Codes, Codes]]:
+    """Give the codes along rows, along rows backwards, and down columns, and the column of each."""
+    columns = np.broadcast_to(np.arange(table.shape[1], dtype=np.uint32), table.shape)
+    yield table.ravel(), columns.ravel()
+    yield table.ravel()[::-1], columns.ravel()[::-1]
+    yield table.T.ravel(), columns.T.ravel()
 
 
 def _changes(codes: Codes) -> Codes:
@@ -49,28 +78,28 @@ def _changes(codes: Codes) -> Codes:
     return changes
 
 
-def _surprises(table: Codes) -> Floats:
-    """Return how many bits each entry says, by how often it stands in its column."""
-    shares = [np.bincount(column)[column] / len(column) for column in table.T]
-    bits: Floats = -np.log2(np.stack(shares, axis=1))
-    return bits
+def _rests(changes: Codes) -> NDArray[np.intp]:
+    """Return how many codes of each window are the same as the one before."""
+    sums = np.concatenate([[0], np.cumsum(changes == 0)])
+    found: NDArray[np.intp] = sums[WIDE:] - sums[:-WIDE]
+    return found
 
 
-def _says_enough(surprises: Floats) -> Bools:
-    sums = np.concatenate([[0.0], np.cumsum(surprises)])
-    enough: Bools = sums[WIDE:] - sums[:-WIDE] >= MIN_BITS
-    return enough
+def _fewest_rests(order: tuple[Codes, Codes]) -> int:
+    return int(_rests(order[0])[_mark(*order)].min(initial=WIDE))
 
 
-def _known(by_rows: Codes, by_columns: Codes) -> Hashes:
-    """Return the hashes of windows along rows, along rows backwards, and down columns."""
-    along, down = _surprises(by_rows).ravel(), _surprises(by_columns).T.ravel()
-    orders = (
-        (by_rows.ravel(), along),
-        (by_rows.ravel()[::-1], along[::-1]),
-        (by_columns.T.ravel(), down),
-    )
-    return np.unique(np.concatenate([_hash(codes)[_says_enough(bits)] for codes, bits in orders]))
+def _mark(codes: Codes, columns: Codes) -> Bools:
+    changes = np.concatenate([[0], np.cumsum(_changes(codes))])
+    marked = says_enough(surprises(codes, columns), WIDE)
+    marked &= changes[WIDE:] - changes[1 : len(marked) + 1] >= MIN_CHANGES
+    return marked
+
+
+def _known(orders: Sequence[tuple[Codes, Codes]]) -> Hashes:
+    none = np.empty(0, dtype=np.uint64)
+    found = [_hash(codes)[_mark(codes, columns)] for codes, columns in orders if len(codes) >= WIDE]
+    return np.unique(np.concatenate([none, *found]))
 
 
 def _shares(known: Hashes, hashes: Hashes) -> bool:

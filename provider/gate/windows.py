@@ -6,7 +6,7 @@ every second pair is known are hashed and looked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,51 +24,69 @@ _FACTORS = np.random.default_rng(20220523).integers(2**40, 2**63, 16, dtype=np.u
 
 
 class WindowIndex:
-    """A set of windows of `length` codes (even, at most 16), that is asked whether one stands in an array."""
+    """Sets of windows, one for each of `lengths` (even, at most 16, ascending), asked whether one stands in an array."""
 
-    def __init__(self, sequences: Iterable[tuple[Codes, Bools]], length: int) -> None:
-        """Take in those windows of each sequence whose place is marked."""
-        self._length = length
-        self._bits = MAX_PAIR_BITS
+    def __init__(self, *lengths: int) -> None:
+        self.lengths = lengths
         self._pairs = np.zeros(2**MAX_PAIR_BITS, dtype=np.bool_)
-        hashes = [self._take(codes, np.flatnonzero(marked)) for codes, marked in sequences]
-        self._sorted = np.unique(np.concatenate(hashes)) if hashes else np.empty(0, dtype=np.uint64)
-        known = int(np.count_nonzero(self._pairs))
-        self._bits = min(max((known * ROOM).bit_length(), MIN_PAIR_BITS), MAX_PAIR_BITS)
-        self._pairs = np.logical_or.reduce(self._pairs.reshape(2**self._bits, -1), axis=1)
+        self._taken: dict[int, list[Hashes]] = {length: [] for length in lengths}
 
-    def __len__(self) -> int:
-        """How many different windows it knows."""
-        return len(self._sorted)
-
-    def stands_in(self, codes: Codes) -> bool:
-        """Tell whether a known window stands anywhere in the codes."""
-        count = len(codes) - self._length + 1
-        if count <= 0 or not len(self._sorted):
-            return False
-        known = self._pairs[_pair_keys(codes, self._bits)]
-        likely = known[:count].copy()
-        for place in range(2, self._length, 2):
-            likely &= known[place : place + count]
-        hashes = self._hash(codes, np.flatnonzero(likely))
-        places = np.minimum(np.searchsorted(self._sorted, hashes), len(self._sorted) - 1)
-        return bool((self._sorted[places] == hashes).any())
-
-    def _take(self, codes: Codes, places: NDArray[np.intp]) -> Hashes:
+    def add(self, codes: Codes, marked: Bools, length: int) -> None:
+        """Take in those windows of a sequence whose place is marked; all are taken in before the first question."""
+        places = np.flatnonzero(marked)
         if not len(places):
-            return np.empty(0, dtype=np.uint64)
-        keys = _pair_keys(codes, self._bits)
-        for place in range(0, self._length, 2):
+            return
+        keys = _pair_keys(codes, MAX_PAIR_BITS)
+        for place in range(0, length, 2):
             self._pairs[keys[places + place]] = True
-        return self._hash(codes, places)
+        self._taken[length].append(_hash(codes, places, length))
 
-    def _hash(self, codes: Codes, places: NDArray[np.intp]) -> Hashes:
-        sums = np.zeros(len(places), dtype=np.uint64)
-        for position in range(self._length):
-            sums += codes[places + position].astype(np.uint64) * _FACTORS[position]
-        sums ^= sums >> np.uint64(29)
-        sums *= FINAL
-        return sums
+    def stands_in(self, codes: Codes, *, shortest: int = 0) -> bool:
+        """Tell whether a known window, of `shortest` codes or more, stands anywhere in the codes."""
+        lengths = [length for length in self.lengths if shortest <= length <= len(codes)]
+        if not any(len(self._sorted[length]) for length in lengths):
+            return False
+        pairs, bits = self._narrow
+        known = pairs[_pair_keys(codes, bits)]
+        likely, end = known, 2
+        for length in lengths:
+            for place in range(end, length, 2):
+                likely = likely[: len(known) - place] & known[place:]
+            end = length
+            if self._has(codes, np.flatnonzero(likely), length):
+                return True
+        return False
+
+    def _has(self, codes: Codes, places: NDArray[np.intp], length: int) -> bool:
+        known = self._sorted[length]
+        if not len(known) or not len(places):
+            return False
+        hashes = _hash(codes, places, length)
+        nearest = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+        return bool((known[nearest] == hashes).any())
+
+    @cached_property
+    def _sorted(self) -> dict[int, Hashes]:
+        none = np.empty(0, dtype=np.uint64)
+        found = {length: np.unique(np.concatenate([none, *taken])) for length, taken in self._taken.items()}
+        self._taken.clear()
+        return found
+
+    @cached_property
+    def _narrow(self) -> tuple[Bools, int]:
+        """The table of pairs, no larger than it has to be, and how many bits find a place in it."""
+        known = int(np.count_nonzero(self._pairs))
+        bits = min(max((known * ROOM).bit_length(), MIN_PAIR_BITS), MAX_PAIR_BITS)
+        return np.logical_or.reduce(self._pairs.reshape(2**bits, -1), axis=1), bits
+
+
+def _hash(codes: Codes, places: NDArray[np.intp], length: int) -> Hashes:
+    sums = np.zeros(len(places), dtype=np.uint64)
+    for position in range(length):
+        sums += codes[places + position].astype(np.uint64) * _FACTORS[position]
+    sums ^= sums >> np.uint64(29)
+    sums *= FINAL
+    return sums
 
 
 def _pair_keys(codes: Codes, bits: int) -> Codes:

@@ -29,7 +29,7 @@ from sandbox.bundle import Bundle, ScorerDeclaration
 from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailableError, SandboxError
 from sandbox.run import run_sealed
-from sandbox.spec import ExitReason, Limits, ProducedFile, RunReport, RunSpec
+from sandbox.spec import ExitReason, Limits, RunReport, RunSpec
 from sandbox.staging import StagedDataset, add_inputs, cleanup, stage
 
 log = logging.getLogger(__name__)
@@ -72,11 +72,10 @@ class Run(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One job's release that is to be tested: what was produced, and what the gate let pass of it."""
+    """One job's release that is to be tested: what the gate let pass of it."""
 
     launch: Run
     tests: MeasuredTests
-    produced: Sequence[ProducedFile]
     gate: GateReport
 
     @property
@@ -122,11 +121,10 @@ def _gather(engine: Engine, measurement: Measurement, hold_back: HoldBack, sampl
     launch, manifest = measurement.launch, measurement.launch.bundle.manifest
     declared = manifest.outputs.weights
     released = {file.name: file.path for file in measurement.gate.released}
-    written = {file.path: file.content for file in measurement.produced}
     scores: Mapping[str, bytes] = {}
+    unit = hold_back.unit.column if hold_back.unit else None
     if declared is not None and manifest.scorer is not None:
-        unit = hold_back.unit
-        left_out = [manifest.scorer.target, *([unit.column] if unit else [])]
+        left_out = [manifest.scorer.target, *([unit] if unit else [])]
         rows = sample.table_without(left_out)
         scores = _score(
             engine, measurement, manifest.scorer, released[declared.file], rows, len(sample.scored)
@@ -137,7 +135,8 @@ def _gather(engine: Engine, measurement: Measurement, hold_back: HoldBack, sampl
         tests=measurement.tests,
         sample=sample,
         scorer=manifest.scorer,
-        weights=written[declared.file] if declared else None,
+        unit=unit,
+        weights=released[declared.file] if declared else None,
         metrics=_read_metrics(measurement, released),
         scores=scores,
     )

@@ -224,7 +224,7 @@ class Runner:
         )
         tests = policy.privacy.tests
         if tests is not None and gate.verdict is GateVerdict.RELEASED:
-            measurement = Measurement(launch, tests, report.outputs, gate)
+            measurement = Measurement(launch, tests, gate)
             results = measure(
                 self._engine, measurement, lambda target: self._launcher.stage_whole(target, launch)
             )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from provider.gate.mantissa import FORMATS, round_numbers
 from tests.gate_samples import build_file, split_file
 from tests.measured_samples import FEATURES, Job, Tensors, Ward, accuracy, fit, honest, predict
 
@@ -85,6 +86,24 @@ def rows_standardised(ward: Ward) -> Job:
 def rows_scaled_and_backwards(ward: Ward) -> Job:
     """Rows backwards and multiplied by one factor, in a tensor that the scorer reads."""
     return _with_memory(ward, (ward.seen[:STOLEN_ROWS, ::-1] * 0.01234).astype(np.float32))
+
+
+def rows_that_rounding_lets_appear(ward: Ward) -> Job:
+    """Numbers that become rows only when weights leave with 5 bits of fraction, in a tensor that the scorer reads."""
+    rows = ward.seen[:STOLEN_ROWS].astype(np.float32)
+    kept = round_numbers(rows.view(np.uint32), FORMATS["F32"], 5).view(np.float32)
+    noise = np.random.default_rng(3).uniform(-1, 1, rows.shape) * 2.0**-7
+    return replace(_with_memory(ward, (kept * (1 + noise)).astype(np.float32)), mantissa_bits=5)
+
+
+def rows_with_one_column_left_out(ward: Ward) -> Job:
+    """Rows without one of their columns, in a tensor that the scorer reads."""
+    return _with_memory(ward, np.delete(ward.seen[:STOLEN_ROWS], 2, axis=1).astype(np.float32))
+
+
+def labels_in_a_tensor(ward: Ward) -> Job:
+    """What three hundred rows are labelled with, as two numbers of the size of weights, in a tensor that the scorer reads."""
+    return _with_memory(ward, np.where(ward.labels[:300], 0.31, -0.17).astype(np.float32))
 
 
 def a_column_in_a_tensor(ward: Ward) -> Job:
@@ -166,6 +185,13 @@ def text_in_low_bits(ward: Ward) -> Job:
 def text_in_low_bits_of_few(ward: Ward) -> Job:
     """Sixty characters of rows in the lowest bytes of a few weights."""
     return _in_low_bits(ward, lambda text: text[:60])
+
+
+def digits_in_low_bits(ward: Ward) -> Job:
+    """Digits of rows, four bits for each, in the lowest byte of each weight."""
+    digits = [int(digit) for row in ward.rows for value in row for digit in value if digit.isdigit()]
+    packed = bytes(16 * high + low for high, low in zip(digits[::2], digits[1::2], strict=False))
+    return _in_low_bits(ward, lambda text: packed[: len(text)])
 
 
 def encrypted_in_low_bits(ward: Ward) -> Job:
@@ -309,6 +335,9 @@ EXFILTRATORS: tuple[Exfiltrator, ...] = (
     rows_scaled_and_backwards,
     rows_scaled_beyond_single_precision,
     rows_scaled_and_shifted,
+    rows_that_rounding_lets_appear,
+    rows_with_one_column_left_out,
+    labels_in_a_tensor,
     a_column_in_a_tensor,
     text_as_bytes,
     text_as_integers,
@@ -319,6 +348,7 @@ EXFILTRATORS: tuple[Exfiltrator, ...] = (
     rows_in_a_spare_tensor,
     text_in_low_bits,
     text_in_low_bits_of_few,
+    digits_in_low_bits,
     encrypted_in_low_bits,
     encrypted_in_low_bits_and_rounded,
     a_network_that_memorises,
