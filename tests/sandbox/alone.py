@@ -15,13 +15,23 @@ import torch
 from sandbox.guest.trainer.encoding import Encoded, encode
 from sandbox.guest.trainer.losses import make_loss
 from sandbox.guest.trainer.model import Model, Seen
-from tests.recipe_samples import make_recipe, make_table
+from tests.recipe_samples import PICTURE, make_recipe, make_table
 from tests.sandbox.test_trainer_clipping import MODELS
 
-ROWS, TURNS = 3000, 15
+ROWS, FEW, TURNS = 3000, 40, 15
 KINDS = ("relu", "elu", "gelu", "silu", "sigmoid", "tanh")
 MORE: dict[str, dict[str, Any]] = {
     "widths": {"layers": [{"kind": "linear", "units": width} for width in (64, 7, 9, 33, 5)]},
+    "convolutions with classes": {
+        "features": [PICTURE],
+        "target": {"kind": "category", "column": "c", "categories": ["red", "green", "blue", "none"]},
+        "layers": [
+            {"kind": "conv", "channels": 8, "size": 3, "padding": 1},
+            {"kind": "instance-norm"},
+            {"kind": "conv", "channels": 5, "size": 3, "stride": 2},
+            {"kind": "flatten"},
+        ],
+    },
     "activations": {
         "layers": [layer for kind in KINDS for layer in ({"kind": "linear", "units": 6}, {"kind": kind})]
     },
@@ -43,8 +53,8 @@ def differs(recipe: dict[str, Any], random: np.random.Generator) -> bool:
     data, model = encode(make_table(ROWS), recipe), Model(recipe)
     model.flat.mul_(3)
     whole = compute(model, data, recipe, torch.arange(ROWS))
-    for _ in range(TURNS):
-        some = torch.from_numpy(random.permutation(ROWS)[: random.integers(1, ROWS)].copy())
+    for most in [ROWS, FEW] * TURNS:
+        some = torch.from_numpy(random.permutation(ROWS)[: random.integers(1, most)].copy())
         parts = compute(model, data, recipe, some)
         if not all(torch.equal(all_of[some], part) for all_of, part in zip(whole, parts, strict=True)):
             return True
