@@ -57,6 +57,11 @@ GUARANTEES: tuple[tuple[str, str, str], ...] = (
         "test_a_recipe_has_no_code_beside_it",
     ),
     (
+        "Our trainer runs in no image but those that the owner listed by digest",
+        "a policy of the mode `differential` without `settings.images` is refused, and nothing runs under it",
+        "test_a_policy_of_the_mode_differential_lists_its_images",
+    ),
+    (
         "Nothing is scaled, encoded or sized by the data",
         "bounds and categories come from the schema that stands on chain by digest",
         "test_a_row_is_encoded_by_the_recipe_alone",
@@ -221,9 +226,7 @@ LIMITS = """\
   of layer, on the processor that runs the tests; for others it is not proved. A unit is clipped to 1/128 less than the norm, to leave
   room for what rounding could make of the others' gradients there.
 - **The image is part of the trainer.** Our trainer's files come from the provider, but Python and the libraries that it loads are those
-  of the image that a recipe's author names, among the images that the provider has. Name the training image's digest under
-  `settings.images`; a policy of the mode `differential` without it trusts whoever made each image that the provider holds.
-- **Below a delta of 0.000000001** epsilons are computed with errors as large as the delta, of either sign. Ask for a larger one.
+  of an image. The mode `differential` runs none but those that `settings.images` lists by digest: list images that you trust.
 - **The provider is trusted to add the noise.** It has the data. The receipt says which software and which seal; no hardware attests it.
 """
 

@@ -6,15 +6,29 @@ neighbours (Dwork and Roth 2014, definition 2.4, "add or remove one"); the polic
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from policies.documents import StrictModel
 
 PositiveDecimal = Annotated[
     str, Field(pattern=r"^(?:0\.[0-9]{0,29}[1-9][0-9]{0,29}|[1-9][0-9]{0,9}(?:\.[0-9]{1,30})?)$")
 ]
+MIN_DELTA = Decimal("0.000000001")
+
+
+def _check_delta(text: str) -> str:
+    if Decimal(text) < MIN_DELTA:
+        raise ValueError(
+            f"delta must be {MIN_DELTA:f} at least: for less, epsilon can't be computed well enough"
+        )
+    return text
+
+
+Delta = Annotated[PositiveDecimal, AfterValidator(_check_delta)]
+"""A delta that somebody asks for."""
 
 
 class SampledGaussian(StrictModel):

@@ -230,6 +230,12 @@ def check_policy(policy: Policy) -> None:
             ("logs",),
             "consumer opens a log that no test and no reviewer sees: it belongs to the mode none without a review",
         )
+    if policy.privacy.mode == "differential" and policy.images is None:
+        raise ContradictionError(
+            ("images",),
+            "the mode differential needs a list: our trainer runs on what stands in the image, so one made by a stranger "
+            "could leave the noise out",
+        )
     cap = policy.outputs.max_information_bits
     if cap is not None and policy.log_information_bits > cap:
         raise ContradictionError(

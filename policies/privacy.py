@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from policies.documents import StrictModel
-from policies.mechanisms import PositiveDecimal
+from policies.mechanisms import Delta, PositiveDecimal
 
 MAX_ROWS_PER_UNIT = 10_000
 MAX_REVIEWERS = 16
@@ -71,7 +71,7 @@ class PrivacyPolicy(StrictModel):
 
     mode: Mode = "none"
     unit: Literal["row"] | ColumnUnit = "row"
-    delta: PositiveDecimal | None = None
+    delta: Delta | None = None
     budget: PositiveDecimal | None = None
     consumer_budget: PositiveDecimal | None = None
     job_epsilon: PositiveDecimal | None = None

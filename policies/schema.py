@@ -43,7 +43,7 @@ class ColumnSchema(StrictModel):
     def _check(self) -> Self:
         if (self.kind in NUMERIC) != (self.min is not None and self.max is not None):
             raise ValueError(f"{self.name}: min and max belong to numbers and integers, both of them")
-        if self.min is not None and self.max is not None and Decimal(self.min) >= Decimal(self.max):
+        if self.min is not None and self.max is not None and float(self.min) >= float(self.max):
             raise ValueError(f"{self.name}: min is not below max")
         if self.kind == "integer" and not _has_integer(self.min, self.max):
             raise ValueError(f"{self.name}: no whole number lies between min and max")

@@ -251,7 +251,7 @@ Target = Annotated[
 
 
 def _check_order(name: str, low: str, high: str) -> None:
-    if Decimal(low) >= Decimal(high):
+    if float(low) >= float(high):
         raise ValueError(f"{name}: min is not below max")
 
 

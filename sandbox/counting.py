@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from policies.documents import StrictModel
-from policies.mechanisms import PositiveDecimal
+from policies.mechanisms import Delta, PositiveDecimal
 from policies.schema import ColumnName, DatasetSchema
 from sandbox.columns import MAX_FEATURES, BooleanTarget, CategoryTarget, NumberTarget
 from sandbox.declaration import (
@@ -88,7 +88,7 @@ class CountingPrivacy(StrictModel):
         PositiveDecimal,
         BeforeValidator(lambda value: str(value) if type(value) is int else value),
     ]
-    delta: PositiveDecimal | None = None
+    delta: Delta | None = None
 
 
 class SynthesisRecipe(StrictModel):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from policies.documents import StrictModel, validate_document
-from policies.mechanisms import PositiveDecimal
+from policies.mechanisms import Delta, PositiveDecimal
 from policies.schema import DatasetSchema
 from sandbox.columns import (
     MAX_FEATURES,
@@ -100,7 +100,7 @@ class RecipePrivacy(StrictModel):
     """
 
     epsilon: Amount
-    delta: PositiveDecimal | None = None
+    delta: Delta | None = None
     clipping_norm: Amount = "1"
 
     @field_validator("clipping_norm")

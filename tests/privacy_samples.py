@@ -47,6 +47,7 @@ privacy: {mode: differential, delta: "0.001", budget: "5", consumer_budget: "4.5
 outputs:
   weights: {max_bytes: 1MiB}
 approvals: [owner]
+images: [IMAGE]
 """
 RECIPE = """\
 kind: recipe

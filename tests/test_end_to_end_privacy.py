@@ -67,6 +67,7 @@ def offer(stack: Stack, name: str, privacy: dict[str, Any]) -> Stack:
     policy = stack.home / f"{name}.yaml"
     document = yaml.safe_load((EXAMPLES / "breast_cancer/policy.yaml").read_text())
     document["data"]["privacy"] = privacy
+    document["settings"]["images"] = [stack.image]
     document["outputs"] = {
         "weights": {"max_bytes": "128KiB", "mantissa_bits": 10},
         "metrics": {"max_count": 4, "max_digits": 3},

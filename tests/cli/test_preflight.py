@@ -211,7 +211,13 @@ def test_what_a_recipe_costs_is_foreseen_as_the_provider_reckons_it(
 ) -> None:
     office.bundle = parse_bundle({"algorithm.yaml": RECIPE.encode()})
     world = World(
-        {"privacy": terms}, "DUO:0000006", "approved", ("runc",), present=True, told=True, schema=schema
+        {"privacy": terms, "images": IMAGES},
+        "DUO:0000006",
+        "approved",
+        ("runc",),
+        present=True,
+        told=True,
+        schema=schema,
     )
     foreseen, decision = office.ask_and_decide(world)
     said = {rule.name: rule.verdict.value for rule in foreseen.forecast.rules}

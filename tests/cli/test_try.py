@@ -38,7 +38,7 @@ recipe:
 """
 DIFFERENTIAL = (
     POLICY.replace("weights: {max_bytes: 1MiB}", "weights: {max_bytes: 2MiB}")
-    + 'privacy: {mode: differential, delta: "0.001", budget: "5"}\n'
+    + 'privacy: {mode: differential, delta: "0.001", budget: "5"}\nimages: [IMAGE]\n'
 )
 MEASURED = POLICY + (
     'privacy: {mode: measured, tests: {min_rows: 20, hold_back: "0.5"}}\n'
@@ -62,7 +62,7 @@ class Desk:
         return folder
 
     def policy(self, text: str = POLICY) -> str:
-        (self.folder / "policy.yaml").write_text(text)
+        (self.folder / "policy.yaml").write_text(text.replace("IMAGE", self.image))
         return str(self.folder / "policy.yaml")
 
     def recipe(self, text: str) -> Path:

@@ -35,7 +35,7 @@ def table(*cases: dict[str, Any]) -> bytes:
         {"review": {"reviewers": [CONSUMER]}},
         {"consumers": [STRANGER, CONSUMER], "review": {"reviewers": [STRANGER]}},
         {"purposes": ["DUO:0000011", "DUO:0000042", "DUO:0000044"]},
-        {"privacy": {"mode": "differential", "delta": "0.00001", "budget": "0.0000001"}},
+        {"privacy": {"mode": "differential", "delta": "0.00001", "budget": "0.0000001"}, "images": [IMAGE]},
     ],
     ids=[
         "the sample",
@@ -129,4 +129,4 @@ def test_a_mistake_in_a_table_is_told_with_its_place(
     ),
 )
 def test_any_case_is_decided(facts: CaseFacts, privacy: dict[str, Any]) -> None:
-    assert decide_case(make_policy(privacy=privacy), facts).status in set(Verdict)
+    assert decide_case(make_policy(privacy=privacy, images=[IMAGE]), facts).status in set(Verdict)

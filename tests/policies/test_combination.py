@@ -262,7 +262,7 @@ def test_a_job_is_allowed_when_the_decision_about_each_dataset_allows_it(parts: 
     ids=["measured", "differential"],
 )
 def test_a_policy_with_a_privacy_mode_goes_together_with_no_other(privacy: dict[str, Any]) -> None:
-    private, plain = make_policy(privacy=privacy), make_policy()
+    private, plain = make_policy(privacy=privacy, images=[IMAGE]), make_policy()
     assert combine_policies([private], one_owner=True) is private
     assert combine_policies([plain, private], one_owner=True) is None
     assert combine_policies([private, private], one_owner=True) is None

@@ -199,7 +199,7 @@ POLICIES = st.builds(
     purposes=st.lists(st.sampled_from([curie for curie in TERMS if is_permission(curie)]), min_size=1),
     consumers=st.just("anyone") | st.lists(ADDRESSES),
     runtime=st.sampled_from(["any", "gvisor"]),
-    images=st.none() | st.lists(st.sampled_from([IMAGE, OTHER_IMAGE])),
+    images=st.lists(st.sampled_from([IMAGE, OTHER_IMAGE])),
     privacy=st.sampled_from(
         [
             {"mode": "none"},

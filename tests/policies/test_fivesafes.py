@@ -26,12 +26,13 @@ data:
   privacy: {mode: differential, unit: {column: patient, max_rows: 4}, delta: "0.00001", budget: "8"}
 settings:
   runtime: gvisor
+  images: ["sha256:IMAGE"]
   limits: {time_s: 60, memory_bytes: 512MiB}
   logs: nobody
 outputs:
   weights: {max_bytes: 1MiB, mantissa_bits: 10}
   review: {reviewers: ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]}
-""".replace(b"ROOT", b"ab" * 32)
+""".replace(b"ROOT", b"ab" * 32).replace(b"IMAGE", b"cd" * 32)
 ADDRESS = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
 
 
@@ -116,11 +117,11 @@ def test_both_versions_of_a_document_are_the_same_policy_with_their_own_digests(
             "people.credentials doesn't demand for-for-profit",
         ),
         ("budget:", "bugdet:", "line 13: data.privacy.bugdet", "unknown key"),
-        ("time_s: 60", "time_s: 0", "line 16: settings.limits.time_s", "greater than or equal to 1"),
-        ("  logs: nobody", "  logs: all", "line 17: settings.logs", "'nobody'"),
-        ("max_bytes: 1MiB", "max_bytes: 1TiB", "line 19: outputs.weights.max_bytes", "such as 512MiB"),
+        ("time_s: 60", "time_s: 0", "line 17: settings.limits.time_s", "greater than or equal to 1"),
+        ("  logs: nobody", "  logs: all", "line 18: settings.logs", "'nobody'"),
+        ("max_bytes: 1MiB", "max_bytes: 1TiB", "line 20: outputs.weights.max_bytes", "such as 512MiB"),
         ("data:\n", "date:\n", "data", "required"),
-        ("review: {", "review: {when: not-passed, ", "line 20: outputs.review.when", "nobody is asked"),
+        ("review: {", "review: {when: not-passed, ", "line 21: outputs.review.when", "nobody is asked"),
         ("version: 2", "version: 2.5", "line 1: version", "input should be 2"),
         ("version: 2", "version: 1.0", "line 1: version", "input should be 2"),
         ("version: 2", "version: true", "line 1: version", "input should be 2"),
@@ -140,7 +141,7 @@ def test_what_a_log_may_hold_is_told_where_it_can_be_changed() -> None:
     text = WHOLE.replace(b"logs: nobody", b"logs: consumer") + b"  max_information_bits: 10\n"
     with pytest.raises(DocumentError) as caught:
         parse_policy(text)
-    assert (caught.value.path, caught.value.line) == ("settings.logs", 17)
+    assert (caught.value.path, caught.value.line) == ("settings.logs", 18)
 
 
 def test_a_flat_document_gets_none_of_the_new_keys() -> None:

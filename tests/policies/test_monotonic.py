@@ -60,6 +60,15 @@ PRIVACY = st.sampled_from(
         {"mode": "differential", "delta": "0.001", "budget": "3", "consumer_budget": "2", "job_epsilon": "2"},
     ]
 )
+
+
+def name_images(document: Document) -> Document:
+    """Return the document, with both images listed where it has no list and its mode needs one."""
+    if document["data"]["privacy"]["mode"] == "differential":
+        document["settings"].setdefault("images", [IMAGE, OTHER_IMAGE])
+    return document
+
+
 DOCUMENTS: st.SearchStrategy[Document] = st.fixed_dictionaries(
     {
         "version": st.just(2),
@@ -85,7 +94,7 @@ DOCUMENTS: st.SearchStrategy[Document] = st.fixed_dictionaries(
             }
         ),
     }
-)
+).map(name_images)
 
 
 def drop_purpose(document: Document) -> None:
@@ -165,6 +174,7 @@ def lower_the_bits(document: Document) -> None:
 def demand_differential_privacy(document: Document) -> None:
     if document["data"]["privacy"]["mode"] == "none":
         document["data"]["privacy"] = {"mode": "differential", "delta": "0.00001", "budget": "1"}
+        name_images(document)
 
 
 def demand_tests(document: Document) -> None:

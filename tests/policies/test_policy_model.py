@@ -105,6 +105,16 @@ def test_two_documents_that_mean_the_same_have_different_digests() -> None:
         ({"logs": "consumer"}, "logs", "opens a log of up to 8388608 bits"),
         ({"logs": "consumer", "limits": {"log_bytes": 12_501}}, "logs", "opens a log of up to 100008 bits"),
         ({"privacy": {"mode": "measured"}}, "privacy", "tests belong to the mode measured"),
+        (
+            {"privacy": {"mode": "differential", "delta": "0.00001", "budget": "1"}},
+            "images",
+            "one made by a stranger",
+        ),
+        (
+            {"privacy": {"mode": "differential", "delta": "0.0000000009", "budget": "1"}},
+            "privacy.delta",
+            "0.000000001 at least",
+        ),
         ({"privacy": {"mode": "differential"}}, "privacy", "needs a delta and a budget"),
         ({"privacy": {"budget": "1"}}, "privacy", "belong to the mode differential"),
         (
@@ -155,3 +165,11 @@ def test_a_log_that_the_consumer_may_read_counts_whole_and_any_other_not_at_all(
     assert make_policy(logs="consumer", limits=limits).log_information_bits == 100_000
     assert make_policy(logs="owner", limits=limits).log_information_bits == 0
     assert make_policy(logs="nobody", limits=limits).log_information_bits == 0
+
+
+def test_a_policy_of_the_mode_differential_lists_its_images() -> None:
+    privacy = {"mode": "differential", "delta": "0.00001", "budget": "1"}
+    with pytest.raises(DocumentError, match="a stranger"):
+        make_policy(privacy=privacy)
+    assert make_policy(privacy=privacy, images=[IMAGE]).images == (IMAGE,)
+    assert make_policy(privacy=privacy, images=[]).images == ()

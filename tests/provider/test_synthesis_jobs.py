@@ -18,7 +18,9 @@ columns:
   - {name: age, kind: integer, min: "0", max: "120"}
   - {name: outcome, kind: category, categories: ["0", "1"]}
 """
-DIFFERENTIAL = POLICY + 'privacy: {mode: differential, delta: "0.001", budget: "3", job_epsilon: "2"}\n'
+DIFFERENTIAL = (
+    POLICY + 'privacy: {mode: differential, delta: "0.001", budget: "3", job_epsilon: "2"}\nimages: [IMAGE]\n'
+)
 COUNTS = """\
 kind: recipe
 name: ward-counts
@@ -41,7 +43,7 @@ def make_counts(image: str) -> Bundle:
 def test_counts_are_released_once_and_what_they_cost_keeps_a_second_job_out(hospital: Hospital) -> None:
     lab, bundle = hospital.lab, make_counts(hospital.image)
     parse_schema(SCHEMA.encode())
-    asset = lab.add_dataset(policy=DIFFERENTIAL, table_schema=SCHEMA)
+    asset = lab.add_dataset(policy=DIFFERENTIAL.replace("IMAGE", hospital.image), table_schema=SCHEMA)
     lab.upload(bundle)
     lab.approve(asset, bundle)
     job_id = hospital.submit(asset, bundle)

@@ -19,7 +19,9 @@ from tests.privacy_samples import DIFFERENTIAL, WARDS_SCHEMA, recipe_bundle
 
 
 def offer(hospital: Hospital, *, policy: str = DIFFERENTIAL) -> tuple[Asset, Bundle]:
-    asset = hospital.lab.add_dataset(policy=policy, table_schema=WARDS_SCHEMA)
+    asset = hospital.lab.add_dataset(
+        policy=policy.replace("IMAGE", hospital.image), table_schema=WARDS_SCHEMA
+    )
     bundle = recipe_bundle(hospital.image)
     hospital.lab.upload(bundle)
     hospital.lab.approve(asset, bundle)
