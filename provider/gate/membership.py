@@ -29,6 +29,7 @@ ROWS_PER_BIN = 20
 MAX_BINS = 32
 HALF_A_ROW = 0.5
 MIN_PROBABILITY = 1e-7
+SMALLEST = float(np.finfo(np.float64).tiny)
 MIN_SPREAD = 1e-3
 MIN_SKILL = 0.05
 METRIC_Z = 3.0
@@ -60,7 +61,7 @@ class Scored:
         """log(p / (1 - p)) of the true class's probability; for a regression the logarithm of the squared error, negated."""
         if not self.is_classification:
             losses = self.losses
-            return -np.log(losses + MIN_PROBABILITY * max(float(losses.mean()), MIN_PROBABILITY))
+            return -np.log(losses + max(MIN_PROBABILITY * float(losses.mean()), SMALLEST))
         chance = self._true_probability
         return np.log(chance) - np.log1p(-chance)
 

@@ -106,3 +106,8 @@ def test_a_schema_needs_a_table(tmp_path: Path) -> None:
 def test_what_is_no_schema_is_refused_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match=r"schema: line 4: columns\.1"):
         read_schema(SCHEMA.replace('min: "0", max: "120", ', ""), _profile(tmp_path, TABLE))
+
+
+def test_bounds_that_are_one_number_where_it_is_computed_are_refused() -> None:
+    with pytest.raises(DocumentError, match="min is not below max"):
+        _column("kind: number, min: '1', max: '1.00000000000000000001'")

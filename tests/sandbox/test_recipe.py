@@ -54,6 +54,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an image beside other features": ({"features": [PICTURE, *NUMBERS]}, r"only feature"),
     "an image of another size": ({"features": [PICTURE | {"shape": [1, 8, 9]}]}, r"72 pixels, got 64"),
     "bounds the wrong way round": ({"features": [NUMBERS[0] | {"min": "4"}]}, r"min is not below max"),
+    "bounds that are one number where it is computed": (
+        {"features": [NUMBERS[0] | {"min": "1", "max": "1.00000000000000000001"}]}, r"min is not below max"),
+    "a delta for which epsilon can't be computed": (
+        {"privacy": PRIVATE | {"delta": "0.0000000001"}}, r"0.000000001 at least"),
     "a missing value outside the bounds": ({"features": [NUMBERS[0] | {"missing": "9"}]}, r"missing is not between"),
     "a target of another task": ({"target": AMOUNT}, r"can't have a target of the kind number"),
     "a loss of another task": ({"loss": {"kind": "cox"}}, r"needs a loss of: cross-entropy"),

@@ -57,6 +57,31 @@ def test_an_honest_model_of_a_hundred_rows_passes_mostly_and_a_leak_does_not() -
     assert leaks_pass == 0
 
 
+@pytest.mark.parametrize(("rows", "least", "most"), [(100, 0.15, 0.35), (200, 0.03, 0.12), (500, 0, 0.01)])
+def test_few_rows_make_a_test_harder_to_pass_as_the_page_says(rows: int, least: float, most: float) -> None:
+    failed = [likelihood_area(scored(rows, rows, seed=seed))[1] >= 0.6 for seed in range(200)]
+    assert least <= np.mean(failed) <= most
+
+
+def test_how_small_a_target_is_hides_no_members() -> None:
+    draw = np.random.default_rng(6)
+    member = draw.random(1000) < 0.5
+    labels = draw.normal(0, 1, 1000)
+    scores = labels + draw.normal(0, 1, 1000) * np.where(member, 0.1, 0.3)
+    areas = [
+        likelihood_area(Scored(size * scores[:, None], size * labels, member, is_classification=False))[0]
+        for size in (1, 1e-9, 1e9)
+    ]
+    assert areas[0] > 0.7
+    assert areas == pytest.approx([areas[0]] * 3, abs=1e-6)
+
+
+def test_scores_that_are_no_number_know_nothing(tmp_path: Path) -> None:
+    ward = make_ward(tmp_path)
+    judged = judge(tmp_path, ward, honest(ward, scorer=lambda _, rows: np.full((len(rows), 2), np.nan)))
+    assert judged.outcomes["scores-useful"] == "not-applicable"
+
+
 def test_the_likelihood_ratio_sees_members_whose_losses_are_larger() -> None:
     inverted = scored(400, 200, sharper=-1)
     assert loss_area(inverted)[1] < 0.5
