@@ -24,7 +24,7 @@ from provider.receipts.keys import SigningKeys
 from provider.receipts.proof import format_proof, parse_proof
 from provider.receipts.statement import build_statement
 from provider.receipts.trust import TrustRoot
-from tests.receipt_samples import CHAIN_ID, Sample, make_sample, sample_facts, withheld
+from tests.receipt_samples import CHAIN_ID, Sample, make_sample, sample_facts
 from tests.witness_samples import make_witness
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -77,14 +77,6 @@ def demanding(facts: ReceiptFacts) -> ReceiptFacts:
     """Return the facts under a policy that demands two of three witnesses."""
     demand = WitnessFacts(2, tuple(witness.public().to_text() for witness in WITNESSES))
     return replace(facts, policy=replace(facts.policy, witnesses=(demand,)))
-
-
-def with_open_log(facts: ReceiptFacts) -> ReceiptFacts:
-    """Return a job that released nothing, but whose consumer reads what it printed."""
-    facts = withheld(facts)
-    if facts.run is None:
-        raise ValueError("the job didn't run")
-    return replace(facts, run=replace(facts.run, logs="consumer"))
 
 
 def with_note(sample: Sample, change: Callable[[str], str]) -> Sample:

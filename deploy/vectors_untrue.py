@@ -15,20 +15,21 @@ from vector_maker import (
     signed,
     signed_with,
     with_note,
-    with_open_log,
 )
 
-from policies.egress import GATE_CHECKS
+from policies.egress import ENDING_BITS, GATE_CHECKS
 from provider.receipts.facts import ReceiptFacts
 from provider.receipts.note import parse_note
 from provider.receipts.proof import parse_proof
 from provider.receipts.records import to_json
+from provider.receipts.reviews import REVIEW_LATE
 from provider.receipts.statement import build_statement
 from tests.receipt_samples import (
     ANCHOR_BLOCK,
     ANCHOR_TIME,
     ARTEFACTS,
     CONSUMER,
+    LOG_BYTES,
     METRICS,
     REVIEWERS,
     SALT,
@@ -36,11 +37,13 @@ from tests.receipt_samples import (
     demanding_review,
     digest,
     measured,
+    open_log,
     overruling,
     private,
     reviewed,
     sample_request,
     sign_request,
+    stayed,
     two_datasets,
     withheld,
 )
@@ -67,6 +70,8 @@ def cases() -> Iterator[Vector]:
     """Yield them, in the order of the checklist."""
     yield from _statements()
     yield from _contradictions()
+    yield from _open_logs()
+    yield from _withheld()
     yield from _places()
     yield from _requests()
     yield from _reviews()
@@ -115,10 +120,6 @@ def _contradictions() -> Iterator[Vector]:
         yield make(f"contradiction-{name}", about, signed_with(path, value))
     one_order = signed_with("predicate.job.orders.0.tokenId", "2", two_datasets(FACTS))
     yield make("contradiction-orders", "Orders that aren't those of the datasets.", one_order)
-    counted = signed_with(
-        "predicate.run.logs", "consumer", replace(FACTS, privacy=replace(FACTS.privacy, information_bits=6))
-    )
-    yield make("contradiction-log-bits", "The log left, and no bit is counted.", counted)
     whole = demanding_review(measured(FACTS), when="not-passed")
     checks = to_json(whole)["egress"]["checks"]
     for name, about, others in (
@@ -136,10 +137,59 @@ def _contradictions() -> Iterator[Vector]:
     yield make("contradiction-ending-bits", "Fewer bits than an ending says.", signed_with(bits, "5"))
     told = signed_with(bits, "13", overruling(FACTS))
     yield make("contradiction-test-bits", "The overruled tests are not counted.", told)
+    quiet = signed_with(bits, "13", whole)
+    yield make("contradiction-review-bits", "People could have overruled tests, which isn't counted.", quiet)
+    unnamed = signed_with("predicate.outputs.0.name", "", withheld(FACTS))
+    yield make("contradiction-unnamed", "A file without a name.", unnamed)
     unheld = signed_with(_DEMAND, to_json(whole)["policy"]["reviews"], FACTS)
     yield make("contradiction-untested", "A review that privacy tests decide on, and none was made.", unheld)
 
 
+def _open_logs() -> Iterator[Vector]:
+    make, opened = refused_at("read statement", "statement-refused"), open_log(withheld(FACTS))
+    least = ENDING_BITS + 8 * LOG_BYTES
+    few = signed_with("predicate.privacy.informationBits", str(least - 1), opened)
+    yield make("contradiction-log-bits", "The log left, and not all of its bits are counted.", few)
+    unlimited = signed_with("predicate.sandbox.limits", {"time_s": 60}, opened)
+    yield make("contradiction-log-limit", "The log left, and nobody knows how long it may be.", unlimited)
+    number = signed_with("predicate.sandbox.limits.log_bytes", LOG_BYTES, opened)
+    yield make("contradiction-log-limit-form", "The log's limit is no text.", number)
+    demands = to_json(demanding_review(FACTS).policy)["reviews"]
+    reviewed_log = signed_with(_DEMAND, demands, opened)
+    yield make("contradiction-log-review", "The log is open beside a review.", reviewed_log)
+    held = to_json(measured(FACTS).inputs)["holdBack"]
+    tested_log = signed_with("predicate.inputs.holdBack", held, opened)
+    yield make("contradiction-log-tests", "The log is open beside privacy tests.", tested_log)
+    unbounded = replace(FACTS, privacy=replace(private(FACTS).privacy, ledger_cap=None))
+    budgeted = signed_with(f"{_PRIVACY}.ledgerCap", "8", open_log(unbounded))
+    yield make("contradiction-log-budget", "The log is open beside a privacy budget.", budgeted)
+
+
+def _withheld() -> Iterator[Vector]:
+    make, checks = refused_at("read statement", "statement-refused"), "predicate.egress.checks"
+    finite, other, passed = (
+        {"name": name, "ok": ok, "detail": ""}
+        for name, ok in (("weights-finite", False), ("metrics-range", False), ("weights-finite", True))
+    )
+    for name, about, listed in (
+        ("other", "WITHHELD by one rule, and another check said no.", [other]),
+        ("second", "WITHHELD, and which other check failed is told.", [finite, other]),
+        ("passed", "WITHHELD, and a check that passed is told.", [passed]),
+    ):
+        yield make(f"withheld-{name}", about, signed_with(checks, listed, withheld(FACTS)))
+    late = stayed(demanding_review(FACTS), REVIEW_LATE)
+    gate = signed_with(f"{checks}.0.name", "weights-finite", late)
+    yield make("withheld-late-gate", "A review was late of what the gate doesn't let people see.", gate)
+    failing = to_json(late.egress)["checks"][0]
+    two = signed_with(checks, [failing, failing | {"name": "low-bits"}], late)
+    yield make("withheld-late-second", "A review was late, and two tests that failed are told.", two)
+    unasked = signed_with(_DEMAND, [], late)
+    yield make("withheld-late-unasked", "A review was late that nobody demands.", unasked)
+    ended = signed_with("predicate.egress.outcome", "cancelled", late)
+    yield make("withheld-late-cancelled", "A review was late, and the job was cancelled.", ended)
+
+
+_PRIVACY = "predicate.privacy"
 _DEMAND, _REVIEW = "predicate.policy.reviews", "predicate.egress.review"
 CONTRADICTIONS: tuple[tuple[str, str, str, Any], ...] = (
     ("verdict", "WITHHELD, although the outcome is released.", "predicate.egress.verdict", "WITHHELD"),
@@ -234,7 +284,6 @@ def _requests() -> Iterator[Vector]:
     )
 
 
-_PRIVACY = "predicate.privacy"
 _UNCOUNTED = {"kind": "gaussian", "noiseMultiplier": "1", "samplingRate": None, "steps": None, "count": None}
 UNACCOUNTED: tuple[tuple[str, str, str, Any], ...] = (
     ("epsilon", "Privacy was spent, and how much isn't said.", f"{_PRIVACY}.epsilon", None),
@@ -334,7 +383,9 @@ def _witnesses() -> Iterator[Vector]:
         with_note(demanded, lambda note: cosign(note, first) + wrong),
     )
     yield make(
-        "witnesses-of-log", "Nothing was released, but the log left.", signed(demanding(with_open_log(FACTS)))
+        "witnesses-of-log",
+        "Nothing was released, but the log left.",
+        signed(demanding(open_log(withheld(FACTS)))),
     )
     for name, about, value in DEMANDS:
         refused = refused_at("read statement", "statement-refused")

@@ -24,7 +24,7 @@ from vector_maker import (
 from policies.canonical import canonical_json, digest_of
 from provider.receipts.facts import LogFacts, ReceiptFacts
 from provider.receipts.note import Checkpoint, sign_checkpoint
-from provider.receipts.reviews import REVIEW_LATE
+from provider.receipts.reviews import REVIEW_CANCELLED, REVIEW_LATE
 from tests.receipt_samples import (
     ANCHOR_BLOCK,
     ANCHOR_TIME,
@@ -34,6 +34,7 @@ from tests.receipt_samples import (
     demanding_review,
     make_sample,
     measured,
+    open_log,
     overruling,
     private,
     refused,
@@ -41,6 +42,7 @@ from tests.receipt_samples import (
     sample_facts,
     sample_request,
     sign_request,
+    stayed,
     trusted_key,
     two_datasets,
     withheld,
@@ -85,6 +87,17 @@ def _outcomes() -> Iterator[Vector]:
     yield verified("review-late", "Nobody knows who decided by the time it was withheld.", signed(late))
     unneeded = demanding_review(measured(FACTS), when="not-passed")
     yield verified("review-not-needed", "Every test passed, so that nobody had to look.", signed(unneeded))
+    late = stayed(demanding_review(FACTS, when="not-passed"), REVIEW_LATE)
+    yield verified(
+        "review-late-test", "A privacy test did not pass, and nobody decided in time.", signed(late)
+    )
+    stopped = stayed(demanding_review(FACTS), REVIEW_CANCELLED, "cancelled")
+    yield verified(
+        "review-cancelled", "Cancelled while people looked; a privacy test did not pass.", signed(stopped)
+    )
+    kept = stayed(FACTS, "rows-verbatim")
+    yield verified("test-withheld", "A privacy test did not pass, and nobody may overrule it.", signed(kept))
+    yield verified("log-open", "The consumer reads the log, which counts whole.", signed(open_log(FACTS)))
     yield verified("private", "Trained with differential privacy, its cost stated.", signed(private(FACTS)))
     yield verified(
         "parameters", "Numbers and texts that canonical JSON is about.", signed(_with_parameters())

@@ -63,6 +63,7 @@ WEIGHTS = b"weights of a small model"
 METRICS = b'{"accuracy":"0.97"}'
 ARTEFACTS = {"model.safetensors": WEIGHTS, "metrics.json": METRICS}
 PARAMETERS: dict[str, Any] = {"epochs": 3, "learning_rate": "0.01"}
+LOG_BYTES = 1024
 ANCHOR_BLOCK = 120
 ANCHOR_TIME = 1_800_000_000
 
@@ -203,6 +204,27 @@ def withheld(facts: ReceiptFacts) -> ReceiptFacts:
     checks = (CheckFacts("weights-finite", ok=False, detail=""),)
     egress = EgressFacts("WITHHELD", "withheld", "sealroom-gate/1", checks, "weights-finite")
     return replace(facts, outputs=outputs, egress=egress)
+
+
+def open_log(facts: ReceiptFacts) -> ReceiptFacts:
+    """Return the same job with a log that its consumer reads, counted whole."""
+    run, sandbox = facts.run, facts.sandbox
+    if run is None or sandbox is None:
+        raise ValueError("the job didn't run")
+    bits = facts.privacy.information_bits + 8 * LOG_BYTES
+    return replace(
+        facts,
+        run=replace(run, logs="consumer"),
+        sandbox=replace(sandbox, limits=sandbox.limits | {"log_bytes": str(LOG_BYTES)}),
+        privacy=replace(facts.privacy, information_bits=bits),
+    )
+
+
+def stayed(facts: ReceiptFacts, rule: str, outcome: str = "withheld") -> ReceiptFacts:
+    """Return a job that stayed by this rule, and of which a privacy test did not pass."""
+    facts = withheld(measured(facts))
+    checks = (CheckFacts("rows-verbatim", ok=False, detail=""),)
+    return replace(facts, egress=replace(facts.egress, outcome=outcome, checks=checks, rule=rule))
 
 
 def demanding_review(facts: ReceiptFacts, *, needed: int = 2, when: str = "always") -> ReceiptFacts:

@@ -101,6 +101,7 @@ GATE_CHECKS = [
     *("only-declared-files", "all-declared-present", "weights-size", "metrics-allowed", "information-bits"),
     *("weights-safetensors", "weights-declared", "weights-finite", "metrics-declared", "metrics-range"),
 ]  # of sealroom-gate/1
+REVIEW_ENDS = {"review-withheld": "withheld", "review-late": "withheld", "cancelled-reviewing": "cancelled"}
 
 
 class Wrong(Exception):  # noqa: N818 - it carries a verdict
@@ -561,14 +562,16 @@ def check_outcome(facts, no):
         need(names == GATE_CHECKS + (PRIVACY_TESTS if held else []), no, "not all checks")
         whens = {demand["when"] for demand in facts["policy"]["reviews"]}
         need(held or "not-passed" not in whens, no, "a review on tests that were not made")
+    else:
+        check_withheld(facts, no)
     if facts["run"]:
-        least = 6 + (facts["run"]["logs"] == "consumer") + (8 if left and failed else 0)
-        need(int(facts["privacy"]["informationBits"]) >= least, no, "too few bits")
+        check_bits(facts, no)
     need(kept is None or 0 <= kept <= 52, no, "rounding")
     if held:
         need(len(facts["inputs"]["datasets"]) == 1 and 0 < Decimal(held["part"]) < 1, no, "part held back")
         need((held["column"] is None) == (held["maxRows"] is None), no, "unit held back")
         need(held["maxRows"] is None or 0 < held["maxRows"] <= 10000, no, "rows of a unit")
+    need(all(item["name"] for item in outputs), no, "a file without a name")
     released = [item["name"] for item in outputs if item["released"]]
     need(bool(released) == left and len(released) <= 1024, no, "what left")
     need(
@@ -577,6 +580,27 @@ def check_outcome(facts, no):
         "released digest",
     )
     need("undeclared" not in released and len(set(released)) == len(released), no, "names")
+
+
+def check_withheld(facts, no):
+    """What stayed lists no check but the one that kept it; a privacy test, where people looked."""
+    egress = facts["egress"]
+    looked = REVIEW_ENDS.get(egress["rule"]) == egress["outcome"] and find_wanted(facts)
+    names = {check["name"] for check in egress["checks"]}
+    need(len(names) <= 1 and names <= set(PRIVACY_TESTS if looked else [egress["rule"]]), no, "other checks")
+    need(not any(check["ok"] for check in egress["checks"]), no, "a check that passed")
+
+
+def check_bits(facts, no):
+    """How much left at least: the ending, an open log as a whole, the tests that people could overrule."""
+    held, reviews = facts["inputs"]["holdBack"], facts["policy"]["reviews"]
+    told = held and reviews and facts["egress"]["verdict"] == "RELEASED"
+    least = 6 + (8 if told else 0)
+    if facts["run"]["logs"] == "consumer":
+        need(not reviews and not held and facts["privacy"]["ledgerCap"] is None, no, "an open log")
+        limits = facts["sandbox"]["limits"] if facts["sandbox"] else {}
+        least += 8 * int(read_record(limits.get("log_bytes"), "whole", no))
+    need(int(facts["privacy"]["informationBits"]) >= least, no, "too few bits")
 
 
 def check_run(facts, no):
@@ -741,8 +765,7 @@ def check_reviews(facts, no):
         need(len(people) == len(demand["reviewers"]) <= 16, no, "reviewers")
         need(demand["when"] in {"always", "not-passed"}, no, "when")
         need(1 <= demand["needed"] <= min(2, len(people)), no, "needed")
-    passed = all(check["ok"] for check in egress["checks"])
-    wanted = [demand for demand in demands if demand["when"] == "always" or not passed]
+    wanted = find_wanted(facts)
     listed = [{who.lower() for who in demand["reviewers"]} - {consumer} for demand in wanted]
     review, left = egress["review"], egress["verdict"] == "RELEASED"
     made = review["decisions"] if review else []
@@ -769,6 +792,12 @@ def check_reviews(facts, no):
             no,
             "a review and an end that contradict each other",
         )
+
+
+def find_wanted(facts):
+    """Return the demands that apply, by what the checks said."""
+    passed = all(check["ok"] for check in facts["egress"]["checks"])
+    return [demand for demand in facts["policy"]["reviews"] if demand["when"] == "always" or not passed]
 
 
 def check_review_signatures(facts, trust):

@@ -328,7 +328,9 @@ def _check_facts(gate: GateReport | None) -> tuple[CheckFacts, ...]:
         return ()
     withheld = gate.verdict is GateVerdict.WITHHELD
     return tuple(
-        CheckFacts(c.name, c.ok, c.detail) for c in gate.checks if not withheld or c.name == gate.rule
+        CheckFacts(c.name, c.ok, c.detail)
+        for c in gate.checks
+        if not withheld or (c.name == gate.rule and not c.ok)
     )
 
 

@@ -29,14 +29,19 @@ from provider.jobs.receipting import Registrar
 from provider.jobs.states import State
 from provider.limits import ORDER_MARGIN_S
 from provider.receipts.facts import DecisionFacts, ReceiptFacts, ReviewFacts
-from provider.receipts.reviews import REVIEW_LATE, REVIEW_WITHHELD, looked_at_digest, wanted_reviews
+from provider.receipts.reviews import (
+    REVIEW_CANCELLED,
+    REVIEW_LATE,
+    REVIEW_WITHHELD,
+    looked_at_digest,
+    wanted_reviews,
+)
 from provider.rounding import round_time
 from provider.store import Database
 from provider.store.records import DecisionRecord, Drafts, Ending, JobRecord, ReviewRecord, TableLine
 from sandbox.spec import RunReport
 
 log = logging.getLogger(__name__)
-CANCELLED = "cancelled-reviewing"
 LATE_OUTCOME, CANCELLED_OUTCOME = "late", "cancelled"
 SALT_BYTES = 32
 
@@ -236,7 +241,9 @@ def _ending_of(outcome: str) -> tuple[State, str]:
         return State.RELEASED, "released"
     if outcome == ReviewOutcome.WITHHOLD:
         return State.WITHHELD, REVIEW_WITHHELD
-    return (State.CANCELLED, CANCELLED) if outcome == CANCELLED_OUTCOME else (State.WITHHELD, REVIEW_LATE)
+    if outcome == CANCELLED_OUTCOME:
+        return State.CANCELLED, REVIEW_CANCELLED
+    return State.WITHHELD, REVIEW_LATE
 
 
 def _withheld(facts: ReceiptFacts, state: State, code: str) -> ReceiptFacts:

@@ -1,4 +1,4 @@
-"""The rules for what a receipt says of the gate: all checks, tests that people overruled, rows held back, rounding, bits."""
+"""The rules for what a receipt says of the gate: all checks, tests that people overruled, rows held back, rounding, bits, an open log."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from fractions import Fraction
 
 from policies.egress import ENDING_BITS, GATE, GATE_CHECKS
 from policies.privacy import PRIVACY_TESTS
-from provider.receipts.errors import StatementRefusedError
+from provider.receipts.errors import FieldError, StatementRefusedError
 from provider.receipts.facts import EgressFacts, ReceiptFacts
-from provider.receipts.reviews import RELEASED
+from provider.receipts.records import read_whole
+from provider.receipts.reviews import RELEASED, REVIEW_ENDS, wanted_reviews
 
 NOT_PASSED = "not-passed"
 CONSUMER = "consumer"
+LOG_LIMIT = "log_bytes"
+BITS_PER_BYTE = 8
 MAX_MANTISSA_BITS = 52
 MAX_ROWS_PER_UNIT = 10_000
 
@@ -25,14 +28,17 @@ def is_let_pass(egress: EgressFacts) -> bool:
 def check_gate(facts: ReceiptFacts) -> None:
     """Check that a release lists every check of a known gate, and that no fewer bits are stated than left in any case.
 
-    A check that is left out could have failed, and have wanted a review.
+    A check that is left out could have failed, and have wanted a review. What stayed names one check at most: which ones
+    fail can be chosen.
 
     Raises:
         StatementRefusedError: it doesn't.
     """
+    _check_open_log(facts)
     _check_bits(facts)
     egress = facts.egress
     if egress.verdict != RELEASED:
+        _check_withheld(facts)
         return
     if egress.gate != GATE:
         raise StatementRefusedError("predicate.egress.gate", f"expected {GATE}, whose checks are known")
@@ -67,13 +73,50 @@ def check_measured(facts: ReceiptFacts) -> None:
         raise StatementRefusedError(f"{path}.maxRows", f"expected 1 to {MAX_ROWS_PER_UNIT}")
 
 
+def _is_log_open(facts: ReceiptFacts) -> bool:
+    return facts.run is not None and facts.run.logs == CONSUMER
+
+
+def _check_open_log(facts: ReceiptFacts) -> None:
+    """An open log leaves unseen: no policy opens it beside people or tests that look, or a budget."""
+    guarded = facts.policy.reviews or facts.inputs.hold_back or facts.privacy.ledger_cap is not None
+    if _is_log_open(facts) and guarded:
+        raise StatementRefusedError(
+            "predicate.run.logs",
+            f"is {CONSUMER} beside a review or in a privacy mode, which no policy allows",
+        )
+
+
+def _check_withheld(facts: ReceiptFacts) -> None:
+    """What stayed names the check that kept it; where people looked their word is the rule, and a privacy test may be named."""
+    egress = facts.egress
+    reviewing = REVIEW_ENDS.get(egress.rule) == egress.outcome and wanted_reviews(facts)
+    known = PRIVACY_TESTS if reviewing else (egress.rule,)
+    named = {check.name for check in egress.checks}
+    if len(named) > 1 or not named <= set(known) or any(check.ok for check in egress.checks):
+        raise StatementRefusedError(
+            "predicate.egress.checks", "list another check than the one that withheld, or one that passed"
+        )
+
+
 def _check_bits(facts: ReceiptFacts) -> None:
-    run, egress = facts.run, facts.egress
-    if run is None:
+    if facts.run is None:
         return
-    least = ENDING_BITS + (run.logs == CONSUMER)
-    if egress.verdict == RELEASED and not all(check.ok for check in egress.checks):
+    least = ENDING_BITS + _log_bits(facts)
+    if facts.egress.verdict == RELEASED and facts.inputs.hold_back and facts.policy.reviews:
         least += len(PRIVACY_TESTS)
     if facts.privacy.information_bits < least:
         path = "predicate.privacy.informationBits"
         raise StatementRefusedError(path, f"is below the {least} of how it ended and of what was told")
+
+
+def _log_bits(facts: ReceiptFacts) -> int:
+    """Return what an open log can say: its whole limit, however much of it was printed."""
+    if not _is_log_open(facts):
+        return 0
+    limits = facts.sandbox.limits if facts.sandbox else {}
+    path = f"predicate.sandbox.limits.{LOG_LIMIT}"
+    try:
+        return BITS_PER_BYTE * read_whole(limits.get(LOG_LIMIT), path)
+    except FieldError as exc:
+        raise StatementRefusedError(exc.path, exc.problem) from exc

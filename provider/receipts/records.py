@@ -65,6 +65,16 @@ def parse_record(kind: type[RecordT], value: object, path: str) -> RecordT:
     return result
 
 
+def read_whole(value: object, path: str) -> int:
+    """Read a whole number where it stands in an object that is kept as it is.
+
+    Raises:
+        FieldError: it is missing, or hasn't its form.
+    """
+    number: int = _run(_decoder(DecimalInt), value, path)
+    return number
+
+
 def camel_case(name: str) -> str:
     """Write a field's name as it stands in JSON: `not_before` is `notBefore`."""
     head, *rest = name.split("_")

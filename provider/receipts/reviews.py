@@ -30,6 +30,10 @@ REVIEW_WITHHELD = "review-withheld"
 """The rule of a job that its reviewers withheld."""
 REVIEW_LATE = "review-late"
 """The rule of a job whose review was not done in time: whoever decided by then stays unknown."""
+REVIEW_CANCELLED = "cancelled-reviewing"
+"""The rule of a job that was cancelled while reviewers looked."""
+REVIEW_ENDS = {REVIEW_WITHHELD: "withheld", REVIEW_LATE: "withheld", REVIEW_CANCELLED: "cancelled"}
+"""The rules of jobs that stayed after a review had begun, and the outcome of each."""
 REVIEW_ACTION = "review.decide"
 ACTION_TYPE = b"Action(string action,bytes32 body,address provider,bytes32 nonce,uint64 expiry)"
 WHEN = ("always", "not-passed")

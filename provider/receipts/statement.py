@@ -207,6 +207,8 @@ def _check_outputs(facts: ReceiptFacts) -> None:
             raise StatementRefusedError(
                 "predicate.outputs", "a released digest belongs to released files only"
             )
+    if not all(item.name for item in facts.outputs):
+        raise StatementRefusedError("predicate.outputs", "a file has no name")
     names = [item.name for item in released]
     if UNDECLARED in names or len(set(names)) != len(names):
         raise StatementRefusedError("predicate.outputs", "a released file is undeclared or stands twice")

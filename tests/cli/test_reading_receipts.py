@@ -161,11 +161,9 @@ def test_a_proof_that_is_none_is_told_and_no_traceback(
 def test_words_of_others_reach_no_terminal_with_control_characters(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checks = tuple(replace(check, name="\x1b[2Jgate") for check in SAMPLE.facts.egress.checks)
-    facts = withheld(SAMPLE.facts)
-    facts = replace(
-        facts, egress=replace(facts.egress, rule="\x1b]0;x", checks=(replace(checks[0], ok=False),))
-    )
+    facts, name = withheld(SAMPLE.facts), "\x1b]0;x\x1b[2Jgate"
+    checks = tuple(replace(check, name=name) for check in facts.egress.checks)
+    facts = replace(facts, egress=replace(facts.egress, rule=name, checks=checks))
     path = write(tmp_path, make_sample(facts, keys=SAMPLE.keys))
     for words in (("show", path), ("diff", path, write(tmp_path, SAMPLE, "other"))):
         command(*words)

@@ -8,15 +8,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provider.receipts.keys import SigningKeys
+from provider.receipts.reviews import REVIEW_LATE
 from tests.fuzz.alterations import altered_bytes, altered_documents
 from tests.independent_verifier import Files, end_of_ours, end_of_theirs
-from tests.receipt_samples import CHAIN_ID, Sample, make_sample, refused, sample_facts, two_datasets, withheld
+from tests.receipt_samples import (
+    CHAIN_ID,
+    Sample,
+    demanding_review,
+    make_sample,
+    open_log,
+    refused,
+    sample_facts,
+    stayed,
+    two_datasets,
+    withheld,
+)
 
 EXAMPLES = 1000 if os.environ.get("SEALROOM_FUZZ") == "long" else 40
 KEYS = SigningKeys.generate(CHAIN_ID)
 FACTS = sample_facts(KEYS)
+LATE = stayed(demanding_review(FACTS), REVIEW_LATE)
 SAMPLES = [
-    make_sample(facts, keys=KEYS) for facts in (FACTS, two_datasets(FACTS), withheld(FACTS), refused(FACTS))
+    make_sample(facts, keys=KEYS)
+    for facts in (FACTS, two_datasets(FACTS), withheld(FACTS), refused(FACTS), open_log(FACTS), LATE)
 ]
 samples = st.sampled_from(SAMPLES)
 

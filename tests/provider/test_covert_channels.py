@@ -18,10 +18,9 @@ from policies.egress import ENDING_BITS
 from policies.model import LimitsPolicy
 from policies.privacy import PRIVACY_TESTS
 from provider.gate.decide import CHECKS, COLLECTION_RULES
-from provider.jobs.reviewing import CANCELLED
 from provider.receipts.facts import ReceiptFacts
 from provider.receipts.records import camel_case
-from provider.receipts.reviews import REVIEW_LATE, REVIEW_WITHHELD
+from provider.receipts.reviews import REVIEW_ENDS
 from provider.rounding import (
     CPU_STEP_S,
     MEMORY_STEP_BYTES,
@@ -126,7 +125,7 @@ def expected_values() -> dict[str, int]:
     sent = limits.output_bytes + limits.log_bytes
     longest_s = limits.time_s + START_GRACE_S + math.ceil(sent / COLLECT_BYTES_PER_S)
     endings = 1 + len(CHECKS) + len(COLLECTION_RULES)
-    reviewed = len({REVIEW_WITHHELD, REVIEW_LATE, CANCELLED})
+    reviewed = len(REVIEW_ENDS)
     endings += max(len(PRIVACY_TESTS), reviewed * (1 + len(PRIVACY_TESTS)))
     endings += len(set(ExitReason) - {ExitReason.COMPLETED}) + len({"cancelled-running", "too-many-attempts"})
     attempts = max(part.le for part in Settings.model_fields["max_attempts"].metadata if hasattr(part, "le"))

@@ -30,7 +30,7 @@ from provider.receipts.proof import parse_proof
 from provider.receipts.statement import build_statement
 from provider.receipts.verify import verify_receipt
 from tests.log_samples import KEYS
-from tests.receipt_samples import ORIGIN, Sample, make_sample, sample_facts, withheld
+from tests.receipt_samples import ORIGIN, Sample, make_sample, open_log, sample_facts, withheld
 from tests.witness_samples import cosign, make_history, make_witness
 
 PUBLISHED_NOTE = """\
@@ -198,9 +198,7 @@ def test_nothing_left_and_so_nothing_has_to_be_witnessed() -> None:
 
 
 def test_a_log_that_was_opened_to_the_consumer_has_to_be_witnessed_too() -> None:
-    facts = withheld(sample_facts(KEYS))
-    run = facts.run and replace(facts.run, logs="consumer")
-    sample = make_sample(demanding(replace(facts, run=run), DEMAND), keys=KEYS)
+    sample = make_sample(demanding(open_log(withheld(sample_facts(KEYS))), DEMAND), keys=KEYS)
     with pytest.raises(VerificationError) as caught:
         verify(sample)
     assert caught.value.verdict is Verdict.NOT_WITNESSED

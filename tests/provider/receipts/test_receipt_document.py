@@ -13,7 +13,17 @@ from typing import Any
 
 import pytest
 
-from provider.receipts import countersignature, facts, records, request, reviews, splitview, statement, trust
+from provider.receipts import (
+    countersignature,
+    facts,
+    gate,
+    records,
+    request,
+    reviews,
+    splitview,
+    statement,
+    trust,
+)
 from provider.receipts.envelope import PAYLOAD_TYPE
 from provider.receipts.errors import Verdict
 from provider.receipts.log import ENTRY_TAG
@@ -147,6 +157,8 @@ def test_the_committed_vectors_end_at_every_step_that_needs_no_chain() -> None:
         reviews.REVIEW_ACTION,
         reviews.REVIEW_WITHHELD,
         reviews.REVIEW_LATE,
+        reviews.REVIEW_CANCELLED,
+        gate.LOG_LIMIT,
         *reviews.WHEN,
         countersignature._TYPE.decode(),
         countersignature._DOMAIN_TYPE.decode(),

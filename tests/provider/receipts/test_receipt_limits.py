@@ -33,7 +33,7 @@ from provider.receipts.errors import (
     ReceiptError,
     StatementRefusedError,
 )
-from provider.receipts.facts import CheckFacts, ReceiptFacts
+from provider.receipts.facts import ReceiptFacts
 from provider.receipts.keys import SigningKeys
 from provider.receipts.records import to_json
 from provider.receipts.signatures import checksum_address
@@ -119,7 +119,7 @@ def outputs(count: int) -> bytes:
 
 def checks(count: int) -> bytes:
     facts = withheld(FACTS)
-    egress = replace(facts.egress, checks=(CheckFacts("c", ok=False, detail=""),) * count)
+    egress = replace(facts.egress, checks=facts.egress.checks * count)
     return payload(replace(facts, egress=egress))
 
 

@@ -227,6 +227,13 @@ def test_a_missing_part_is_refused_and_named(field: str) -> None:
         parse_statement(without(f"predicate.{field}"))
 
 
+@pytest.mark.parametrize("facts", [FACTS, withheld(FACTS)], ids=["released", "withheld"])
+def test_a_file_without_a_name_is_refused_before_it_is_signed(facts: ReceiptFacts) -> None:
+    unnamed = replace(facts.outputs[0], name="")
+    with pytest.raises(StatementRefusedError, match="no name"):
+        build_statement(replace(facts, outputs=(unnamed, *facts.outputs[1:])))
+
+
 def test_a_withheld_job_can_not_have_released_an_output() -> None:
     facts = withheld(FACTS)
     one = replace(facts.outputs[0], released=True, released_digest=FACTS.outputs[0].released_digest)
