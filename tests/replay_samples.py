@@ -133,7 +133,7 @@ def _facts(
             tuple(
                 CheckFacts(c.name, c.ok, c.detail)
                 for c in gate.checks
-                if not gate.rule or c.name == gate.rule
+                if ran and (not gate.rule or c.name == gate.rule)
             ),
             (gate.rule if ran else report.reason.value),
         ),

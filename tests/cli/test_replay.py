@@ -413,7 +413,9 @@ def test_an_end_that_was_not_the_algorithms_doing_can_not_be_repeated(
     ended = claimed.claim(
         run=dataclasses.replace(facts.run, reason=reason),
         outputs=(),
-        egress=dataclasses.replace(facts.egress, verdict="WITHHELD", outcome="failed", rule=reason),
+        egress=dataclasses.replace(
+            facts.egress, verdict="WITHHELD", outcome="failed", rule=reason, checks=()
+        ),
     )
     with pytest.raises(InputError, match=reason):
         again(idle, ended, work)
@@ -425,7 +427,7 @@ def test_a_job_that_never_ran_can_not_be_repeated(claimed: Recorded, idle: Docke
         sandbox=None,
         outputs=(),
         egress=dataclasses.replace(
-            claimed.facts.egress, verdict="WITHHELD", outcome="refused", rule="order-used"
+            claimed.facts.egress, verdict="WITHHELD", outcome="refused", rule="order-used", checks=()
         ),
     )
     with pytest.raises(InputError, match="before it ran"):
