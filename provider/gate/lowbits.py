@@ -1,8 +1,8 @@
 """Tests whether the low bits of the weights that leave look like those of trained numbers, which are as good as random.
 
 Text, codes of digits and repeated patterns stand out (Pearson's chi-squared test against equal shares). What has other
-bits by its nature is told apart: numbers that end early, as multiples of a power of two do; decimals of few digits, such
-as thresholds of trees; tensors of few different fractions, such as quantised or tied ones; and the upper bits of numbers
+bits by its nature is told apart: numbers that end early, as multiples of a power of two do; decimals of few digits and means of
+few whole numbers, such as thresholds and leaves of trees; tensors of few different fractions, such as quantised or tied ones; and the upper bits of numbers
 that lie close together. Not found here: what is compressed or encrypted, which looks random too; rounding and the bound in
 bits are for that.
 """
@@ -30,11 +30,11 @@ MIN_EFFECT = 1
 MIN_NUMBERS = 20
 MAX_COPIES = 4
 """So many numbers for each different fraction are a tensor of few values."""
-DECIMAL_PLACES = range(7)
+STEPS = (*range(1, 65), *(10**places for places in range(2, 7)))
 MIN_ITEM_BYTES = 4
 MAX_STEPS = 1e5
 NEARLY = 2.0**-23
-"""A number this close to `MAX_STEPS` steps or fewer of a decimal place is one that somebody could have written down."""
+"""A number this close to `MAX_STEPS` of the `STEPS`-th parts of one, or fewer, was written down or is the mean of few such."""
 
 
 def check_low_bits(source: BinaryIO, entries: Sequence[TensorEntry], *, mantissa_bits: int | None) -> bool:
@@ -74,23 +74,21 @@ def _looks_random(numbers: Numbers, dtype: str) -> bool:
     known = FORMATS[dtype]
     if _is_uniform_below(numbers[1:][np.diff(numbers) != 0], known.fraction):
         return True
-    longer = _without_short_decimals(numbers)
+    longer = _without_short_fractions(numbers)
     fractions = np.unique(longer & numbers.dtype.type((1 << known.fraction) - 1))
     if len(fractions) * MAX_COPIES < len(longer):
         return True
     return _is_uniform_below(fractions, _spread_bits(longer, known))
 
 
-def _without_short_decimals(numbers: Numbers) -> Numbers:
+def _without_short_fractions(numbers: Numbers) -> Numbers:
     if numbers.dtype.itemsize < MIN_ITEM_BYTES:
         return numbers
     values = numbers.view(f"<f{numbers.dtype.itemsize}")
     short = np.zeros(len(values), dtype=np.bool_)
-    for places in DECIMAL_PLACES:
-        steps = np.round(values * 10.0**places)
-        short |= (np.abs(steps) <= MAX_STEPS) & (
-            np.abs(steps / 10.0**places - values) <= NEARLY * np.abs(values)
-        )
+    for parts in STEPS:
+        steps = np.round(values * parts)
+        short |= (np.abs(steps) <= MAX_STEPS) & (np.abs(steps / parts - values) <= NEARLY * np.abs(values))
     return numbers[~short]
 
 

@@ -68,6 +68,10 @@ HONEST: dict[str, Callable[[], Floats]] = {
     "sparse": lambda: np.where(FIXED < 0.5, 0, WEIGHTS),
     "thresholds of trees": forest("threshold"),
     "leaves of trees": forest("value"),
+    "leaves of trees that predict whole numbers": lambda: (
+        DRAW.integers(25, 346, (3000, 40)).cumsum(axis=1).ravel()[::7]
+        / np.resize(np.arange(1, 41), 120_000)[::7]
+    ),
     "shares": lambda: COUNTS / 500,
     "logarithms of counts": lambda: np.log1p(COUNTS),
     "whole numbers": lambda: COUNTS - 250.0,
