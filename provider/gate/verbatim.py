@@ -14,7 +14,6 @@ stand in an honest model by chance. Not found here: rows in another order, mixed
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
 from typing import BinaryIO
 
 import numpy as np
@@ -32,7 +31,7 @@ SHORT, LONG = 6, 16
 MIN_DISTINCT = 4
 MIN_DISTINCT_TEXT = 6
 MANY_TIMES = 8
-PIECE = 2**16
+PIECE = 2**13
 FRACTION_BITS = 8
 _SINGLE = FORMATS["F32"]
 _HALF = np.uint32(1 << (_SINGLE.fraction - FRACTION_BITS - 1))
@@ -68,7 +67,7 @@ class RowIndex:
         _add_all(self._shifted, self._table.plain_sequences(), _shifted)
         _add_text(self._scaled, rows, _ratios)
         _add_text(self._shifted, rows, _shifted)
-        self._rounded = cache(self._index_rounded)
+        self._rounded: dict[int, tuple[WindowIndex, WideIndex]] = {}
         self._wide = self._index_wide(FRACTION_BITS)
         self.covers = self._find_covered()
         """The part of the rows that would be known again as they are."""
@@ -93,7 +92,7 @@ class RowIndex:
     def _stands_in_values(self, values: Numbers, fraction_bits: int) -> bool:
         plain, wide = self._plain, self._wide
         if fraction_bits < FRACTION_BITS:
-            plain, wide = self._rounded(fraction_bits)
+            plain, wide = self._index_rounded(fraction_bits)
         codes = _encode(values, fraction_bits)
         shortest = LONG if _has_few_values(values, codes) else SHORT
         return (
@@ -104,9 +103,11 @@ class RowIndex:
         )
 
     def _index_rounded(self, fraction_bits: int) -> tuple[WindowIndex, WideIndex]:
-        index = WindowIndex(LONG)
-        _add_all(index, self._table.sequences(), _same, fraction_bits)
-        return index, self._index_wide(fraction_bits)
+        if fraction_bits not in self._rounded:
+            index = WindowIndex(LONG)
+            _add_all(index, self._table.sequences(), _same, fraction_bits)
+            self._rounded[fraction_bits] = index, self._index_wide(fraction_bits)
+        return self._rounded[fraction_bits]
 
     def _index_wide(self, fraction_bits: int) -> WideIndex:
         codes = _encode(self._table.numbers, fraction_bits, of_data=True)
