@@ -58,6 +58,7 @@ class MomentsOfRows:
             )
         )
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _add(self) -> None:
         if not self._piece:
             return

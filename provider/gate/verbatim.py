@@ -24,13 +24,13 @@ from provider.gate.moments import Moments
 from provider.gate.numbertable import NumberSequence, NumberTable
 from provider.gate.safetensors import TensorEntry, read_pieces
 from provider.gate.tables import Values
-from provider.gate.widewindows import WIDE, WideIndex, says_enough, surprises
+from provider.gate.widewindows import MANY_TIMES, WIDE, WideIndex, says_enough, surprises
 from provider.gate.windows import Bools, Codes, WindowIndex
 
 SHORT, LONG = 6, 16
 MIN_DISTINCT = 4
 MIN_DISTINCT_TEXT = 6
-MANY_TIMES = 8
+NEARLY = 1e-9
 PIECE = 2**13
 FRACTION_BITS = 8
 _SINGLE = FORMATS["F32"]
@@ -120,7 +120,8 @@ class RowIndex:
         first = next(self._table.plain_sequences())
         codes = _encode(first.values)
         covered = np.zeros(numbers.shape, dtype=np.bool_)
-        for marked in (_mark(first, codes, SHORT), _mark(first, codes, LONG), self._wide.marked):
+        narrow = [_mark(first, first.values, codes, length) for length in (SHORT, LONG)]
+        for marked in (*narrow, self._wide.marked):
             covered.ravel()[: len(marked)] |= marked
         return float(covered.any(axis=1).mean())
 
@@ -133,10 +134,9 @@ def _add_all(
 ) -> None:
     for sequence in sequences:
         values = change(sequence.values)
-        changed = NumberSequence(values, sequence.columns[len(sequence.columns) - len(values) :])
         codes = _encode(values, fraction_bits, of_data=True)
         for length in index.lengths:
-            index.add(codes, _mark(changed, codes, length), length)
+            index.add(codes, _mark(sequence, values, codes, length), length)
 
 
 def _add_text(index: WindowIndex, rows: Sequence[Values], change: Callable[[Numbers], Numbers]) -> None:
@@ -146,20 +146,29 @@ def _add_text(index: WindowIndex, rows: Sequence[Values], change: Callable[[Numb
     index.add(codes, _mark_text(values, codes), LONG)
 
 
-def _mark(sequence: NumberSequence, codes: Codes, length: int) -> Bools:
-    """Tell which windows say enough to be known again: bits, several values, no gap, and no plain count."""
-    marked = says_enough(surprises(codes, sequence.columns), length)
+def _mark(sequence: NumberSequence, values: Numbers, codes: Codes, length: int) -> Bools:
+    """Tell which windows of `values`, made of the sequence's, say enough to be known again.
+
+    They do with bits enough, several values, no gap, and where the sequence doesn't just count, as positions in a model do.
+    """
+    made_of = len(sequence.values) - len(values)
+    marked = says_enough(surprises(codes, sequence.columns[made_of:]), length)
+    marked &= _is_bent(sequence.values, length + made_of)
     for places in _in_pieces(np.flatnonzero(marked)):
         reach = places[:, None] + np.arange(length)
-        shown = sequence.values[reach]
-        with np.errstate(invalid="ignore", over="ignore"):
-            steps = np.diff(shown, axis=1)
-        marked[places] = (
-            (_count_distinct(codes[reach]) >= MIN_DISTINCT)
-            & np.isfinite(shown).all(axis=1)
-            & (steps != steps[:, :1]).any(axis=1)
-        )
+        marked[places] = _count_distinct(codes[reach]) >= MIN_DISTINCT
+        marked[places] &= np.isfinite(values[reach]).all(axis=1)
     return marked
+
+
+def _is_bent(values: Numbers, length: int) -> Bools:
+    """Tell which windows have steps of different sizes."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        steps = np.diff(values)
+        bends = np.abs(np.diff(steps)) > NEARLY * np.abs(steps[1:])
+    sums = np.concatenate([[0], np.cumsum(bends)])
+    found: Bools = sums[length - 2 :] > sums[: max(len(sums) - length + 2, 0)]
+    return found
 
 
 def _mark_text(values: Numbers, codes: Codes) -> Bools:

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 WIDE = 64
 MIN_BITS = 48
 MIN_CHANGES = 8
+MANY_TIMES = 8
 CODE_VALUES = 2**17 + 1
 """Codes are below it: of 32 bits, rounded up to 17."""
 _STEPS = tuple(2**step for step in range(6))
@@ -65,11 +66,14 @@ def says_enough(bits: Floats, length: int) -> Bools:
 
 
 def _orders(table: Codes) -> Iterator[tuple[Codes, Codes]]:
-    """Give the codes along rows, along rows backwards, and down columns, and the column of each."""
+    """Give the codes along rows, along rows backwards, and down columns of few values, and the column of each."""
     columns = np.broadcast_to(np.arange(table.shape[1], dtype=np.uint32), table.shape)
     yield table.ravel(), columns.ravel()
     yield table.ravel()[::-1], columns.ravel()[::-1]
-    yield table.T.ravel(), columns.T.ravel()
+    few = [
+        place for place, column in enumerate(table.T) if len(np.unique(column)) * MANY_TIMES <= len(column)
+    ]
+    yield table[:, few].T.ravel(), columns[:, few].T.ravel()
 
 
 def _changes(codes: Codes) -> Codes:

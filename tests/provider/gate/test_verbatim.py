@@ -157,6 +157,47 @@ def test_rows_are_found_between_gaps_and_columns_that_never_change(gap: str) -> 
     assert not stands_in(known, others.astype(np.float32) ** 3)
 
 
+def test_positions_in_a_model_are_not_taken_for_numbers_of_rows() -> None:
+    rows = [
+        [str(place), str(1000 + place), *row] for place, row in enumerate(write(np.tile(NUMBERS, (3, 1))))
+    ]
+    known = index_of(rows)
+    for tensor in (
+        np.arange(5000),
+        np.arange(5000)[::-1],
+        np.linspace(0, 1, 4000),
+        np.repeat(np.arange(900), 2),
+    ):
+        assert not stands_in(known, tensor)
+        assert not stands_in(known, tensor.astype(np.float32))
+
+
+TABLES: dict[str, Rows] = {
+    "no rows": [],
+    "one row": [["1", "2", "x"]],
+    "one column": [[f"{value:.3f}"] for value in NUMBERS[:, 0]],
+    "words": [["abc def", "ghi"], ["kk", "ll"]] * 50,
+    "gaps alone": [["", "NA"]] * 30,
+    "no finite number": [["inf", "nan"], ["-inf", "1e400"]] * 20,
+    "huge numbers": [[f"{value}e300", "-1e308"] for value in NUMBERS[:, 0]],
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("kind", ["F64", "I64", "BOOL"])
+def test_any_table_and_any_tensor_can_be_looked_at(name: str, kind: str) -> None:
+    known = index_of(TABLES[name]) if TABLES[name] else RowIndex([], ())
+    text = TextIndex("\n".join(map(",".join, TABLES[name])).encode())
+    tensors: dict[str, list[NDArray[Any]]] = {
+        "F64": [np.array(3.5), np.full(100, 1e300), np.full(100, -0.0), np.empty(0)],
+        "I64": [np.full(100, -(2**63)), np.arange(100)],
+        "BOOL": [np.ones(100, dtype=np.bool_)],
+    }
+    for tensor in tensors[kind]:
+        assert not stands_in(known, tensor)
+        assert not stands_in(text, tensor)
+
+
 def test_runs_of_one_value_are_not_taken_for_sorted_rows() -> None:
     labels = np.repeat([0, 1], [250, 150])
     rows = [[*row, str(label)] for row, label in zip(write(NUMBERS), labels, strict=True)]
