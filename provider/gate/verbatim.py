@@ -33,6 +33,8 @@ MIN_DISTINCT_TEXT = 6
 NEARLY = 1e-9
 PIECE = 2**13
 FRACTION_BITS = 8
+WHOLE_BITS = 16
+"""Of a number that keeps so many bits or more, rounding hardly ever changes the first `FRACTION_BITS`."""
 _SINGLE = FORMATS["F32"]
 _HALF = np.uint32(1 << (_SINGLE.fraction - FRACTION_BITS - 1))
 _TYPES = {
@@ -61,14 +63,12 @@ class RowIndex:
         self, rows: Sequence[Values], moments: Sequence[Moments], *, apart: Sequence[int] = ()
     ) -> None:
         self._table = NumberTable(rows, moments, apart)
-        self._plain, self._scaled, self._shifted = (WindowIndex(SHORT, LONG) for _ in range(3))
-        _add_all(self._plain, self._table.sequences(), _same)
+        self._scaled, self._shifted = WindowIndex(SHORT, LONG), WindowIndex(SHORT, LONG)
         _add_all(self._scaled, self._table.plain_sequences(), _ratios)
         _add_all(self._shifted, self._table.plain_sequences(), _shifted)
         _add_text(self._scaled, rows, _ratios)
         _add_text(self._shifted, rows, _shifted)
-        self._rounded: dict[int, tuple[WindowIndex, WideIndex]] = {}
-        self._wide = self._index_wide(FRACTION_BITS)
+        self._plain: dict[int, tuple[WindowIndex, WideIndex]] = {}
         self.covers = self._find_covered()
         """The part of the rows that would be known again as they are."""
 
@@ -80,20 +80,18 @@ class RowIndex:
 
     def _stands_in(self, source: BinaryIO, entry: TensorEntry, mantissa_bits: int | None) -> bool:
         known = FORMATS.get(entry.dtype)
-        fraction_bits = min(known.kept(mantissa_bits), FRACTION_BITS) if known else FRACTION_BITS
+        kept_bits = min(known.kept(mantissa_bits), WHOLE_BITS) if known else WHOLE_BITS
         carried: Numbers = np.empty(0, dtype=np.float32)
         for values in _read_values(source, entry):
             joined = np.concatenate([carried, values])
-            if self._stands_in_values(joined, fraction_bits):
+            if self._stands_in_values(joined, kept_bits):
                 return True
             carried = joined[-WIDE:]
         return False
 
-    def _stands_in_values(self, values: Numbers, fraction_bits: int) -> bool:
-        plain, wide = self._plain, self._wide
-        if fraction_bits < FRACTION_BITS:
-            plain, wide = self._index_rounded(fraction_bits)
-        codes = _encode(values, fraction_bits)
+    def _stands_in_values(self, values: Numbers, kept_bits: int) -> bool:
+        plain, wide = self._index(kept_bits)
+        codes = _encode(values, kept_bits)
         shortest = LONG if _has_few_values(values, codes) else SHORT
         return (
             plain.stands_in(codes, shortest=shortest)
@@ -102,16 +100,15 @@ class RowIndex:
             or wide.stands_in(codes)
         )
 
-    def _index_rounded(self, fraction_bits: int) -> tuple[WindowIndex, WideIndex]:
-        if fraction_bits not in self._rounded:
-            index = WindowIndex(LONG)
-            _add_all(index, self._table.sequences(), _same, fraction_bits)
-            self._rounded[fraction_bits] = index, self._index_wide(fraction_bits)
-        return self._rounded[fraction_bits]
-
-    def _index_wide(self, fraction_bits: int) -> WideIndex:
-        codes = _encode(self._table.numbers, fraction_bits, of_data=True)
-        return WideIndex([codes[:, columns] for columns in self._table.of_few_values()])
+    def _index(self, kept_bits: int) -> tuple[WindowIndex, WideIndex]:
+        """Return the rows as they are, each number rounded to so many bits of fraction; made once, when it is asked for."""
+        if kept_bits not in self._plain:
+            index = WindowIndex(*((SHORT, LONG) if kept_bits >= FRACTION_BITS else (LONG,)))
+            _add_all(index, self._table.sequences(), _same, kept_bits)
+            codes = _encode(self._table.numbers, kept_bits, of_data=True)
+            wide = WideIndex([codes[:, columns] for columns in self._table.of_few_values()])
+            self._plain[kept_bits] = index, wide
+        return self._plain[kept_bits]
 
     def _find_covered(self) -> float:
         numbers = self._table.numbers
@@ -121,7 +118,7 @@ class RowIndex:
         codes = _encode(first.values)
         covered = np.zeros(numbers.shape, dtype=np.bool_)
         narrow = [_mark(first, first.values, codes, length) for length in (SHORT, LONG)]
-        for marked in (*narrow, self._wide.marked):
+        for marked in (*narrow, self._index(WHOLE_BITS)[1].marked):
             covered.ravel()[: len(marked)] |= marked
         return float(covered.any(axis=1).mean())
 
@@ -130,11 +127,11 @@ def _add_all(
     index: WindowIndex,
     sequences: Iterable[NumberSequence],
     change: Callable[[Numbers], Numbers],
-    fraction_bits: int = FRACTION_BITS,
+    kept_bits: int = WHOLE_BITS,
 ) -> None:
     for sequence in sequences:
         values = change(sequence.values)
-        codes = _encode(values, fraction_bits, of_data=True)
+        codes = _encode(values, kept_bits, of_data=True)
         for length in index.lengths:
             index.add(codes, _mark(sequence, values, codes, length), length)
 
@@ -197,17 +194,18 @@ def _count_distinct(windows: Codes) -> Places:
     return found
 
 
-def _encode(
-    values: NDArray[np.floating], fraction_bits: int = FRACTION_BITS, *, of_data: bool = False
-) -> Codes:
-    """Return each number as its sign, exponent and so many bits of fraction, rounded; those of a tensor are already."""
+def _encode(values: NDArray[np.floating], kept_bits: int = WHOLE_BITS, *, of_data: bool = False) -> Codes:
+    """Return each number as its sign, exponent and `FRACTION_BITS` of fraction, or fewer where fewer are kept.
+
+    What is of the data is rounded first to as many bits as a tensor's numbers are already.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         bits: Codes = values.astype(np.float32).view(np.uint32)
-    if fraction_bits == FRACTION_BITS:
+    if of_data and kept_bits < WHOLE_BITS:
+        bits = round_numbers(bits, _SINGLE, kept_bits)
+    if kept_bits > FRACTION_BITS:
         bits += _HALF
-    elif of_data:
-        bits = round_numbers(bits, _SINGLE, fraction_bits)
-    bits >>= np.uint32(_SINGLE.fraction - fraction_bits)
+    bits >>= np.uint32(_SINGLE.fraction - min(kept_bits, FRACTION_BITS))
     return bits
 
 

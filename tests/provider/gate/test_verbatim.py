@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import save
+from sklearn.datasets import load_wine  # type: ignore[import-untyped]  # ships no types
 
 from provider.gate.mantissa import FORMATS, round_numbers
 from provider.gate.mentions import find_in_metrics
@@ -111,6 +112,25 @@ def test_rounded_numbers_of_others_are_not_taken_for_rows(bits: int) -> None:
         content = save({"t": leaves})
         entries = parse_header(io.BytesIO(content), len(content))
         assert not MEASURED.stands_in(io.BytesIO(content), entries, mantissa_bits=bits)
+
+
+WINE = np.column_stack(load_wine(return_X_y=True))
+WINE_INDEX = index_of(write(WINE), [13])
+FORMS: dict[str, NDArray[np.float64]] = {
+    "as they are": WINE,
+    "scaled to one": (WINE - WINE.min(axis=0)) / np.ptp(WINE, axis=0),
+    "of mean 0 and deviation 1": (WINE - WINE.mean(axis=0)) / WINE.std(axis=0),
+}
+
+
+@pytest.mark.parametrize("bits", [3, 4, 6, 8, 9, 10, 12, 15, 16, 23])
+@pytest.mark.parametrize("form", FORMS)
+def test_real_rows_are_found_however_their_numbers_are_rounded(form: str, bits: int) -> None:
+    whole = FORMS[form]
+    for leak in (whole[40:70], whole[40:70, :-1], whole[40:70].ravel()[::-1], whole[:, 0], whole[:, 6]):
+        content = save({"t": rounded(leak, bits)})
+        entries = parse_header(io.BytesIO(content), len(content))
+        assert WINE_INDEX.stands_in(io.BytesIO(content), entries, mantissa_bits=bits)
 
 
 def test_rows_in_bfloat_are_found() -> None:
