@@ -50,8 +50,10 @@ def doctor(capsys: pytest.CaptureFixture[str], home: Path, *arguments: str) -> t
     return code, capsys.readouterr().out
 
 
-def examined(capsys: pytest.CaptureFixture[str], home: Path) -> tuple[ExitCode, dict[str, Any]]:
-    code, out = doctor(capsys, home, "--json")
+def examined(
+    capsys: pytest.CaptureFixture[str], home: Path, *arguments: str
+) -> tuple[ExitCode, dict[str, Any]]:
+    code, out = doctor(capsys, home, "--json", *arguments)
     document: dict[str, Any] = json.loads(out)
     return code, document
 
@@ -150,21 +152,21 @@ def test_a_gvisor_that_is_registered_without_the_filter_inside_is_said_so(
 
 
 def test_little_room_is_said_and_keeps_nothing_from_being_sealed(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image_digest: str
 ) -> None:
     monkeypatch.setattr("cli.doctoring.MIN_DISK_BYTES", 2**60)
     monkeypatch.setattr("cli.doctoring.MIN_MEMORY_BYTES", 2**60)
-    code, document = examined(capsys, tmp_path)
+    code, document = examined(capsys, tmp_path, "--image", image_digest)
     assert code is ExitCode.OK
     assert {item["what"] for item in document["missing"]} >= {"disk for jobs", "memory for jobs"}
 
 
 def test_a_home_whose_chain_tools_are_gone_is_told_how_to_get_them(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image_digest: str
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("datatokens.localchain._REPOSITORY", tmp_path)
-    code, document = examined(capsys, tmp_path)
+    code, document = examined(capsys, tmp_path, "--image", image_digest)
     assert code is ExitCode.OK
     (missing,) = [item for item in document["missing"] if "anvil" in item["what"]]
     assert "deploy/setup/node.sh" in missing["remedy"]
