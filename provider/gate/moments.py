@@ -19,8 +19,9 @@ PIECE_ROWS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Of a column's finite numbers: how many, the smallest, the largest, mean, and deviation; 0 and NaN for none."""
+    """Of `rows`, a column's finite numbers: how many, the smallest, the largest, mean, and deviation; 0 and NaN for none."""
 
+    rows: int
     count: int
     low: float
     high: float
@@ -38,10 +39,12 @@ class MomentsOfRows:
         self._mean = np.zeros(columns)
         self._squares = np.zeros(columns)
         self._piece: list[Values] = []
+        self._rows = 0
 
     def show(self, values: Values) -> None:
         """Take in a row."""
         self._piece.append(values)
+        self._rows += 1
         if len(self._piece) == PIECE_ROWS:
             self._add()
 
@@ -50,9 +53,9 @@ class MomentsOfRows:
         """What all rows so far have come to."""
         self._add()
         return tuple(
-            Moments(int(count), low, high, mean, float(np.sqrt(squares / count)))
+            Moments(self._rows, int(count), low, high, mean, float(np.sqrt(squares / count)))
             if count
-            else Moments(0, *[float("nan")] * 4)
+            else Moments(self._rows, 0, *[float("nan")] * 4)
             for count, low, high, mean, squares in zip(
                 self._count, self._low, self._high, self._mean, self._squares, strict=True
             )

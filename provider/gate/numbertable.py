@@ -23,6 +23,7 @@ Columns = NDArray[np.uint32]
 MIN_NUMERIC_PART = 0.1
 FEW_COLUMNS = 12
 TWO = 2
+MISSING = {"", "na", "n/a", "nan", "null", "none"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class NumberTable:
         kept = [place for place, column in enumerate(columns) if _is_numeric(column)]
         numbers = [columns[place] for place in kept]
         self.numbers = np.array(numbers).T if kept else np.empty((len(rows), 0))
-        self.numbers[~np.isfinite(self.numbers)] = 0.0
+        self._known = np.isfinite(self.numbers)
+        self.numbers[~self._known] = 0.0
         self._moments = [
             moments[place] if moments[place].count else _moments_of(columns[place]) for place in kept
         ]
@@ -57,20 +59,38 @@ class NumberTable:
         yield from _orders(self.numbers, self._choices())
 
     def forms(self) -> Iterator[Floats]:
-        """Give the columns as they are, scaled to 0..1, and to mean 0 and deviation 1."""
+        """Give the columns as they are, scaled to 0..1, and to mean 0 and deviation 1.
+
+        Where they have gaps, these are 0 afterwards, or were filled before, with 0 or with the mean.
+        """
         yield self.numbers
-        low, high, mean, deviation = (
-            np.array([getattr(one, name) for one in self._moments])
-            for name in ("low", "high", "mean", "deviation")
+        low, high, mean, deviation, count, rows = (
+            np.array([getattr(one, name) for one in self._moments], dtype=np.float64)
+            for name in ("low", "high", "mean", "deviation", "count", "rows")
         )
+        part = count / np.maximum(rows, 1)
         with np.errstate(over="ignore", invalid="ignore"):
             yield (self.numbers - low) / _no_zero(high - low)
             yield (self.numbers - mean) / _no_zero(deviation)
+            if (part < 1).any():
+                least, most, center = np.minimum(low, 0), np.maximum(high, 0), mean * part
+                squares = (np.square(deviation) + np.square(mean)) * part
+                yield (self.numbers - least) / _no_zero(most - least)
+                yield (self.numbers - center) / _no_zero(np.sqrt(np.maximum(squares - np.square(center), 0)))
+                filled = np.where(self._known, self.numbers, mean)
+                yield filled
+                yield (filled - low) / _no_zero(high - low)
+                yield (filled - mean) / _no_zero(deviation * np.sqrt(part))
 
     def of_few_values(self) -> list[NDArray[np.intp]]:
-        """Return which columns to look at for long sequences of few values: all, and those of two values apart."""
+        """Return which columns to look at for long sequences of few values: all, and those of two values, without some of `apart`."""
         every = np.arange(self.numbers.shape[1])
-        return [columns for columns in (every, every[self._is_flag()]) if len(columns)]
+        chosen = [
+            np.setdiff1d(columns, out)
+            for columns in (every, every[self._is_flag()])
+            for out in ([], *([place] for place in self._apart), self._apart)
+        ]
+        return [np.array(columns) for columns in dict.fromkeys(map(tuple, chosen)) if columns]
 
     def _choices(self) -> list[list[int]]:
         """Return which columns a row may be written down with, besides all of them."""
@@ -99,7 +119,7 @@ def _to_numbers(column: Sequence[str]) -> Floats:
     found = np.array([to_number(value) for value in column])
     if np.isfinite(found).any():
         return found
-    words = sorted({value.strip().lower() for value in column} - {""})
+    words = sorted({value.strip().lower() for value in column} - MISSING)
     if len(words) != TWO:
         return found
     places = {word: float(place) for place, word in enumerate(words)}
@@ -112,7 +132,7 @@ def _is_numeric(column: Floats) -> bool:
 
 def _moments_of(column: Floats) -> Moments:
     known = column[np.isfinite(column)]
-    return Moments(len(known), known.min(), known.max(), known.mean(), known.std())
+    return Moments(len(column), len(known), known.min(), known.max(), known.mean(), known.std())
 
 
 def _no_zero(values: Floats) -> Floats:

@@ -204,6 +204,24 @@ def read_pieces(source: BinaryIO, entry: TensorEntry) -> Iterator[bytes]:
         yield piece
 
 
+def read_joined(
+    source: BinaryIO, entries: Sequence[TensorEntry], *, carry: int
+) -> Iterator[tuple[str, bytes]]:
+    """Give the tensors' pieces with their types, each after the last `carry` elements of what was before it of its type.
+
+    So a sequence that goes on from one piece or tensor into the next, as they lie in the file, is seen.
+
+    Raises:
+        OutputRefusedError: `weights-safetensors` when the file ends early.
+    """
+    carried: dict[str, bytes] = {}
+    for entry in entries:
+        for piece in read_pieces(source, entry):
+            joined = carried.get(entry.dtype, b"") + piece
+            carried[entry.dtype] = joined[-carry * ITEM_BYTES[entry.dtype] :]
+            yield entry.dtype, joined
+
+
 def _clean(piece: bytes, dtype: str, mantissa_bits: int | None) -> bytes | memoryview:
     """Return what leaves of a piece, or refuse it."""
     if dtype == "BOOL":

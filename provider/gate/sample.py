@@ -24,8 +24,10 @@ MAX_SCORED = 2000
 """Rows of each side that are scored at most."""
 MAX_SCANNED = 20_000
 """Rows of members that are looked for in what leaves, at most."""
-MAX_SCANNED_CHARS = 2**22
+MAX_SCANNED_CHARS = 2**21
 """Characters that those rows have together, at most, but for a single row that has more."""
+MIN_CHARS = 4
+"""What a value counts as at least: it takes as much work, however short."""
 BLOCK_ROWS = 32
 """Of neighbours among the members, which is how an algorithm sees them."""
 
@@ -152,7 +154,7 @@ def draw_sample(tables: Sequence[Table], division: Division, random: SystemRando
 def _cut(block: list[Values], room: int) -> tuple[list[Values], int]:
     """Return the first rows of a block, up to the one that fills the room, and what room they leave."""
     for count, values in enumerate(block, start=1):
-        room -= sum(map(len, values)) + len(values)
+        room -= sum(max(len(value), MIN_CHARS) + 1 for value in values)
         if room <= 0:
             return block[:count], room
     return block, room

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provider.gate.mantissa import BITS_PER_BYTE, FORMATS
-from provider.gate.safetensors import ITEM_BYTES, TensorEntry, read_pieces
+from provider.gate.safetensors import ITEM_BYTES, TensorEntry, read_joined
 
 WINDOW = 8
 """Characters: as many as a 64-bit number has bytes, so that a window is one number."""
@@ -55,13 +55,12 @@ class TextIndex:
         self, source: BinaryIO, entries: Sequence[TensorEntry], *, mantissa_bits: int | None = None
     ) -> bool:
         """Tell whether a piece of the text stands in a tensor of the file, which was rounded to `mantissa_bits`."""
-        for entry in entries:
-            lost = FORMATS[entry.dtype].lost(mantissa_bits) if entry.dtype in FORMATS else 0
-            for piece in read_pieces(source, entry):
-                numbers = np.frombuffer(piece, dtype=f"<u{ITEM_BYTES[entry.dtype]}")
-                planes = _bit_planes(numbers, lost, is_float=entry.dtype in FORMATS)
-                if self._stands_in_bytes(numbers, lost) or self._stands_in_bits(planes):
-                    return True
+        for dtype, piece in read_joined(source, entries, carry=WINDOW * BITS_PER_BYTE):
+            lost = FORMATS[dtype].lost(mantissa_bits) if dtype in FORMATS else 0
+            numbers = np.frombuffer(piece, dtype=f"<u{ITEM_BYTES[dtype]}")
+            planes = _bit_planes(numbers, lost, is_float=dtype in FORMATS)
+            if self._stands_in_bytes(numbers, lost) or self._stands_in_bits(planes):
+                return True
         return False
 
     def _stands_in_bytes(self, numbers: Numbers, lost: int) -> bool:

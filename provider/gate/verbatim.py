@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from provider.gate.mantissa import FORMATS, round_numbers
 from provider.gate.moments import Moments
 from provider.gate.numbertable import NumberSequence, NumberTable
-from provider.gate.safetensors import TensorEntry, read_pieces
+from provider.gate.safetensors import TensorEntry, read_joined
 from provider.gate.tables import Values
 from provider.gate.widewindows import MANY_TIMES, WIDE, WideIndex, says_enough, surprises
 from provider.gate.windows import Bools, Codes, WindowIndex
@@ -76,18 +76,10 @@ class RowIndex:
         self, source: BinaryIO, entries: Sequence[TensorEntry], *, mantissa_bits: int | None = None
     ) -> bool:
         """Tell whether a sequence of the rows stands in a tensor of the file, which was rounded to `mantissa_bits`."""
-        return any(self._stands_in(source, entry, mantissa_bits) for entry in entries)
-
-    def _stands_in(self, source: BinaryIO, entry: TensorEntry, mantissa_bits: int | None) -> bool:
-        known = FORMATS.get(entry.dtype)
-        kept_bits = min(known.kept(mantissa_bits), WHOLE_BITS) if known else WHOLE_BITS
-        carried: Numbers = np.empty(0, dtype=np.float32)
-        for values in _read_values(source, entry):
-            joined = np.concatenate([carried, values])
-            if self._stands_in_values(joined, kept_bits):
-                return True
-            carried = joined[-WIDE:]
-        return False
+        return any(
+            self._stands_in_values(_to_values(piece, dtype), _kept_bits(dtype, mantissa_bits))
+            for dtype, piece in read_joined(source, entries, carry=WIDE)
+        )
 
     def _stands_in_values(self, values: Numbers, kept_bits: int) -> bool:
         plain, wide = self._index(kept_bits)
@@ -117,7 +109,7 @@ class RowIndex:
         first = next(self._table.plain_sequences())
         codes = _encode(first.values)
         covered = np.zeros(numbers.shape, dtype=np.bool_)
-        narrow = [_mark(first, first.values, codes, length) for length in (SHORT, LONG)]
+        narrow = [marked for _, marked in _mark(first, first.values, codes, (SHORT, LONG))]
         for marked in (*narrow, self._index(WHOLE_BITS)[1].marked):
             covered.ravel()[: len(marked)] |= marked
         return float(covered.any(axis=1).mean())
@@ -132,8 +124,8 @@ def _add_all(
     for sequence in sequences:
         values = change(sequence.values)
         codes = _encode(values, kept_bits, of_data=True)
-        for length in index.lengths:
-            index.add(codes, _mark(sequence, values, codes, length), length)
+        for length, marked in _mark(sequence, values, codes, index.lengths):
+            index.add(codes, marked, length)
 
 
 def _add_text(index: WindowIndex, rows: Sequence[Values], change: Callable[[Numbers], Numbers]) -> None:
@@ -143,19 +135,23 @@ def _add_text(index: WindowIndex, rows: Sequence[Values], change: Callable[[Numb
     index.add(codes, _mark_text(values, codes), LONG)
 
 
-def _mark(sequence: NumberSequence, values: Numbers, codes: Codes, length: int) -> Bools:
-    """Tell which windows of `values`, made of the sequence's, say enough to be known again.
+def _mark(
+    sequence: NumberSequence, values: Numbers, codes: Codes, lengths: Iterable[int]
+) -> Iterator[tuple[int, Bools]]:
+    """Tell for each length which windows of `values`, made of the sequence's, say enough to be known again.
 
     They do with bits enough, several values, no gap, and where the sequence doesn't just count, as positions in a model do.
     """
     made_of = len(sequence.values) - len(values)
-    marked = says_enough(surprises(codes, sequence.columns[made_of:]), length)
-    marked &= _is_bent(sequence.values, length + made_of)
-    for places in _in_pieces(np.flatnonzero(marked)):
-        reach = places[:, None] + np.arange(length)
-        marked[places] = _count_distinct(codes[reach]) >= MIN_DISTINCT
-        marked[places] &= np.isfinite(values[reach]).all(axis=1)
-    return marked
+    bits = surprises(codes, sequence.columns[made_of:])
+    for length in lengths:
+        marked = says_enough(bits, length)
+        marked &= _is_bent(sequence.values, length + made_of)
+        for places in _in_pieces(np.flatnonzero(marked)):
+            reach = places[:, None] + np.arange(length)
+            marked[places] = _count_distinct(codes[reach]) >= MIN_DISTINCT
+            marked[places] &= np.isfinite(values[reach]).all(axis=1)
+        yield length, marked
 
 
 def _is_bent(values: Numbers, length: int) -> Bools:
@@ -227,12 +223,15 @@ def _shifted(values: Numbers) -> Numbers:
     return _ratios(steps)
 
 
-def _read_values(source: BinaryIO, entry: TensorEntry) -> Iterator[Numbers]:
-    """Give a tensor's values in single precision where that has them whole, and else in double."""
-    for piece in read_pieces(source, entry):
-        if entry.dtype == "BF16":
-            wide = np.frombuffer(piece, dtype="<u2").astype(np.uint32) << np.uint32(16)
-            yield wide.view(np.float32)
-        else:
-            kind = np.float64 if entry.dtype in _WIDER_THAN_SINGLE else np.float32
-            yield np.frombuffer(piece, dtype=_TYPES[entry.dtype]).astype(kind, copy=False)
+def _kept_bits(dtype: str, mantissa_bits: int | None) -> int:
+    return min(FORMATS[dtype].kept(mantissa_bits), WHOLE_BITS) if dtype in FORMATS else WHOLE_BITS
+
+
+def _to_values(piece: bytes, dtype: str) -> Numbers:
+    """Return a tensor's values in single precision where that has them whole, and else in double."""
+    if dtype == "BF16":
+        wide = np.frombuffer(piece, dtype="<u2").astype(np.uint32) << np.uint32(16)
+        return wide.view(np.float32)
+    kind = np.float64 if dtype in _WIDER_THAN_SINGLE else np.float32
+    values: Numbers = np.frombuffer(piece, dtype=_TYPES[dtype]).astype(kind, copy=False)
+    return values

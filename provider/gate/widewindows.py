@@ -103,7 +103,7 @@ def _mark(codes: Codes, columns: Codes) -> Bools:
 def _known(orders: Sequence[tuple[Codes, Codes]]) -> Hashes:
     none = np.empty(0, dtype=np.uint64)
     found = [_hash(codes)[_mark(codes, columns)] for codes, columns in orders if len(codes) >= WIDE]
-    return np.unique(np.concatenate([none, *found]))
+    return np.sort(np.concatenate([none, *found]))
 
 
 def _shares(known: Hashes, hashes: Hashes) -> bool:

@@ -68,7 +68,7 @@ class WindowIndex:
     @cached_property
     def _sorted(self) -> dict[int, Hashes]:
         none = np.empty(0, dtype=np.uint64)
-        found = {length: np.unique(np.concatenate([none, *taken])) for length, taken in self._taken.items()}
+        found = {length: np.sort(np.concatenate([none, *taken])) for length, taken in self._taken.items()}
         self._taken.clear()
         return found
 
