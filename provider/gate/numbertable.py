@@ -48,15 +48,17 @@ class NumberTable:
             moments[place] if moments[place].count else _moments_of(columns[place]) for place in kept
         ]
         self._apart = [kept.index(place) for place in apart if place in kept]
+        self._is_flag = np.array([len(np.unique(column)) <= TWO for column in self.numbers.T], dtype=np.bool_)
+        self._choices = self._choose()
 
     def sequences(self) -> Iterator[NumberSequence]:
         """Give every sequence; the first has the rows as they are."""
         for form in self.forms():
-            yield from _orders(form, self._choices())
+            yield from _orders(form, self._choices)
 
     def plain_sequences(self) -> Iterator[NumberSequence]:
         """Give those of the columns as they are."""
-        yield from _orders(self.numbers, self._choices())
+        yield from _orders(self.numbers, self._choices)
 
     def forms(self) -> Iterator[Floats]:
         """Give the columns as they are, scaled to 0..1, and to mean 0 and deviation 1.
@@ -87,23 +89,19 @@ class NumberTable:
         every = np.arange(self.numbers.shape[1])
         chosen = [
             np.setdiff1d(columns, out)
-            for columns in (every, every[self._is_flag()])
+            for columns in (every, every[self._is_flag])
             for out in ([], *([place] for place in self._apart), self._apart)
         ]
         return [np.array(columns) for columns in dict.fromkeys(map(tuple, chosen)) if columns]
 
-    def _choices(self) -> list[list[int]]:
+    def _choose(self) -> list[list[int]]:
         """Return which columns a row may be written down with, besides all of them."""
         every = range(self.numbers.shape[1])
-        is_flag = self._is_flag()
         left_out = [{place} for place in self._apart] + [set(self._apart)]
-        left_out += [set(np.flatnonzero(is_flag)), set(np.flatnonzero(~is_flag))]
+        left_out += [set(np.flatnonzero(self._is_flag)), set(np.flatnonzero(~self._is_flag))]
         left_out += [{place} for place in every] if len(every) <= FEW_COLUMNS else []
         choices = {tuple(place for place in every if place not in out) for out in left_out}
         return [list(choice) for choice in sorted(choices - {(), tuple(every)})]
-
-    def _is_flag(self) -> NDArray[np.bool_]:
-        return np.array([len(np.unique(column)) <= TWO for column in self.numbers.T], dtype=np.bool_)
 
 
 def _orders(table: Floats, choices: Sequence[list[int]]) -> Iterator[NumberSequence]:
