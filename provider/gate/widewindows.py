@@ -66,10 +66,14 @@ def says_enough(bits: Floats, length: int) -> Bools:
 
 
 def _orders(table: Codes) -> Iterator[tuple[Codes, Codes]]:
-    """Give the codes along rows, along rows backwards, and down columns of few values, and the column of each."""
+    """Give the codes along rows, along rows backwards, and down columns of few values, and the column of each.
+
+    A column of many values is none to look for by itself: numbers of rows count up, as positions in a model do.
+    """
     columns = np.broadcast_to(np.arange(table.shape[1], dtype=np.uint32), table.shape)
-    yield table.ravel(), columns.ravel()
-    yield table.ravel()[::-1], columns.ravel()[::-1]
+    if table.shape[1] > 1:
+        yield table.ravel(), columns.ravel()
+        yield table.ravel()[::-1], columns.ravel()[::-1]
     few = [
         place for place, column in enumerate(table.T) if len(np.unique(column)) * MANY_TIMES <= len(column)
     ]
