@@ -58,10 +58,13 @@ class Scored:
 
     @property
     def confidence(self) -> Floats:
-        """log(p / (1 - p)) of the true class's probability; for a regression the logarithm of the squared error, negated."""
+        """log(p / (1 - p)) of the true class's probability; for a regression the logarithm of the squared error, negated.
+
+        Errors are told apart down to a part of the target's spread, which no answer moves: of the mean error, one answer far
+        from the truth would drown all others.
+        """
         if not self.is_classification:
-            losses = self.losses
-            return -np.log(losses + max(MIN_PROBABILITY * float(losses.mean()), SMALLEST))
+            return -np.log(self.losses + max(MIN_PROBABILITY * float(self.labels.var()), SMALLEST))
         chance = self._true_probability
         return np.log(chance) - np.log1p(-chance)
 

@@ -13,6 +13,7 @@ from provider.gate.candidates import AGAIN, RELEASE
 from provider.gate.errors import ScoresRefusedError
 from provider.gate.measured import TESTS, Outcome, not_applicable
 from provider.gate.membership import (
+    MIN_SKILL,
     Scored,
     area,
     differs_from_accuracy,
@@ -74,6 +75,28 @@ def test_how_small_a_target_is_hides_no_members() -> None:
     ]
     assert areas[0] > 0.7
     assert areas == pytest.approx([areas[0]] * 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("far", [1e6, 1e13, 1e111])
+def test_one_answer_far_from_the_truth_hides_no_other_members(far: float) -> None:
+    draw = np.random.default_rng(6)
+    member = draw.random(1000) < 0.5
+    labels = draw.normal(0, 1, 1000)
+    scores = labels + draw.normal(0, 1, 1000) * np.where(member, 0.5, 0.3)
+    scores[member.argmax()] += far
+    model = Scored(scores[:, None], labels, member, is_classification=False)
+    assert skill(model) >= MIN_SKILL
+    assert loss_area(model)[1] < 0.6
+    assert likelihood_area(model)[1] > 0.63
+
+
+def test_how_accurate_a_model_is_hides_no_members() -> None:
+    draw = np.random.default_rng(6)
+    member = draw.random(1000) < 0.5
+    labels = draw.normal(0, 1, 1000)
+    errors = draw.normal(0, 1e-6, 1000) * np.where(member, 0.1, 0.3)
+    model = Scored((labels + errors)[:, None], labels, member, is_classification=False)
+    assert likelihood_area(model)[0] > 0.7
 
 
 def test_scores_that_are_no_number_know_nothing(tmp_path: Path) -> None:
