@@ -114,13 +114,15 @@ class Evidence:
         """Return the scores, when they are worth a test.
 
         Raises:
-            NotApplicableError: there are too few rows, or the scores tell no label of a row held back.
+            NotApplicableError: there are too few rows, the scores tell no label of a row held back, or numbers are too large.
         """
         scored = self.scored()
         if min(scored.member.sum(), (~scored.member).sum()) < self.tests.min_rows:
             raise NotApplicableError("too few rows")
         if not skill(scored) >= MIN_SKILL:
             raise NotApplicableError("the scores are no better than a constant")
+        if not np.isfinite(scored.confidence).all():
+            raise NotApplicableError("labels are too large to compute with")
         return scored
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]  # shi
 from policies.privacy import PRIVACY_TESTS, MeasuredTests
 from provider.gate.candidates import AGAIN, RELEASE
 from provider.gate.errors import ScoresRefusedError
-from provider.gate.measured import TESTS, Outcome, not_applicable
+from provider.gate.measured import TESTS, Evidence, Outcome, not_applicable, run_tests
 from provider.gate.membership import (
     MIN_SKILL,
     Scored,
@@ -22,8 +22,10 @@ from provider.gate.membership import (
     loss_area,
     skill,
 )
+from provider.gate.sample import Sample
 from provider.gate.scores import check_probabilities, parse_scores
-from tests.measured_samples import Job, honest, judge, make_csv, make_ward, predict
+from sandbox.bundle import ScorerDeclaration
+from tests.measured_samples import Job, honest, judge, make_csv, make_ward, predict, write_scores
 
 DRAW = np.random.default_rng(11)
 
@@ -97,6 +99,34 @@ def test_how_accurate_a_model_is_hides_no_members() -> None:
     errors = draw.normal(0, 1e-6, 1000) * np.where(member, 0.1, 0.3)
     model = Scored((labels + errors)[:, None], labels, member, is_classification=False)
     assert likelihood_area(model)[0] > 0.7
+
+
+@pytest.mark.parametrize("side", [True, False])
+def test_a_label_too_large_to_compute_with_is_not_passed(*, side: bool) -> None:
+    draw = np.random.default_rng(6)
+    member = draw.random(600) < 0.5
+    labels = draw.normal(0, 1, 600)
+    labels[(member == side).argmax()] = 1e200
+    rows = tuple(["0", repr(float(label))] for label in labels)
+    scores = write_scores(np.where(abs(labels) < 100, labels, 0)[:, None])
+    evidence = Evidence(
+        outputs=Job({"slope": np.zeros(8, np.float32)}, {"r2": "0.5"}).outputs(),
+        mantissa_bits=None,
+        tests=MeasuredTests(),
+        sample=Sample(
+            ["value", "dose"], rows, tuple(member.tolist()), (), (), int(member.sum()), int((~member).sum())
+        ),
+        scorer=ScorerDeclaration(
+            entrypoint="python $ALGO --score", target="dose", task="regression", classes=[]
+        ),
+        unit=None,
+        weights=None,
+        metrics={},
+        scores={RELEASE: scores, AGAIN: scores},
+    )
+    with np.errstate(all="ignore"):  # as where warnings are not errors
+        outcomes = {result.name: result.outcome.value for result in run_tests(evidence)}
+    assert (outcomes["scores-useful"], outcomes["membership-likelihood"]) == ("not-applicable",) * 2
 
 
 def test_scores_that_are_no_number_know_nothing(tmp_path: Path) -> None:
