@@ -173,3 +173,8 @@ def test_a_policy_of_the_mode_differential_lists_its_images() -> None:
         make_policy(privacy=privacy)
     assert make_policy(privacy=privacy, images=[IMAGE]).images == (IMAGE,)
     assert make_policy(privacy=privacy, images=[]).images == ()
+
+
+def test_the_smallest_delta_may_be_asked_for() -> None:
+    privacy = {"mode": "differential", "delta": "0.000000001", "budget": "1"}
+    assert make_policy(privacy=privacy, images=[IMAGE]).privacy.delta == "0.000000001"

@@ -81,8 +81,8 @@ def test_whole_numbers_have_a_cell_each_where_there_are_few(
         ({"features": []}, "features"),
         ({"privacy": None}, "privacy"),
         ({"privacy": {"epsilon": "1", "clipping_norm": "1"}}, "unknown key"),
+        ({"privacy": {"epsilon": "1", "delta": "0.0000000009"}}, "0.000000001 at least"),
         ({"features": [FEATURES[0] | {"bins": 1001}], "target": None}, "bins"),
-        ({"features": [FEATURES[0] | {"embedding": 2}], "target": None}, "unknown key"),
     ],
 )
 def test_a_recipe_that_does_not_hold_is_refused_with_the_reason(

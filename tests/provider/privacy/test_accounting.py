@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.mechanisms import Gaussian, Mechanism, SampledGaussian
+from policies.mechanisms import MIN_DELTA, Gaussian, Mechanism, SampledGaussian
 from provider.privacy.accounting import EPSILON_STEP, compose_epsilon
 from provider.privacy.errors import NotAccountableError
 
@@ -99,6 +99,15 @@ def test_a_smaller_delta_costs_more() -> None:
 def test_what_can_not_be_accounted_in_bounded_time_is_refused(mechanism: Mechanism) -> None:
     with pytest.raises(NotAccountableError):
         compose_epsilon([mechanism], DELTA)
+
+
+@pytest.mark.parametrize(("noise", "steps"), [("2", 10), ("50", 10_000), ("100", 100_000), ("2000", 10**6)])
+def test_the_smallest_delta_that_may_be_asked_for_costs_no_less_than_the_truth(
+    noise: str, steps: int
+) -> None:
+    almost_all = _trained(noise=noise, rate="0.9999999999", steps=steps)
+    exact = _gaussian_epsilon(float(noise) / steps**0.5, float(MIN_DELTA))
+    assert exact <= float(compose_epsilon([almost_all], MIN_DELTA)) <= exact * 1.01
 
 
 def test_a_delta_below_what_the_computation_resolves_is_refused() -> None:
