@@ -83,6 +83,11 @@ def test_whole_numbers_have_a_cell_each_where_there_are_few(
         ({"privacy": {"epsilon": "1", "clipping_norm": "1"}}, "unknown key"),
         ({"privacy": {"epsilon": "1", "delta": "0.0000000009"}}, "0.000000001 at least"),
         ({"features": [FEATURES[0] | {"bins": 1001}], "target": None}, "bins"),
+        (
+            {"features": [FEATURES[0] | {"min": "1", "max": "1.00000000000000000001"}], "target": None},
+            "min is not below max",
+        ),
+        ({"features": [FEATURES[0] | {"embedding": 2}], "target": None}, "unknown key"),
     ],
 )
 def test_a_recipe_that_does_not_hold_is_refused_with_the_reason(
