@@ -23,6 +23,7 @@ from provider.gate.lowbits import check_low_bits
 from provider.gate.moments import MomentsOfRows
 from provider.gate.report import GateVerdict
 from provider.gate.safetensors import parse_header
+from provider.gate.tables import join_rows
 from provider.gate.textscan import TextIndex
 from provider.gate.verbatim import RowIndex
 from sandbox.bundle import OutputsDeclaration
@@ -120,7 +121,7 @@ def _scan(path: Path, data: list[list[str]]) -> None:
     moments = MomentsOfRows(len(data[0]))
     for row in data:
         moments.show(row)
-    text, index = TextIndex("\n".join(map(",".join, data)).encode()), RowIndex(data, moments.of_columns)
+    text, index = TextIndex(join_rows(data)), RowIndex(data, moments.of_columns)
     with path.open("rb") as file:
         entries = parse_header(file, path.stat().st_size)
         random = check_low_bits(file, entries, mantissa_bits=MANTISSA_BITS)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sklearn.datasets import load_diabetes, load_digits  # type: ignore[import-untyped]  # ships no types
+from sklearn.datasets import load_diabetes, load_digits
 
 from cli.recipes import fill_recipe
 from policies.documents import validate_document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+BITS_PER_BYTE = 8
 GATE = "sealroom-gate/1"
 """Name and version of the checks; stands in every receipt."""
 GATE_CHECKS = (

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from policies.documents import StrictModel
+from policies.egress import BITS_PER_BYTE
 from policies.errors import ContradictionError
 from policies.people import Consumers, CredentialDemand
 from policies.privacy import PRIVACY_TESTS, PrivacyPolicy, ReviewPolicy
@@ -19,7 +20,6 @@ from policies.terms import Term
 from policies.witnesses import MAX_WITNESSES, parse_demand
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
-BITS_PER_BYTE = 8
 MAX_TIME_S = 7 * 24 * 3600
 MAX_MEMORY_BYTES = 1024 * GIB
 MIN_MEMORY_BYTES = 64 * MIB

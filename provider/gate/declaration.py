@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies.decide import AlgorithmFacts
-from policies.egress import ENDING_BITS
+from policies.egress import BITS_PER_BYTE, ENDING_BITS
 from policies.model import OutputsPolicy
-from provider.gate.mantissa import BITS_PER_BYTE, FORMATS, kept_bits
+from provider.gate.mantissa import FORMATS, kept_bits
 from provider.gate.metrics import count_values
 from provider.gate.safetensors import ITEM_BYTES, released_bytes
 from sandbox.bundle import AlgorithmManifest, OutputsDeclaration

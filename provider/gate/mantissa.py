@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-BITS_PER_BYTE = 8
+from policies.egress import BITS_PER_BYTE
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from provider.gate.mentions import find_in_metrics, find_in_names
 from provider.gate.safetensors import parse_header
 from provider.gate.sample import Sample
 from provider.gate.scores import check_probabilities, parse_scores
+from provider.gate.tables import join_rows
 from provider.gate.textscan import TextIndex
 from provider.gate.verbatim import RowIndex
 from sandbox.bundle import OutputsDeclaration, ScorerDeclaration
@@ -168,7 +169,7 @@ def _stand_in_weights(evidence: Evidence, weights: Path) -> bool:
         NotApplicableError: they don't, but too few of the rows would be known again.
     """
     rows, columns = evidence.sample.scanned, evidence.sample.columns
-    text = TextIndex("\n".join(map(",".join, rows)).encode())
+    text = TextIndex(join_rows(rows))
     names = {evidence.unit, evidence.scorer.target if evidence.scorer else None}
     apart = [place for place, name in enumerate(columns) if name in names]
     index = RowIndex(rows, evidence.sample.moments, apart=apart)

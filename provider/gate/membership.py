@@ -97,11 +97,14 @@ def skill(scored: Scored) -> float:
 
 
 def gap(scored: Scored) -> float:
-    """Return accuracy on members minus on rows held back, or how much smaller the mean loss of members is, relatively."""
+    """Return accuracy on members minus on rows held back, or how much smaller the mean loss of members is, relatively.
+
+    No squared error counts for more than the target's variance: one member far off would hide all others.
+    """
     member = scored.member
     if scored.is_classification:
         return float(scored.correct[member].mean() - scored.correct[~member].mean())
-    losses = scored.losses
+    losses = np.minimum(scored.losses, scored.labels.var())
     held = float(losses[~member].mean())
     return (held - float(losses[member].mean())) / held if held > 0 else 0.0
 

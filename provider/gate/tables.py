@@ -7,7 +7,7 @@ because a row that two readers count differently would be held back in one place
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -68,6 +68,11 @@ def read_rows(table: Table) -> Iterator[Values]:
                 yield from (values for _, values in _csv_rows(stream))
     except (OSError, ValueError, pa.ArrowException) as exc:
         raise _unreadable() from exc
+
+
+def join_rows(rows: Sequence[Values]) -> bytes:
+    """Return rows as characters: values with commas between them, a line for each row, and nothing quoted."""
+    return "\n".join(map(",".join, rows)).encode()
 
 
 def keep_rows(table: Table, target: Path, keep: Callable[[int, Values], bool]) -> None:

@@ -18,7 +18,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from provider.gate.mantissa import BITS_PER_BYTE, FORMATS
+from policies.egress import BITS_PER_BYTE
+from provider.gate.mantissa import FORMATS
 from provider.gate.safetensors import ITEM_BYTES, TensorEntry, read_joined
 
 WINDOW = 8

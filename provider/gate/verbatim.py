@@ -23,8 +23,8 @@ from provider.gate.mantissa import FORMATS, round_numbers
 from provider.gate.moments import Moments
 from provider.gate.numbertable import NumberSequence, NumberTable
 from provider.gate.safetensors import TensorEntry, read_joined
-from provider.gate.tables import Values
-from provider.gate.widewindows import MANY_TIMES, WIDE, WideIndex, says_enough, surprises
+from provider.gate.tables import Values, join_rows
+from provider.gate.widewindows import MANY_TIMES, WIDE, WideIndex, mark_rows, says_enough, surprises
 from provider.gate.windows import Bools, Codes, WindowIndex
 
 SHORT, LONG = 6, 16
@@ -110,7 +110,7 @@ class RowIndex:
         codes = _encode(first.values)
         covered = np.zeros(numbers.shape, dtype=np.bool_)
         narrow = [marked for _, marked in _mark(first, first.values, codes, (SHORT, LONG))]
-        for marked in (*narrow, self._index(WHOLE_BITS)[1].marked):
+        for marked in (*narrow, mark_rows(codes.reshape(numbers.shape))):
             covered.ravel()[: len(marked)] |= marked
         return float(covered.any(axis=1).mean())
 
@@ -129,7 +129,7 @@ def _add_all(
 
 
 def _add_text(index: WindowIndex, rows: Sequence[Values], change: Callable[[Numbers], Numbers]) -> None:
-    text = np.frombuffer("\n".join(map(",".join, rows)).encode(), dtype=np.uint8)
+    text = np.frombuffer(join_rows(rows), dtype=np.uint8)
     values = change(text.astype(np.float64))
     codes = _encode(values)
     index.add(codes, _mark_text(values, codes), LONG)

@@ -33,8 +33,6 @@ class WideIndex:
         self._values = np.zeros(CODE_VALUES, dtype=np.bool_)
         for table in tables:
             self._values[table.ravel()] = True
-        self.marked = _mark(*next(_orders(tables[0]))) if tables else np.empty(0, dtype=np.bool_)
-        """Which windows of the first table's rows say enough to be known again."""
         orders = [order for table in tables for order in _orders(table)]
         changes = [(_changes(codes), columns) for codes, columns in orders]
         self._known, self._known_changes = _known(orders), _known(changes)
@@ -47,6 +45,11 @@ class WideIndex:
         changes = _changes(codes)
         likely = _rests(changes).max(initial=0) >= self._rests
         return bool(likely) and _shares(self._known_changes, _hash(changes))
+
+
+def mark_rows(table: Codes) -> Bools:
+    """Tell which windows along the rows say enough to be known again."""
+    return _mark(*next(_orders(table)))
 
 
 def surprises(codes: Codes, columns: Codes) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from policies.egress import ENDING_BITS, GATE, GATE_CHECKS
+from policies.egress import BITS_PER_BYTE, ENDING_BITS, GATE, GATE_CHECKS
 from policies.privacy import PRIVACY_TESTS
 from provider.receipts.errors import FieldError, StatementRefusedError
 from provider.receipts.facts import EgressFacts, ReceiptFacts
@@ -14,7 +14,6 @@ from provider.receipts.reviews import RELEASED, REVIEW_ENDS, wanted_reviews
 NOT_PASSED = "not-passed"
 CONSUMER = "consumer"
 LOG_LIMIT = "log_bytes"
-BITS_PER_BYTE = 8
 MAX_MANTISSA_BITS = 52
 MAX_ROWS_PER_UNIT = 10_000
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save
-from sklearn.datasets import load_breast_cancer, load_digits  # type: ignore[import-untyped]  # ships no types
-from sklearn.decomposition import PCA  # type: ignore[import-untyped]  # ships no types
-from sklearn.ensemble import RandomForestClassifier  # type: ignore[import-untyped]  # ships no types
-from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # ships no types
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 
 from provider.gate.errors import NotApplicableError
 from provider.gate.lowbits import check_low_bits

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]  # ships no types
+from sklearn.metrics import roc_auc_score
 
 from policies.privacy import PRIVACY_TESTS, MeasuredTests
 from provider.gate.candidates import AGAIN, RELEASE
@@ -64,6 +64,19 @@ def test_an_honest_model_of_a_hundred_rows_passes_mostly_and_a_leak_does_not() -
 def test_few_rows_make_a_test_harder_to_pass_as_the_page_says(rows: int, least: float, most: float) -> None:
     failed = [likelihood_area(scored(rows, rows, seed=seed))[1] >= 0.6 for seed in range(200)]
     assert least <= np.mean(failed) <= most
+
+
+def test_one_member_far_off_does_not_hide_how_well_the_others_are_known() -> None:
+    draw = np.random.default_rng(7)
+    member = np.arange(1000) < 500
+    labels = draw.normal(0, 1, 1000)
+    scores = labels + draw.normal(0, 1, 1000) * np.where(member, 0.1, 0.3)
+    known = gap(Scored(scores[:, None], labels, member, is_classification=False))
+    scores[0] = 1e13
+    assert known > 0.8
+    assert gap(Scored(scores[:, None], labels, member, is_classification=False)) == pytest.approx(
+        known, abs=0.05
+    )
 
 
 def test_how_small_a_target_is_hides_no_members() -> None:

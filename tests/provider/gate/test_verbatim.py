@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import save
-from sklearn.datasets import load_wine  # type: ignore[import-untyped]  # ships no types
+from sklearn.datasets import load_wine
 
 from provider.gate.mantissa import FORMATS, round_numbers
 from provider.gate.mentions import find_in_metrics
